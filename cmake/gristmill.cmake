@@ -1,0 +1,51 @@
+# gm_room(), gm_test(): one line each in a room's or test's CMakeLists.txt.
+set(CMAKE_C_STANDARD 17)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g -fno-math-errno")
+
+set(GM_SANITIZE "" CACHE STRING "sanitizers: address,undefined or thread")
+option(GM_FUZZ "build fuzz targets with libFuzzer" OFF)
+
+add_library(gm_flags INTERFACE)
+target_compile_options(gm_flags INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes
+  -Wmissing-prototypes -Wvla -Wundef -Wpointer-arith -Wwrite-strings -Wformat=2 -Werror -ffp-contract=off)
+target_compile_definitions(gm_flags INTERFACE _GNU_SOURCE GM_VERSION="${GM_VERSION}"
+  GM_BUILD_LIB_DIR="${CMAKE_SOURCE_DIR}/deps/native/lib")
+target_include_directories(gm_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
+target_include_directories(gm_flags SYSTEM INTERFACE ${CMAKE_SOURCE_DIR}/deps/native/src)
+if(GM_SANITIZE)
+  target_compile_options(gm_flags INTERFACE -fsanitize=${GM_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
+  target_link_options(gm_flags INTERFACE -fsanitize=${GM_SANITIZE})
+endif()
+if(GM_FUZZ)
+  target_compile_options(gm_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+target_link_libraries(gm_flags INTERFACE m dl pthread)
+
+# gm_room(eval USES base data model LIBS sqlite3): the library gm_eval from all .c files below this folder.
+function(gm_room name)
+  cmake_parse_arguments(ROOM "" "" "USES;LIBS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c)
+  if(NOT sources)
+    file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/empty.c "typedef int gm_empty_room;\n")
+    set(sources ${CMAKE_CURRENT_BINARY_DIR}/empty.c)
+  endif()
+  add_library(gm_${name} STATIC ${sources})
+  list(TRANSFORM ROOM_USES PREPEND gm_)
+  target_link_libraries(gm_${name} PUBLIC gm_flags ${ROOM_USES} ${ROOM_LIBS})
+endfunction()
+
+# gm_test(unit/eval/test_roc_auc.c USES eval LABELS unit): one program, one ctest entry of the same name.
+function(gm_test source)
+  cmake_parse_arguments(TEST "" "" "USES;LABELS" ${ARGN})
+  get_filename_component(name ${source} NAME_WE)
+  add_executable(${name} ${source} ${CMAKE_SOURCE_DIR}/test/harness/harness.c)
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/test)
+  list(TRANSFORM TEST_USES PREPEND gm_)
+  target_link_libraries(${name} PRIVATE gm_flags ${TEST_USES})
+  target_compile_definitions(${name} PRIVATE GM_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES LABELS "${TEST_LABELS}" TIMEOUT 600)
+endfunction()

@@ -1,0 +1,140 @@
+/* arena.c - blocks that double in size up to 8 MiB; a request of 4 KiB or more gets a block of its own. */
+#include "base/arena.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCK_MIN = 8 << 10, BLOCK_MAX = 8 << 20, LARGE = 4096 };
+
+typedef struct block {
+    struct block *next;
+    size_t size, used; /* of data */
+    unsigned char *data;
+} block;
+
+typedef struct deferred {
+    struct deferred *next;
+    void (*fn)(void *);
+    void *object;
+} deferred;
+
+struct gm_arena {
+    block *blocks; /* the newest first */
+    deferred *deferred;
+    size_t limit, used;
+};
+
+gm_arena *gm_arena_new(size_t limit_bytes)
+{
+    gm_arena *a = calloc(1, sizeof(*a));
+    if (a) a->limit = limit_bytes ? limit_bytes : SIZE_MAX;
+    return a;
+}
+
+static void release(gm_arena *a)
+{
+    while (a->deferred) { /* the list itself lives in the blocks: run it before they go */
+        deferred *d = a->deferred;
+        a->deferred = d->next;
+        d->fn(d->object);
+    }
+    while (a->blocks) {
+        block *b = a->blocks;
+        a->blocks = b->next;
+        free(b->data);
+        free(b);
+    }
+    a->used = 0;
+}
+
+void gm_arena_reset(gm_arena *a) { release(a); }
+
+void gm_arena_free(gm_arena *a)
+{
+    if (!a) return;
+    release(a);
+    free(a);
+}
+
+size_t gm_arena_used(const gm_arena *a) { return a->used; }
+
+static block *add_block(gm_arena *a, size_t wanted, bool own)
+{
+    size_t size = a->blocks ? a->blocks->size * 2 : BLOCK_MIN;
+    if (size > BLOCK_MAX) size = BLOCK_MAX;
+    if (own || size < wanted) size = (wanted + 63) & ~(size_t)63;
+    block *b = calloc(1, sizeof(*b));
+    if (!b) return NULL;
+    b->size = size;
+    b->data = aligned_alloc(64, size);
+    if (own && b->data) memset(b->data, 0, size);
+    if (!b->data) {
+        free(b);
+        return NULL;
+    }
+    if (own && a->blocks) { /* keep the current small block in front */
+        b->next = a->blocks->next;
+        a->blocks->next = b;
+    } else {
+        b->next = a->blocks;
+        a->blocks = b;
+    }
+    return b;
+}
+
+void *gm_arena_alloc(gm_arena *a, size_t count, size_t size)
+{
+    if (size && count > (SIZE_MAX - 64) / size) return NULL;
+    size_t wanted = (count * size + 15) & ~(size_t)15;
+    if (wanted == 0) wanted = 16;
+    if (wanted > a->limit - a->used) return NULL;
+
+    bool own = wanted >= LARGE;
+    block *b = a->blocks;
+    if (own || !b || b->size - b->used < wanted) b = add_block(a, wanted, own);
+    if (!b) return NULL;
+    unsigned char *p = b->data + b->used;
+    b->used += wanted;
+    a->used += wanted;
+    if (!own) memset(p, 0, wanted);
+    return p;
+}
+
+char *gm_arena_strndup(gm_arena *a, const char *text, size_t len)
+{
+    char *copy = gm_arena_alloc(a, len + 1, 1);
+    if (copy && len) memcpy(copy, text, len);
+    return copy;
+}
+
+char *gm_arena_strdup(gm_arena *a, const char *text) { return gm_arena_strndup(a, text, strlen(text)); }
+
+char *gm_arena_vprintf(gm_arena *a, const char *fmt, va_list args)
+{
+    va_list again;
+    va_copy(again, args);
+    int len = vsnprintf(NULL, 0, fmt, again);
+    va_end(again);
+    char *text = len < 0 ? NULL : gm_arena_alloc(a, (size_t)len + 1, 1);
+    if (text) (void)vsnprintf(text, (size_t)len + 1, fmt, args);
+    return text;
+}
+
+char *gm_arena_printf(gm_arena *a, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    char *text = gm_arena_vprintf(a, fmt, args);
+    va_end(args);
+    return text;
+}
+
+bool gm_arena_defer(gm_arena *a, void (*fn)(void *), void *object)
+{
+    deferred *d = GM_ARENA_NEW(a, deferred);
+    if (!d) return false;
+    *d = (deferred){ .next = a->deferred, .fn = fn, .object = object };
+    a->deferred = d;
+    return true;
+}

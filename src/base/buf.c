@@ -1,0 +1,230 @@
+/* buf.c - see buf.h. */
+#include "base/buf.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+
+void gm_buf_clear(gm_buf *b)
+{
+    free(b->data);
+    *b = (gm_buf){ 0 };
+}
+
+static bool reserve(gm_buf *b, size_t more)
+{
+    if (b->failed) return false;
+    if (b->capacity - b->len > more) return true;
+    size_t capacity = b->capacity ? b->capacity : 256;
+    while (capacity - b->len <= more) {
+        if (capacity > SIZE_MAX / 2) {
+            b->failed = true;
+            return false;
+        }
+        capacity *= 2;
+    }
+    char *data = realloc(b->data, capacity);
+    if (!data) {
+        b->failed = true;
+        return false;
+    }
+    b->data = data;
+    b->capacity = capacity;
+    return true;
+}
+
+void gm_buf_add(gm_buf *b, const void *bytes, size_t len)
+{
+    if (!reserve(b, len)) return;
+    if (len) memcpy(b->data + b->len, bytes, len);
+    b->len += len;
+    b->data[b->len] = '\0';
+}
+
+void gm_buf_text(gm_buf *b, const char *text) { gm_buf_add(b, text, strlen(text)); }
+void gm_buf_char(gm_buf *b, char c) { gm_buf_add(b, &c, 1); }
+
+void gm_buf_printf(gm_buf *b, const char *fmt, ...)
+{
+    va_list args, again;
+    va_start(args, fmt);
+    va_copy(again, args);
+    int len = vsnprintf(NULL, 0, fmt, args);
+    va_end(args);
+    if (len >= 0 && reserve(b, (size_t)len)) {
+        (void)vsnprintf(b->data + b->len, (size_t)len + 1, fmt, again);
+        b->len += (size_t)len;
+    }
+    va_end(again);
+}
+
+const char *gm_buf_str(const gm_buf *b) { return b->data ? b->data : ""; }
+
+const char *gm_double_text(double v, char *out)
+{
+    enum { OUT_SIZE = 32 };
+    if (!isfinite(v)) {
+        (void)snprintf(out, OUT_SIZE, "%s", isnan(v) ? "nan" : v > 0 ? "inf" : "-inf");
+        return out;
+    }
+    for (int digits = 15; digits <= 17; digits++) {
+        (void)snprintf(out, OUT_SIZE, "%.*g", digits, v);
+        if (strtod(out, NULL) == v) break;
+    }
+    return out;
+}
+
+/* ---- JSON ---------------------------------------------------------------------------------------------- */
+
+void gm_json_init(gm_json *j, gm_buf *out, bool pretty) { *j = (gm_json){ .out = out, .pretty = pretty }; }
+
+static void newline(gm_json *j)
+{
+    if (!j->pretty) return;
+    gm_buf_char(j->out, '\n');
+    for (int i = 0; i < j->depth; i++) gm_buf_text(j->out, "  ");
+}
+
+/* What goes before a value: nothing after a key, else a comma and a new line where needed. */
+static void before_value(gm_json *j)
+{
+    size_t len = j->out->len;
+    bool after_key = len >= 2 && j->out->data[len - 1] == ' ' && j->out->data[len - 2] == ':' && j->pretty;
+    after_key = after_key || (len >= 1 && j->out->data[len - 1] == ':' && !j->pretty);
+    if (after_key || j->depth == 0) return;
+    if (j->need_comma[j->depth]) gm_buf_char(j->out, ',');
+    j->need_comma[j->depth] = true;
+    newline(j);
+}
+
+static void open_level(gm_json *j, char c)
+{
+    before_value(j);
+    gm_buf_char(j->out, c);
+    gm_assert(j->depth + 1 < (int)(sizeof(j->need_comma) / sizeof(j->need_comma[0])));
+    j->need_comma[++j->depth] = false;
+}
+
+static void close_level(gm_json *j, char c)
+{
+    gm_assert(j->depth > 0);
+    bool any = j->need_comma[j->depth--];
+    if (any) newline(j);
+    gm_buf_char(j->out, c);
+}
+
+void gm_json_object(gm_json *j) { open_level(j, '{'); }
+void gm_json_object_end(gm_json *j) { close_level(j, '}'); }
+void gm_json_array(gm_json *j) { open_level(j, '['); }
+void gm_json_array_end(gm_json *j) { close_level(j, ']'); }
+
+/* Bytes of the UTF-8 sequence at s (at most left bytes), 0 when it is not valid (RFC 3629). */
+static size_t utf8_length(const unsigned char *s, size_t left)
+{
+    if (s[0] < 0x80) return 1;
+    size_t n = s[0] >= 0xC2 && s[0] <= 0xDF ? 2 : (s[0] & 0xF0) == 0xE0 ? 3 : s[0] >= 0xF0 && s[0] <= 0xF4 ? 4 : 0;
+    if (n == 0 || n > left) return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((s[i] & 0xC0) != 0x80) return 0;
+    if ((s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F) || (s[0] == 0xF0 && s[1] < 0x90) ||
+        (s[0] == 0xF4 && s[1] > 0x8F))
+        return 0;
+    return n;
+}
+
+static void quoted(gm_buf *out, const char *text)
+{
+    gm_buf_char(out, '"');
+    const unsigned char *s = (const unsigned char *)text;
+    for (size_t left = strlen(text); left > 0;) {
+        size_t n = utf8_length(s, left);
+        if (n == 0) {
+            gm_buf_text(out, "\xEF\xBF\xBD");
+            n = 1;
+        } else if (*s == '"' || *s == '\\') {
+            gm_buf_char(out, '\\');
+            gm_buf_char(out, (char)*s);
+        } else if (*s == '\n') {
+            gm_buf_text(out, "\\n");
+        } else if (*s == '\t') {
+            gm_buf_text(out, "\\t");
+        } else if (*s < 0x20 || *s == 0x7F) {
+            gm_buf_printf(out, "\\u%04x", *s);
+        } else {
+            gm_buf_add(out, s, n);
+        }
+        s += n;
+        left -= n;
+    }
+    gm_buf_char(out, '"');
+}
+
+void gm_json_key(gm_json *j, const char *key)
+{
+    before_value(j);
+    quoted(j->out, key);
+    gm_buf_text(j->out, j->pretty ? ": " : ":");
+}
+
+void gm_json_null(gm_json *j)
+{
+    before_value(j);
+    gm_buf_text(j->out, "null");
+}
+
+void gm_json_str(gm_json *j, const char *text)
+{
+    if (!text) {
+        gm_json_null(j);
+        return;
+    }
+    before_value(j);
+    quoted(j->out, text);
+}
+
+void gm_json_int(gm_json *j, int64_t v)
+{
+    before_value(j);
+    gm_buf_printf(j->out, "%lld", (long long)v);
+}
+
+void gm_json_double(gm_json *j, double v)
+{
+    if (!isfinite(v)) {
+        gm_json_null(j);
+        return;
+    }
+    char text[32];
+    before_value(j);
+    gm_buf_text(j->out, gm_double_text(v, text));
+}
+
+void gm_json_bool(gm_json *j, bool v)
+{
+    before_value(j);
+    gm_buf_text(j->out, v ? "true" : "false");
+}
+
+void gm_json_kstr(gm_json *j, const char *key, const char *text)
+{
+    gm_json_key(j, key);
+    gm_json_str(j, text);
+}
+void gm_json_kint(gm_json *j, const char *key, int64_t v)
+{
+    gm_json_key(j, key);
+    gm_json_int(j, v);
+}
+void gm_json_kdouble(gm_json *j, const char *key, double v)
+{
+    gm_json_key(j, key);
+    gm_json_double(j, v);
+}
+void gm_json_kbool(gm_json *j, const char *key, bool v)
+{
+    gm_json_key(j, key);
+    gm_json_bool(j, v);
+}

@@ -1,0 +1,52 @@
+/* engine.h - tables from files and databases, through DuckDB with bounded memory.
+ *
+ * The one room file that knows DuckDB is engine.c (with duckdb_api.h, our own prototypes; the library is loaded when first used).
+ */
+#ifndef GM_DATA_ENGINE_H
+#define GM_DATA_ENGINE_H
+
+#include "base/column.h"
+#include "base/node.h"
+
+typedef struct gm_engine gm_engine; /* one DuckDB database and connection; one thread at a time */
+
+typedef struct gm_engine_options {
+    int64_t threads;          /* 0 = all cores        */
+    int64_t memory_bytes;     /* 0 = 512 MiB          */
+    const char *temp_dir;     /* for spilling; NULL = system's */
+} gm_engine_options;
+
+gm_rc gm_engine_open(const gm_engine_options *o, gm_engine **out, gm_err *err);
+void gm_engine_close(gm_engine *e);
+const char *gm_engine_version(void); /* "1.5.6" pinned; static */
+
+/* Where data comes from, as written under `data:`. */
+typedef struct gm_source {
+    const char *from;   /* file, glob, folder, sqlite:FILE?table=T, postgres://..., https:// */
+    const char *format; /* csv, parquet, json or NULL = by name                              */
+    const char *query;  /* SQL over the source as table `source`; NULL = all of it           */
+    gm_pos pos;
+} gm_source;
+
+/* Files a source stands for, sorted; count 0 for databases. Errors: GM_ENOTFOUND. In arena. */
+gm_rc gm_source_files(const gm_source *s, const char *base_dir, gm_arena *a, const char ***out, size_t *out_count,
+                      gm_err *err);
+
+/* Read the source, infer kinds (thousands separators, three or more date formats, BOM, CRLF, latin-1 refused with the byte's place,
+ * ragged rows refused with file:line), normalise types to the five of column.h, and write one Parquet file: the dataset's snapshot.
+ * The bytes of out_path depend on the content only (threads do not matter).
+ * schema_json (in arena): see gm_schema. Errors: GM_ENOTFOUND, GM_EINVALID with file:line:column name. Nothing half-written. */
+gm_rc gm_data_snapshot(gm_engine *e, const gm_source *s, const char *base_dir, const char *out_path, gm_arena *a,
+                       const char **out_schema_json, int64_t *out_rows, gm_err *err);
+
+/* A Parquet file written by us (or CSV/JSON/Parquet of a user) as columns in memory. columns NULL = all. limit 0 = all rows.
+ * Order of rows is the file's. Errors: GM_EINVALID no such column, GM_ENOMEM with the size wanted. */
+gm_rc gm_data_read(gm_engine *e, const char *path, const char *const *columns, size_t columns_count, int64_t limit,
+                   gm_arena *a, gm_table *out, gm_err *err);
+/* Write columns as Parquet (or CSV by the name's ending); whole or not at all; deterministic bytes. */
+gm_rc gm_data_write(gm_engine *e, const gm_table *t, const char *path, gm_err *err);
+/* Run SQL whose result is written to Parquet: `sql:` steps. tables: names bound to Parquet paths. */
+gm_rc gm_data_sql(gm_engine *e, const char *sql, const char *const *names, const char *const *paths, size_t count,
+                  const char *out_path, int64_t *out_rows, gm_err *err);
+
+#endif

@@ -1,0 +1,49 @@
+/* trees.h - a tree ensemble as plain arrays: read from XGBoost and LightGBM files, predicted, written as ONNX.
+ *
+ * Margins are bit-equal to the trainer's own prediction: float32 sums in tree order for XGBoost (base score added as XGBoost does),
+ * double for LightGBM.
+ */
+#ifndef GM_MODEL_TREES_H
+#define GM_MODEL_TREES_H
+
+#include "base/column.h"
+#include "base/node.h"
+
+typedef enum gm_tree_missing { GM_MISSING_NAN = 0, GM_MISSING_ZERO, GM_MISSING_NONE } gm_tree_missing;
+
+typedef struct gm_tree_node {
+    int32_t feature;     /* -1 = leaf */
+    int32_t left, right; /* index in the tree */
+    double threshold;    /* XGBoost: goes left when x < threshold; LightGBM: x <= threshold */
+    double value;        /* leaf */
+    bool default_left;   /* where a missing value goes */
+    bool categorical;    /* LightGBM: left when the value is in the set cats[cat_begin .. cat_end) of bit words */
+    gm_tree_missing missing;
+    int32_t cat_begin, cat_end;
+} gm_tree_node;
+
+typedef struct gm_tree {
+    gm_tree_node *nodes; /* [count]; 0 is the root */
+    int32_t count;
+    int32_t output;      /* class index it adds to, 0 .. outputs-1 */
+} gm_tree;
+
+typedef enum gm_link { GM_LINK_IDENTITY = 0, GM_LINK_SIGMOID, GM_LINK_SOFTMAX, GM_LINK_EXP } gm_link;
+
+typedef struct gm_trees {
+    bool less_or_equal; /* LightGBM's comparison; XGBoost's is <     */
+    bool float32;       /* features, thresholds and sums are float32 */
+    gm_tree *trees;
+    int32_t trees_count, outputs, features;
+    double *base;       /* [outputs] added to the sums                */
+    gm_link link;
+    double sigmoid_scale; /* LightGBM's sigmoid parameter; 1          */
+    uint32_t *cats;     /* bit words of categorical splits            */
+} gm_trees;
+
+gm_rc gm_trees_read_xgboost(const gm_node *json, gm_arena *a, gm_trees **out, gm_err *err);
+gm_rc gm_trees_read_lightgbm(const char *text, size_t len, gm_arena *a, gm_trees **out, gm_err *err);
+/* out [rows * outputs] row-major margins. Reads of x are column-major as gm_matrix. */
+gm_rc gm_trees_margin(const gm_trees *t, const gm_matrix *x, double *out, gm_err *err);
+
+#endif

@@ -1,0 +1,1 @@
+gm_test(unit/base/test_node.c USES base LABELS unit)
