@@ -17,7 +17,8 @@ typedef enum gm_onnx_type { GM_ONNX_FLOAT = 1, GM_ONNX_INT64 = 7, GM_ONNX_STRING
 gm_onnx *gm_onnx_new(gm_arena *a);
 /* Graph input [N, 1]. Returns its tensor name (= name). */
 const char *gm_onnx_input(gm_onnx *g, const char *name, gm_onnx_type type);
-void gm_onnx_output(gm_onnx *g, const char *tensor, const char *name, gm_onnx_type type, int64_t width); /* [N, width]; width 0: [N] */
+/* Graph output [N, width]; width 0: [N]. When an input has that name already, the output is called name_ (gm_ort_predict knows). */
+void gm_onnx_output(gm_onnx *g, const char *tensor, const char *name, gm_onnx_type type, int64_t width);
 /* Constants. dims NULL/0 = scalar. */
 const char *gm_onnx_doubles(gm_onnx *g, const double *v, const int64_t *dims, size_t dims_count);
 const char *gm_onnx_floats(gm_onnx *g, const float *v, const int64_t *dims, size_t dims_count);
@@ -38,6 +39,8 @@ void gm_onnx_attr_ints(gm_onnx *g, const char *name, const int64_t *v, size_t n)
 void gm_onnx_attr_floats(gm_onnx *g, const char *name, const float *v, size_t n);
 void gm_onnx_attr_strs(gm_onnx *g, const char *name, const char *const *v, size_t n);
 void gm_onnx_attr_tensor_doubles(gm_onnx *g, const char *name, const double *v, size_t n); /* 1-D DOUBLE tensor */
+void gm_onnx_attr_tensor_strs(gm_onnx *g, const char *name, const char *const *v, size_t n); /* 1-D STRING tensor */
+void gm_onnx_attr_tensor_int64s(gm_onnx *g, const char *name, const int64_t *v, size_t n);   /* 1-D INT64 tensor  */
 const char *gm_onnx_cast(gm_onnx *g, const char *x, gm_onnx_type to);
 void gm_onnx_metadata(gm_onnx *g, const char *key, const char *value);
 /* Serialise. Errors: the first failure of any call above. */
@@ -45,5 +48,17 @@ gm_rc gm_onnx_write(gm_onnx *g, gm_buf *out, gm_err *err);
 
 /* Emit a model that reads the double tensor `x` [N, width]: gives the tensor of predictions (double, [N, outputs]) as gm_model_predict. */
 gm_rc gm_onnx_emit_model(gm_onnx *g, const gm_model *m, const char *x, const char **out_tensor, gm_err *err);
+
+/* What the last tensor of a graph means to a reader of predictions. */
+typedef struct gm_onnx_target {
+    bool classification;      /* false: regression                                                                  */
+    const char *const *texts; /* [classes] labels as text; or NULL                                                   */
+    const int64_t *ints;      /* [classes] labels as numbers, when texts is NULL; NULL too: 0 .. classes-1           */
+    size_t classes;           /* 2: tensor is [N,1], the probability of class 1; more: [N, classes]                  */
+    double threshold;         /* two classes: class 1 when its probability >= this; 0 = 0.5                          */
+} gm_onnx_target;
+/* Name the outputs. Regression: `prediction` [N,1]. Classification: `probability` (two classes [N,1], else [N, classes])
+ * and `label` [N,1], the most probable class (ties: the first; two classes: by threshold). tensor is double. */
+void gm_onnx_finish(gm_onnx *g, const gm_onnx_target *target, const char *tensor);
 
 #endif
