@@ -15,7 +15,8 @@ typedef struct gm_onnx gm_onnx;
 typedef enum gm_onnx_type { GM_ONNX_FLOAT = 1, GM_ONNX_INT64 = 7, GM_ONNX_STRING = 8, GM_ONNX_BOOL = 9, GM_ONNX_DOUBLE = 11 } gm_onnx_type;
 
 gm_onnx *gm_onnx_new(gm_arena *a);
-/* Graph input [N, 1]. Returns its tensor name (= name). */
+/* Graph input: one column. Nodes read it as [N,1] under its name, which is returned. It is fed as [N,1] when it is the only input, else
+ * as [N]: these are the shapes that MLflow's own onnx flavor gives to a table's columns. */
 const char *gm_onnx_input(gm_onnx *g, const char *name, gm_onnx_type type);
 /* Graph output [N, width]; width 0: [N]. When an input has that name already, the output is called name_ (gm_ort_predict knows). */
 void gm_onnx_output(gm_onnx *g, const char *tensor, const char *name, gm_onnx_type type, int64_t width);

@@ -3,7 +3,8 @@
  * Invariants
  *  (1) everything that the graph points at is in its arena: callers may pass temporaries;
  *  (2) nodes stand in the order they were made, which is a running order, because an input must exist when it is named;
- *  (3) after a failure every helper returns NULL and changes nothing.
+ *  (3) after a failure every helper returns NULL and changes nothing;
+ *  (4) nodes see an input as [N,1] whatever shape it is fed in: its name stands for a reshaped tensor, see tensor_of().
  */
 #include "onnx.h"
 
@@ -112,10 +113,12 @@ const char *gm_onnx_input(gm_onnx *g, const char *name, gm_onnx_type type)
         if (strcmp(g->inputs[i].name, name) == 0)
             return gm_onnx_fail(g, GM_EINVALID, "ONNX input \"%s\" is there twice", name);
     const char *kept = keep_text(g, name);
-    if (!kept) return NULL;
+    const char *shape = gm_onnx_int64s(g, (int64_t[]){ -1, 1 }, (int64_t[]){ 2 }, 1);
+    const char *column = kept ? gm_onnx_op2(g, "Reshape", kept, shape) : NULL;
+    if (!column) return NULL;
     gm_onnx_port *p = grow(g, &g->inputs, &g->inputs_count, &g->inputs_capacity, sizeof(*p));
     if (!p) return NULL;
-    *p = (gm_onnx_port){ .name = kept, .type = type, .width = 1 };
+    *p = (gm_onnx_port){ .name = kept, .type = type, .column = column };
     return kept;
 }
 
@@ -201,19 +204,27 @@ const char *gm_onnx_double(gm_onnx *g, double v)
 
 /* ---- nodes --------------------------------------------------------------------------------------------- */
 
+/* What a node reads under a name, see (4). */
+static const char *tensor_of(const gm_onnx *g, const char *name)
+{
+    for (size_t i = 0; i < g->inputs_count; i++)
+        if (strcmp(g->inputs[i].name, name) == 0) return g->inputs[i].column;
+    return name;
+}
+
 const char *gm_onnx_node(gm_onnx *g, const char *op, const char *const *inputs, size_t inputs_count)
 {
     if (g->failure.rc) return NULL;
     for (size_t i = 0; i < inputs_count; i++)
         gm_assert(inputs[i] != NULL); /* NULL comes only after a failure, which was looked at above */
     bool ml = strncmp(op, "ml.", 3) == 0;
-    gm_onnx_values kept;
     const char *type = keep_text(g, ml ? op + 3 : op);
     const char *output = new_name(g);
-    if (!type || !output || !keep_values(g, GM_ONNX_STRING, inputs, inputs_count, &kept)) return NULL;
     const char **names = GM_ARENA_ARRAY(g->arena, const char *, inputs_count);
     if (!names) return out_of_memory(g);
-    if (inputs_count) memcpy(names, kept.data, inputs_count * sizeof(*names));
+    for (size_t i = 0; i < inputs_count; i++)
+        if (!(names[i] = keep_text(g, tensor_of(g, inputs[i])))) return NULL;
+    if (!type || !output) return NULL;
     gm_onnx_op *n = grow(g, &g->ops, &g->ops_count, &g->ops_capacity, sizeof(*n));
     if (!n) return NULL;
     *n = (gm_onnx_op){ .type = type, .domain = ml ? "ai.onnx.ml" : "", .inputs = names,

@@ -38,7 +38,8 @@ typedef struct gm_onnx_op {
 typedef struct gm_onnx_port {
     const char *name;
     gm_onnx_type type;
-    int64_t width; /* 0: [N] */
+    int64_t width;      /* outputs; 0: [N] */
+    const char *column; /* inputs: the tensor [N,1] that nodes read */
 } gm_onnx_port;
 
 typedef struct gm_onnx_entry {
@@ -60,5 +61,8 @@ struct gm_onnx {
 
 /* Remember the first failure. Returns NULL, so that helpers can return it. */
 const char *gm_onnx_fail(gm_onnx *g, gm_rc rc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* Margins [N, outputs], double, of an ensemble over the double tensor x [N, features]; in onnx_trees.c. */
+const char *gm_onnx_emit_trees(gm_onnx *g, const gm_trees *t, const char *x);
 
 #endif

@@ -223,8 +223,11 @@ static Onnx__GraphProto *graph(gm_arena *a, const gm_onnx *g)
         p->initializer[p->n_initializer] = tensor(a, c->name, &c->values, c->dims, c->dims_count);
         if (!p->initializer[p->n_initializer]) return NULL;
     }
-    for (; p->n_input < g->inputs_count; p->n_input++)
-        if (!(p->input[p->n_input] = value_info(a, &g->inputs[p->n_input]))) return NULL;
+    for (; p->n_input < g->inputs_count; p->n_input++) {
+        gm_onnx_port port = g->inputs[p->n_input];
+        port.width = g->inputs_count == 1; /* MLflow feeds [N,1] to a lone input and [N] to each of several */
+        if (!(p->input[p->n_input] = value_info(a, &port))) return NULL;
+    }
     for (; p->n_output < g->outputs_count; p->n_output++)
         if (!(p->output[p->n_output] = value_info(a, &g->outputs[p->n_output]))) return NULL;
     return p;

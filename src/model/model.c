@@ -1,0 +1,182 @@
+/* model.c - loading a model from any of its files, and predicting with it. */
+#include "model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fs.h"
+
+struct gm_model {
+    gm_model_format format;
+    gm_linear *linear;      /* one of these three */
+    gm_trees *trees;
+    gm_ort *ort;            /* closed with the arena */
+    const char *ort_output; /* ONNX: the output that is the prediction */
+    bool ort_pair;          /* ONNX: two columns of probability, of which we give the second */
+    int64_t outputs;
+};
+
+gm_model *gm_model_of_linear(gm_linear *linear, gm_arena *a)
+{
+    gm_model *m = GM_ARENA_NEW(a, gm_model);
+    if (m) *m = (gm_model){ .format = GM_MODEL_LINEAR, .linear = linear, .outputs = linear->outputs };
+    return m;
+}
+
+gm_model *gm_model_of_trees(gm_trees *trees, gm_arena *a)
+{
+    gm_model *m = GM_ARENA_NEW(a, gm_model);
+    if (m)
+        *m = (gm_model){ .format = trees->float32 ? GM_MODEL_XGBOOST : GM_MODEL_LIGHTGBM, .trees = trees,
+                         .outputs = trees->outputs };
+    return m;
+}
+
+gm_model_format gm_model_format_of(const gm_model *m)
+{
+    return m->format;
+}
+
+const gm_trees *gm_model_trees(const gm_model *m)
+{
+    return m->trees;
+}
+
+const gm_linear *gm_model_linear(const gm_model *m)
+{
+    return m->linear;
+}
+
+int64_t gm_model_outputs(const gm_model *m)
+{
+    return m->outputs;
+}
+
+/* ---- loading ------------------------------------------------------------------------------------------- */
+
+static gm_rc load_json(gm_model *m, const gm_buf *text, const char *path, gm_arena *a, gm_err *err)
+{
+    gm_arena *scratch = gm_arena_new(0); /* the document; the model is copied out of it */
+    if (!scratch) return gm_err_set(err, GM_ENOMEM, "no memory for reading a model");
+    gm_node *json = NULL;
+    gm_rc rc = gm_json_read(gm_buf_str(text), text->len, path, scratch, &json, err);
+    if (!rc && m->format == GM_MODEL_LINEAR) rc = gm_linear_read(json, a, &m->linear, err);
+    if (!rc && m->format == GM_MODEL_XGBOOST) rc = gm_trees_read_xgboost(json, a, &m->trees, err);
+    gm_arena_free(scratch);
+    return rc;
+}
+
+static gm_rc load_text(gm_model *m, const char *path, gm_arena *a, gm_err *err)
+{
+    gm_buf text = { 0 };
+    gm_rc rc = gm_fs_read(path, 0, &text, err);
+    if (!rc && m->format == GM_MODEL_LIGHTGBM)
+        rc = gm_trees_read_lightgbm(gm_buf_str(&text), text.len, a, &m->trees, err);
+    else if (!rc)
+        rc = load_json(m, &text, path, a, err);
+    gm_buf_clear(&text);
+    if (!rc) m->outputs = m->linear ? m->linear->outputs : m->trees->outputs;
+    return rc;
+}
+
+/* The output of a foreign graph that holds its predictions. */
+static gm_rc choose_output(gm_model *m, gm_arena *a, gm_err *err)
+{
+    static const char *const usual[] = { "probability", "probabilities", "output_probability", "prediction", "variable" };
+    const char **names = NULL;
+    gm_type *types = NULL;
+    size_t count = 0, best = SIZE_MAX, best_rank = SIZE_MAX;
+    gm_rc rc = gm_ort_outputs(m->ort, a, &names, &types, &count, err);
+    if (rc) return rc;
+    for (size_t i = 0; i < count; i++) {
+        if (types[i] != GM_TYPE_FLOAT) continue;
+        size_t rank = 0, usual_count = sizeof(usual) / sizeof(usual[0]);
+        while (rank < usual_count && strcmp(names[i], usual[rank]) != 0) rank++;
+        if (rank < best_rank) {
+            best = i;
+            best_rank = rank;
+        }
+    }
+    if (best == SIZE_MAX) {
+        rc = gm_err_set(err, GM_EUNSUPPORTED, "the ONNX model has no output that is a tensor of real numbers");
+        gm_err_hint(err, "A classifier exported from scikit-learn needs the option zipmap=False.");
+        return rc;
+    }
+    m->ort_output = names[best];
+    m->outputs = gm_ort_output_width(m->ort, names[best]);
+    if (m->outputs < 1)
+        return gm_err_set(err, GM_EUNSUPPORTED, "the ONNX model does not say how wide its output \"%s\" is", names[best]);
+    m->ort_pair = m->outputs == 2 && strstr(names[best], "prob") != NULL;
+    if (m->ort_pair) m->outputs = 1;
+    return GM_OK;
+}
+
+static void close_ort(void *session)
+{
+    gm_ort_close(session);
+}
+
+static gm_rc load_onnx(gm_model *m, const char *path, gm_arena *a, gm_err *err)
+{
+    gm_rc rc = gm_ort_open(path, &m->ort, err);
+    if (rc) return rc;
+    if (!gm_arena_defer(a, close_ort, m->ort)) {
+        gm_ort_close(m->ort);
+        return gm_err_set(err, GM_ENOMEM, "no memory for a model");
+    }
+    return choose_output(m, a, err);
+}
+
+gm_rc gm_model_load(gm_model_format format, const char *path, gm_arena *a, gm_model **out, gm_err *err)
+{
+    gm_model *m = GM_ARENA_NEW(a, gm_model);
+    if (!m) return gm_err_set(err, GM_ENOMEM, "no memory for a model");
+    m->format = format;
+    gm_rc rc = format == GM_MODEL_ONNX ? load_onnx(m, path, a, err) : load_text(m, path, a, err);
+    if (rc) return gm_err_ctx(err, rc, "loading the model \"%s\"", path);
+    *out = m;
+    return GM_OK;
+}
+
+/* ---- predicting ---------------------------------------------------------------------------------------- */
+
+/* The matrix as a table of float columns f0, f1, ... or under its own names. */
+static gm_rc table_of(const gm_matrix *x, gm_arena *a, gm_table *out, gm_err *err)
+{
+    gm_column *columns = GM_ARENA_ARRAY(a, gm_column, x->cols);
+    if (!columns) return gm_err_set(err, GM_ENOMEM, "no memory for %lld columns", (long long)x->cols);
+    for (int64_t i = 0; i < x->cols; i++) {
+        const char *name = x->names ? x->names[i] : gm_arena_printf(a, "f%lld", (long long)i);
+        if (!name) return gm_err_set(err, GM_ENOMEM, "no memory for %lld columns", (long long)x->cols);
+        columns[i] = (gm_column){ .name = name, .type = GM_TYPE_FLOAT, .rows = x->rows, .f64 = x->data + i * x->rows };
+    }
+    *out = (gm_table){ .rows = x->rows, .columns_count = (size_t)x->cols, .columns = columns };
+    return GM_OK;
+}
+
+static gm_rc predict_onnx(const gm_model *m, const gm_matrix *x, double *out, gm_err *err)
+{
+    gm_arena *scratch = gm_arena_new(0);
+    if (!scratch) return gm_err_set(err, GM_ENOMEM, "no memory for a prediction");
+    gm_table table;
+    double *values = NULL;
+    int64_t width = 0;
+    gm_rc rc = table_of(x, scratch, &table, err);
+    if (!rc) rc = gm_ort_predict(m->ort, &table, m->ort_output, scratch, &values, &width, err);
+    if (!rc && width != (m->ort_pair ? 2 : m->outputs))
+        rc = gm_err_set(err, GM_EINVALID, "the ONNX model gave %lld columns where its file says otherwise", (long long)width);
+    for (int64_t r = 0; r < x->rows && !rc; r++)
+        for (int64_t o = 0; o < m->outputs; o++) out[r * m->outputs + o] = values[r * width + (m->ort_pair ? 1 : o)];
+    gm_arena_free(scratch);
+    return rc;
+}
+
+gm_rc gm_model_predict(const gm_model *m, const gm_matrix *x, double *out, gm_err *err)
+{
+    if (m->ort) return predict_onnx(m, x, out, err);
+    gm_rc rc = m->linear ? gm_linear_margin(m->linear, x, out, err) : gm_trees_margin(m->trees, x, out, err);
+    if (rc) return rc;
+    gm_link_apply(m->linear ? m->linear->link : m->trees->link, m->linear ? 1 : m->trees->sigmoid_scale, out, x->rows,
+                  m->outputs);
+    return GM_OK;
+}
