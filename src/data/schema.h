@@ -48,4 +48,9 @@ gm_rc gm_schema_read(const gm_node *json, gm_arena *a, gm_schema *out, gm_err *e
 const gm_field *gm_schema_find(const gm_schema *s, const char *name);
 const char *gm_kind_name(gm_kind k);
 
+/* What changed since `expected`: a column that vanished (with a near name, when there is one) or has another type. An
+ * integer column where decimals were expected is fine, and so is one that is all missing on either side. Columns that are
+ * new are not reported. Each difference is added to errs; GM_EINVALID when there is any. Column order does not matter. */
+gm_rc gm_schema_compare(const gm_schema *expected, const gm_schema *found, gm_errs *errs);
+
 #endif
