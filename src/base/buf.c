@@ -228,3 +228,20 @@ void gm_json_kbool(gm_json *j, const char *key, bool v)
     gm_json_key(j, key);
     gm_json_bool(j, v);
 }
+
+void gm_err_json(const gm_err *err, gm_json *j)
+{
+    gm_json_object(j);
+    gm_json_kstr(j, "class", gm_rc_name(err->rc));
+    gm_json_kint(j, "rc", err->rc);
+    gm_json_kstr(j, "message", err->message);
+    gm_json_kstr(j, "hint", err->hint);
+    gm_json_kstr(j, "file", err->file);
+    gm_json_kint(j, "line", err->line);
+    gm_json_kint(j, "col", err->col);
+    gm_json_key(j, "context");
+    gm_json_array(j);
+    for (uint32_t i = 0; i < err->ctx_count; i++) gm_json_str(j, err->ctx[i]);
+    gm_json_array_end(j);
+    gm_json_object_end(j);
+}

@@ -49,6 +49,10 @@ void gm_json_kint(gm_json *j, const char *key, int64_t v);
 void gm_json_kdouble(gm_json *j, const char *key, double v);
 void gm_json_kbool(gm_json *j, const char *key, bool v);
 
+/* An error as an object: class, rc, message, hint, file, line, col, context. */
+struct gm_err;
+void gm_err_json(const struct gm_err *err, gm_json *j);
+
 /* The shortest decimal text that reads back as v; "nan", "inf", "-inf" otherwise. out holds >= 32 bytes. */
 const char *gm_double_text(double v, char *out);
 

@@ -177,6 +177,8 @@ gm_rc gm_yaml_read(const char *text, size_t len, const char *file_name, gm_arena
     gm_rc rc = check_bytes(&r);
     if (rc) return rc;
 
+    if (strspn(text, " \r\n") >= len) return gm_err_at(err, (gm_pos){ r.file, 1, 1 }, GM_EINVALID, "the file is empty");
+
     struct fy_diag_cfg diag_cfg;
     fy_diag_cfg_default(&diag_cfg);
     diag_cfg.fp = NULL;
@@ -373,4 +375,24 @@ bool gm_node_bool_or(const gm_node *map, const char *key, bool fallback)
     const gm_node *n = gm_node_get(map, key);
     bool v;
     return n && gm_node_bool(n, &v, NULL) == GM_OK ? v : fallback;
+}
+
+void gm_node_json(const gm_node *n, gm_json *j)
+{
+    if (!n) {
+        gm_json_null(j);
+    } else if (n->kind == GM_NODE_SCALAR) {
+        gm_json_str(j, n->is_null ? NULL : n->text);
+    } else if (n->kind == GM_NODE_SEQ) {
+        gm_json_array(j);
+        for (size_t i = 0; i < n->count; i++) gm_node_json(n->items[i], j);
+        gm_json_array_end(j);
+    } else {
+        gm_json_object(j);
+        for (size_t i = 0; i < n->count; i++) {
+            gm_json_key(j, n->keys[i]);
+            gm_node_json(n->items[i], j);
+        }
+        gm_json_object_end(j);
+    }
 }

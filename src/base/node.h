@@ -9,6 +9,7 @@
 #define GM_BASE_NODE_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 
 typedef enum gm_node_kind { GM_NODE_SCALAR, GM_NODE_SEQ, GM_NODE_MAP } gm_node_kind;
@@ -49,5 +50,8 @@ gm_rc gm_node_double(const gm_node *n, double *out, gm_err *err);  /* 5, 1e-3, 5
 gm_rc gm_node_int(const gm_node *n, int64_t *out, gm_err *err);
 gm_rc gm_node_bool(const gm_node *n, bool *out, gm_err *err);      /* true, false only */
 gm_rc gm_node_text(const gm_node *n, const char **out, gm_err *err); /* fails on seq and map */
+
+/* The tree as JSON; scalars as texts, NULL and nothing as null. */
+void gm_node_json(const gm_node *n, gm_json *j);
 
 #endif

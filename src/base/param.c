@@ -194,26 +194,6 @@ gm_rc gm_params_read(const gm_param *params, const gm_node *node, const char *co
     return errs->count > before ? GM_EINVALID : GM_OK;
 }
 
-static void node_json(const gm_node *n, gm_json *j)
-{
-    if (!n) {
-        gm_json_null(j);
-    } else if (n->kind == GM_NODE_SCALAR) {
-        gm_json_str(j, n->is_null ? NULL : n->text);
-    } else if (n->kind == GM_NODE_SEQ) {
-        gm_json_array(j);
-        for (size_t i = 0; i < n->count; i++) node_json(n->items[i], j);
-        gm_json_array_end(j);
-    } else {
-        gm_json_object(j);
-        for (size_t i = 0; i < n->count; i++) {
-            gm_json_key(j, n->keys[i]);
-            node_json(n->items[i], j);
-        }
-        gm_json_object_end(j);
-    }
-}
-
 void gm_params_json(const gm_param *params, const void *conf, gm_json *j)
 {
     for (const gm_param *p = params; p && p->type != GM_PARAM_END; p++) {
@@ -231,7 +211,7 @@ void gm_params_json(const gm_param *params, const void *conf, gm_json *j)
             for (size_t i = 0; i < ((const gm_strs *)at)->count; i++) gm_json_str(j, ((const gm_strs *)at)->items[i]);
             gm_json_array_end(j);
             break;
-        case GM_PARAM_NODE: node_json(*(const gm_node *const *)at, j); break;
+        case GM_PARAM_NODE: gm_node_json(*(const gm_node *const *)at, j); break;
         case GM_PARAM_END: break;
         }
     }

@@ -1,0 +1,139 @@
+/* scorer.c - see scorer.h. */
+#include "pipe/scorer.h"
+
+#include <string.h>
+
+#include "base/fs.h"
+
+enum { BLOCK_ROWS = 16384 };
+
+static const char *const format_names[] = { [GM_MODEL_LINEAR] = "linear", [GM_MODEL_XGBOOST] = "xgboost", [GM_MODEL_LIGHTGBM] = "lightgbm", [GM_MODEL_ONNX] = "onnx" };
+
+const char *gm_model_format_name(gm_model_format f) { return format_names[f]; }
+
+gm_rc gm_model_format_from_name(const char *name, gm_model_format *out, gm_err *err)
+{
+    for (size_t i = 0; i < sizeof(format_names) / sizeof(format_names[0]); i++)
+        if (strcmp(name, format_names[i]) == 0) {
+            *out = (gm_model_format)i;
+            return GM_OK;
+        }
+    return gm_err_set(err, GM_EINVALID, "unrecognized model format \"%.40s\"", name);
+}
+
+gm_task gm_task_from_name(const char *name)
+{
+    for (int t = GM_TASK_BINARY; t <= GM_TASK_REGRESSION; t++)
+        if (strcmp(gm_task_name((gm_task)t), name) == 0) return (gm_task)t;
+    return GM_TASK_UNKNOWN;
+}
+
+gm_rc gm_classes_read(const gm_node *list, gm_arena *a, const char ***out, int64_t *out_count, gm_err *err)
+{
+    size_t count = list && list->kind == GM_NODE_SEQ ? list->count : 0;
+    const char **classes = GM_ARENA_ARRAY(a, const char *, count);
+    if (!classes) return gm_err_set(err, GM_ENOMEM, "not enough memory for %zu classes", count);
+    for (size_t i = 0; i < count; i++) classes[i] = list->items[i]->text;
+    *out = classes;
+    *out_count = (int64_t)count;
+    return GM_OK;
+}
+
+static void close_ort(void *s) { gm_ort_close(s); }
+
+static gm_rc read_program(const char *path, gm_arena *a, gm_program **out, gm_err *err)
+{
+    gm_node *root = NULL;
+    gm_buf b = { 0 };
+    gm_rc rc = gm_fs_read(path, 0, &b, err); /* an input's path has no ending, so the reader cannot tell by name */
+    if (!rc) rc = gm_json_read(gm_buf_str(&b), b.len, "features.json", a, &root, err);
+    gm_buf_clear(&b);
+    return rc ? rc : gm_program_read(root, a, out, err);
+}
+
+gm_rc gm_scorer_parts(const char *features_path, const char *model_path, gm_model_format format, gm_task task, const char *const *classes,
+                      int64_t classes_count, gm_arena *a, gm_scorer *out, gm_err *err)
+{
+    gm_scorer s = { .task = task, .classes = (const char **)(uintptr_t)classes, .classes_count = classes_count };
+    gm_rc rc = GM_OK;
+    s.outputs = task == GM_TASK_MULTICLASS ? classes_count : 1;
+    if (format == GM_MODEL_ONNX) {
+        rc = gm_ort_open(model_path, &s.ort, err);
+        if (rc) return rc;
+        if (!gm_arena_defer(a, close_ort, s.ort)) {
+            gm_ort_close(s.ort);
+            return gm_err_set(err, GM_ENOMEM, "not enough memory to open a model");
+        }
+        s.ort_output = task == GM_TASK_REGRESSION ? "prediction" : "probability";
+    } else {
+        rc = read_program(features_path, a, &s.program, err);
+        if (!rc) rc = gm_model_load(format, model_path, a, &s.model, err);
+    }
+    if (!rc) *out = s;
+    return rc;
+}
+
+gm_rc gm_scorer_package(const char *dir, gm_arena *a, gm_scorer *out, gm_err *err)
+{
+    gm_node *schema = NULL;
+    gm_model_format format;
+    const char **classes = NULL;
+    int64_t classes_count = 0;
+    gm_rc rc = gm_node_read_file(gm_path_join(a, dir, "schema.json"), a, &schema, err);
+    if (!rc) rc = gm_model_format_from_name(gm_node_str_or(schema, "format", ""), &format, err);
+    if (!rc) rc = gm_classes_read(gm_node_get(schema, "classes"), a, &classes, &classes_count, err);
+    if (rc) return gm_err_ctx(err, rc, "reading the model package \"%s\"", dir);
+    const char *native = gm_node_str_or(schema, "native", "model.onnx");
+    rc = gm_scorer_parts(gm_path_join(a, dir, "features.json"), gm_path_join(a, dir, native), format, gm_task_from_name(gm_node_str_or(schema, "task", "")),
+                         classes, classes_count, a, out, err);
+    return gm_err_ctx(err, rc, "reading the model package \"%s\"", dir);
+}
+
+/* Rows begin .. begin + count of a table, without copying. */
+static void block_of(const gm_table *t, int64_t begin, int64_t count, gm_column *columns, gm_table *out)
+{
+    for (size_t k = 0; k < t->columns_count; k++) {
+        columns[k] = t->columns[k];
+        columns[k].rows = count;
+        if (columns[k].type == GM_TYPE_STRING) columns[k].code += begin;
+        else if (columns[k].type == GM_TYPE_FLOAT) columns[k].f64 += begin;
+        else columns[k].i64 += begin;
+    }
+    *out = (gm_table){ .rows = count, .columns_count = t->columns_count, .columns = columns };
+}
+
+static gm_rc predict_block(const gm_scorer *s, const gm_table *t, gm_arena *scratch, double *out, gm_err *err)
+{
+    if (s->program) {
+        gm_matrix x;
+        gm_rc rc = gm_program_apply(s->program, t, scratch, &x, err);
+        return rc ? rc : gm_model_predict(s->model, &x, out, err);
+    }
+    double *values = NULL;
+    int64_t width = 0;
+    gm_rc rc = gm_ort_predict(s->ort, t, s->ort_output, scratch, &values, &width, err);
+    if (rc) return rc;
+    int64_t skip = s->outputs == 1 && width == 2 ? 1 : 0; /* a binary model that gives both classes */
+    if (width != s->outputs && !skip)
+        return gm_err_set(err, GM_EINVALID, "the model's output \"%s\" has %lld values a row, expected %lld", s->ort_output, (long long)width, (long long)s->outputs);
+    for (int64_t i = 0; i < t->rows; i++) memcpy(out + i * s->outputs, values + i * width + skip, (size_t)s->outputs * sizeof(double));
+    return GM_OK;
+}
+
+gm_rc gm_scorer_predict(const gm_scorer *s, const gm_table *raw, double *out, gm_err *err)
+{
+    gm_rc rc = GM_OK;
+    gm_arena *scratch = gm_arena_new(0), *lasting = gm_arena_new(0);
+    gm_column *columns = lasting ? GM_ARENA_ARRAY(lasting, gm_column, raw->columns_count) : NULL;
+    if (!scratch || !columns) rc = gm_err_set(err, GM_ENOMEM, "not enough memory to predict");
+    for (int64_t begin = 0; !rc && begin < raw->rows; begin += BLOCK_ROWS) {
+        gm_table block;
+        int64_t count = raw->rows - begin < BLOCK_ROWS ? raw->rows - begin : BLOCK_ROWS;
+        block_of(raw, begin, count, columns, &block);
+        rc = predict_block(s, &block, scratch, out + begin * s->outputs, err);
+        gm_arena_reset(scratch);
+    }
+    gm_arena_free(scratch);
+    gm_arena_free(lasting);
+    return rc;
+}
