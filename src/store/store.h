@@ -151,9 +151,16 @@ gm_rc gm_model_list(gm_store *s, const char *name_or_null, gm_arena *a, gm_model
                     gm_err *err);
 gm_rc gm_model_alias_set(gm_store *s, const char *model, const char *alias, int64_t version, gm_err *err);
 gm_rc gm_model_alias_drop(gm_store *s, const char *model, const char *alias, gm_err *err);
+/* value NULL drops the tag. */
 gm_rc gm_model_tag(gm_store *s, const char *model, int64_t version, const char *key, const char *value, gm_err *err);
 /* Who used a model version: predictions made, comparisons as champion. kind "predict", "champion" ... */
 gm_rc gm_model_use(gm_store *s, const gm_digest *digest, const char *kind, const char *detail, gm_err *err);
+typedef struct gm_model_use_record {
+    const char *kind, *detail;
+    int64_t uses, first_us, last_us;
+} gm_model_use_record;
+/* The same kind and detail are one record that counts; the latest first. */
+gm_rc gm_model_uses(gm_store *s, const gm_digest *digest, gm_arena *a, gm_model_use_record **out, size_t *out_count, gm_err *err);
 
 /* ---- care ----------------------------------------------------------------------------------------------- */
 

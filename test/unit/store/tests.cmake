@@ -1,0 +1,1 @@
+gm_test(unit/store/test_store.c USES store LABELS unit)
