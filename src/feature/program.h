@@ -33,17 +33,23 @@ typedef struct gm_fit_options {
     gm_task task;
     int64_t classes;  /* multiclass: number of classes */
     uint64_t seed;    /* for the folds of target encoding */
+    const uint64_t *row_keys; /* [rows] a hash per row that decides its fold; NULL = row number */
 } gm_fit_options;
 
-/* Fit on t (training rows only). target [t->rows] class index or value, no NaN. row_keys: a hash per row that decides its fold (NULL = row
- * number). Errors: GM_EINVALID (a feature all missing, a transform that does not fit its type) with place. */
+/* The transforms of a feature for which the file names none, in order; 0 = such a column is not used. Static.
+ * distinct   of the training rows, missing not counted; decides between one_hot (<= 20) and target_encode
+ * out_why    a sentence for `explain`; may be NULL */
+size_t gm_feature_defaults(gm_kind kind, int64_t distinct, bool for_linear, const char *const **out_names, const char **out_why);
+
+/* Fit on t (training rows only). target [t->rows] class index or value, no NaN; NULL when no transform looks at it. Errors: GM_EINVALID (a feature all missing, a transform that does not fit its type) with place. */
 gm_rc gm_program_fit(const gm_feature_spec *specs, size_t count, const gm_table *t, const double *target,
                      const gm_fit_options *o, gm_arena *a, gm_program **out, gm_err *err);
 /* The training rows' own matrix: as apply, but target-encoded columns are out-of-fold. Same t, target and options as fit. */
 gm_rc gm_program_fit_matrix(const gm_program *p, const gm_table *t, const double *target, const gm_fit_options *o,
                             gm_arena *a, gm_matrix *out, gm_err *err);
-/* Any rows. Columns by name; extra columns are ignored; a missing column is GM_EINVALID naming it. Unknown categories follow
- * the transform's rule. out in arena. */
+/* Any rows, by the same code for one and for millions. Columns by name; extra columns are ignored; a missing column is GM_EINVALID naming
+ * it; numbers of any type stand in for each other, and a column that is all missing for any. Unknown categories follow the transform's
+ * rule. out in arena. Cost: 1,024 rows at a time, so that what lies between the steps of a chain stays in cache. */
 gm_rc gm_program_apply(const gm_program *p, const gm_table *t, gm_arena *a, gm_matrix *out, gm_err *err);
 
 size_t gm_program_width(const gm_program *p);                  /* columns of the matrix */
@@ -64,12 +70,12 @@ gm_rc gm_program_read(const gm_node *json, gm_arena *a, gm_program **out, gm_err
  * Returns the name of the double tensor [N, width]. */
 struct gm_onnx;
 gm_rc gm_program_emit(const gm_program *p, struct gm_onnx *g, const char **out_tensor, gm_err *err);
-typedef struct gm_onnx_input {
+typedef struct gm_graph_input { /* not gm_onnx_input, which is a function of model/onnx.h */
     const char *name;
     gm_type type;        /* of the graph's input                         */
-    bool computed;       /* by gm_program_onnx_row_inputs, before the graph */
-} gm_onnx_input;
-size_t gm_program_onnx_inputs(const gm_program *p, const gm_onnx_input **out);
+    bool computed;       /* by gm_program_onnx_table, before the graph */
+} gm_graph_input;
+size_t gm_program_onnx_inputs(const gm_program *p, const gm_graph_input **out);
 /* The table that the graph reads, from raw columns: the computed inputs added. */
 gm_rc gm_program_onnx_table(const gm_program *p, const gm_table *raw, gm_arena *a, gm_table *out, gm_err *err);
 

@@ -1,0 +1,683 @@
+/* program.c - building, fitting and applying feature programs; see program.h.
+ *
+ * Invariants
+ *  (1) a program is built by the same functions in fit and in read, from texts, so that what was read computes the same bits;
+ *  (2) apply reads columns only through gm_program_sources, which evaluates each raw column and expression once;
+ *  (3) whole numbers are floats within expressions: a batch that holds 3 and one that holds 3.5 are treated alike, as in ONNX.
+ */
+#include "feature/program_internal.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/random.h"
+
+enum { BLOCK_ROWS = 1024, WIDTH_MAX = 1 << 20 };
+
+static gm_rc out_of_memory(gm_err *err) { return gm_err_set(err, GM_ENOMEM, "not enough memory for the feature program"); }
+
+const char *gm_task_name(gm_task t)
+{
+    static const char *const names[] = { "unknown", "binary", "multiclass", "regression" };
+    return names[t];
+}
+
+/* ---- building ---------------------------------------------------------------------------------------------- */
+
+gm_rc gm_program_add_input(gm_program *p, const char *name, gm_type type, gm_arena *a, size_t *out, gm_err *err)
+{
+    for (size_t i = 0; i < p->inputs_count; i++) {
+        if (strcmp(p->inputs[i].name, name) != 0) continue;
+        *out = i;
+        return GM_OK;
+    }
+    if (p->inputs_count == p->inputs_capacity) {
+        size_t capacity = p->inputs_capacity ? p->inputs_capacity * 2 : 16;
+        gm_input *inputs = GM_ARENA_ARRAY(a, gm_input, capacity);
+        if (!inputs) return out_of_memory(err);
+        if (p->inputs_count) memcpy(inputs, p->inputs, p->inputs_count * sizeof(*inputs));
+        p->inputs = inputs;
+        p->inputs_capacity = capacity;
+    }
+    char *copy = gm_arena_strdup(a, name);
+    if (!copy) return out_of_memory(err);
+    *out = p->inputs_count++;
+    p->inputs[*out] = (gm_input){ .name = copy, .type = type };
+    return GM_OK;
+}
+
+static gm_rc add_source(gm_program *p, gm_source source, gm_arena *a, size_t *out, gm_err *err)
+{
+    if (p->sources_count == p->sources_capacity) {
+        size_t capacity = p->sources_capacity ? p->sources_capacity * 2 : 16;
+        gm_source *sources = GM_ARENA_ARRAY(a, gm_source, capacity);
+        if (!sources) return out_of_memory(err);
+        if (p->sources_count) memcpy(sources, p->sources, p->sources_count * sizeof(*sources));
+        p->sources = sources;
+        p->sources_capacity = capacity;
+    }
+    *out = p->sources_count++;
+    p->sources[*out] = source;
+    return GM_OK;
+}
+
+gm_rc gm_program_add_column(gm_program *p, const char *name, gm_type type, gm_arena *a, size_t *out, gm_err *err)
+{
+    size_t input = 0;
+    gm_rc rc = gm_program_add_input(p, name, type, a, &input, err);
+    if (rc) return rc;
+    for (size_t i = 0; i < p->sources_count; i++) {
+        if (p->sources[i].expr || p->sources[i].input != input) continue;
+        *out = i;
+        return GM_OK;
+    }
+    return add_source(p, (gm_source){ .input = input, .type = p->inputs[input].type }, a, out, err);
+}
+
+static gm_type widened(gm_type t) { return t == GM_TYPE_INT ? GM_TYPE_FLOAT : t; } /* see (3) */
+
+static bool column_of_host(void *ctx, const char *name, gm_type *out_type)
+{
+    const gm_program *p = ctx;
+    for (size_t i = 0; i < p->inputs_count; i++) {
+        if (strcmp(p->inputs[i].name, name) != 0) continue;
+        *out_type = widened(p->inputs[i].type);
+        return true;
+    }
+    return false;
+}
+
+gm_rc gm_program_add_expr(gm_program *p, const char *text, gm_pos at, gm_arena *a, size_t *out, gm_err *err)
+{
+    for (size_t i = 0; i < p->sources_count; i++) {
+        if (!p->sources[i].expr || strcmp(p->sources[i].text, text) != 0) continue;
+        *out = i;
+        return GM_OK;
+    }
+    gm_errs errs = { .arena = a };
+    gm_expr_host host = { .column = column_of_host, .ctx = p };
+    gm_source s = { .text = gm_arena_strdup(a, text) };
+    if (!s.text) return out_of_memory(err);
+    gm_rc rc = gm_expr_parse(s.text, at, a, &s.expr, &errs);
+    if (!rc) rc = gm_expr_check(s.expr, &host, GM_TYPE_UNKNOWN, a, &errs);
+    if (rc && errs.count && err) *err = errs.items[0];
+    if (rc) return errs.count ? errs.items[0].rc : gm_err_at(err, at, rc, "cannot read the expression \"%.100s\"", text);
+    s.type = s.expr->type;
+    if (s.type == GM_TYPE_UNKNOWN) return gm_err_at(err, at, GM_EINVALID, "\"%.100s\" is always missing", text);
+
+    const char **names = NULL;
+    size_t count = 0;
+    rc = gm_expr_columns(s.expr, a, &names, &count, err);
+    for (size_t i = 0; !rc && i < count; i++)
+        for (size_t k = 0; k < p->inputs_count; k++)
+            if (strcmp(p->inputs[k].name, names[i]) == 0) p->inputs[k].in_expr = true;
+    return rc ? rc : add_source(p, s, a, out, err);
+}
+
+/* Parameters print non-finite numbers as null, which here means: the default. */
+static gm_rc without_nulls(const gm_node *params, gm_arena *a, const gm_node **out, gm_err *err)
+{
+    *out = params;
+    if (!params || params->kind != GM_NODE_MAP) return GM_OK;
+    gm_node *n = GM_ARENA_NEW(a, gm_node);
+    if (!n) return out_of_memory(err);
+    *n = *params;
+    n->count = 0;
+    n->keys = GM_ARENA_ARRAY(a, const char *, params->count);
+    n->key_pos = GM_ARENA_ARRAY(a, gm_pos, params->count);
+    n->items = GM_ARENA_ARRAY(a, gm_node *, params->count);
+    if (!n->keys || !n->key_pos || !n->items) return out_of_memory(err);
+    for (size_t i = 0; i < params->count; i++) {
+        if (params->items[i]->kind == GM_NODE_SCALAR && params->items[i]->is_null) continue;
+        n->keys[n->count] = params->keys[i];
+        n->key_pos[n->count] = params->key_pos[i];
+        n->items[n->count++] = params->items[i];
+    }
+    *out = n;
+    return GM_OK;
+}
+
+gm_rc gm_step_init(gm_step *s, const char *name, const gm_node *params, bool first, gm_type source_type, gm_arena *a, gm_err *err)
+{
+    const gm_item *item = NULL;
+    gm_rc rc = gm_registry_find(&gm_transforms, name, &item, err);
+    if (rc) return rc;
+    *s = (gm_step){ .transform = (const gm_transform *)item };
+    if (first && !(s->transform->accepts & (1u << source_type))) {
+        rc = gm_err_set(err, GM_EINVALID, "transform \"%s\" cannot read a %s", item->name, gm_type_name(source_type));
+        if (source_type == GM_TYPE_STRING) gm_err_hint(err, "Begin with one_hot, ordinal or target_encode, or leave the transform out.");
+        if (source_type == GM_TYPE_TIME) gm_err_hint(err, "Begin with date_parts, or leave the transform out.");
+        return rc;
+    }
+    if (!first && !s->transform->chains)
+        return gm_err_set(err, GM_EINVALID, "transform \"%s\" can only be the first of a feature", item->name);
+    s->conf = gm_arena_alloc(a, 1, item->conf_size);
+    if (!s->conf) return out_of_memory(err);
+
+    gm_errs errs = { .arena = a };
+    rc = without_nulls(params, a, &params, err);
+    if (rc) return rc;
+    rc = gm_params_read(item->params, params, NULL, a, s->conf, &errs);
+    if (rc && errs.count && err) *err = errs.items[0];
+    return rc ? gm_err_ctx(err, rc, "reading the parameters of transform \"%s\"", item->name) : GM_OK;
+}
+
+static gm_rc name_outputs(gm_program *p, gm_feature *f, gm_arena *a, gm_err *err)
+{
+    const char *const *in = &f->name;
+    for (size_t k = 0; k < f->steps_count; k++) {
+        const gm_step *s = &f->steps[k];
+        const char **names = GM_ARENA_ARRAY(a, const char *, s->width);
+        if (!names) return out_of_memory(err);
+        for (int64_t i = 0; i < s->width; i++) {
+            names[i] = s->transform->name ? s->transform->name(s->conf, s->state, in, s->width_in, i, a) : in[i];
+            if (!names[i]) return out_of_memory(err);
+        }
+        in = names;
+    }
+    memcpy(p->names + f->offset, in, (size_t)f->width * sizeof(*in));
+    return GM_OK;
+}
+
+static bool is_input(const gm_program *p, const char *name)
+{
+    for (size_t i = 0; i < p->inputs_count; i++)
+        if (strcmp(p->inputs[i].name, name) == 0) return true;
+    return false;
+}
+
+static gm_rc mark_columns(gm_program *p, const gm_source *s, gm_arena *a, gm_err *err)
+{
+    const char **names = NULL;
+    size_t count = 0;
+    gm_rc rc = gm_expr_columns(s->expr, a, &names, &count, err);
+    for (size_t i = 0; !rc && i < count; i++)
+        for (size_t k = 0; k < p->inputs_count; k++)
+            if (strcmp(p->inputs[k].name, names[i]) == 0) p->inputs[k].in_graph = true;
+    return rc;
+}
+
+/* Raw columns that the graph reads, then the values computed before it, each under a name of its own. */
+static gm_rc list_graph_inputs(gm_program *p, gm_arena *a, gm_err *err)
+{
+    p->graph_inputs = GM_ARENA_ARRAY(a, gm_graph_input, p->inputs_count + p->sources_count);
+    if (!p->graph_inputs) return out_of_memory(err);
+    for (size_t f = p->features_count; f-- > 0;) { /* backwards: the first feature of a source names it */
+        gm_source *s = &p->sources[p->features[f].source];
+        s->graph_name = p->features[f].name;
+    }
+    for (size_t i = 0; i < p->sources_count; i++) {
+        gm_source *s = &p->sources[i];
+        s->computed = s->expr && !gm_expr_emits(s->expr);
+        if (!s->expr) {
+            p->inputs[s->input].in_graph = true;
+            s->graph_name = p->inputs[s->input].name;
+        } else if (!s->computed) {
+            gm_rc rc = mark_columns(p, s, a, err);
+            if (rc) return rc;
+        }
+        while (s->computed && s->graph_name && is_input(p, s->graph_name))
+            s->graph_name = gm_arena_printf(a, "%s (computed)", s->graph_name);
+        if (!s->graph_name) return out_of_memory(err);
+    }
+    for (size_t i = 0; i < p->inputs_count; i++) {
+        gm_type type = p->inputs[i].type;
+        if (type == GM_TYPE_BOOL || type == GM_TYPE_INT) type = GM_TYPE_FLOAT;
+        if (p->inputs[i].in_graph) p->graph_inputs[p->graph_inputs_count++] = (gm_graph_input){ p->inputs[i].name, type, false };
+    }
+    for (size_t i = 0; i < p->sources_count; i++) {
+        gm_type type = p->sources[i].type;
+        if (type == GM_TYPE_BOOL || type == GM_TYPE_INT) type = GM_TYPE_FLOAT;
+        if (p->sources[i].computed) p->graph_inputs[p->graph_inputs_count++] = (gm_graph_input){ p->sources[i].graph_name, type, true };
+    }
+    return GM_OK;
+}
+
+gm_rc gm_program_finish(gm_program *p, gm_arena *a, gm_err *err)
+{
+    p->width = 0;
+    p->widest = 1;
+    for (size_t f = 0; f < p->features_count; f++) {
+        gm_feature *feature = &p->features[f];
+        feature->offset = p->width;
+        feature->width = feature->steps[feature->steps_count - 1].width;
+        for (size_t k = 0; k + 1 < feature->steps_count; k++)
+            if (feature->steps[k].width > p->widest) p->widest = feature->steps[k].width;
+        p->width += feature->width;
+        if (p->width > WIDTH_MAX) return gm_err_set(err, GM_EINVALID, "the features have more than %d columns", WIDTH_MAX);
+    }
+    p->names = GM_ARENA_ARRAY(a, const char *, p->width);
+    p->feature_of = GM_ARENA_ARRAY(a, size_t, p->width);
+    if (!p->names || !p->feature_of) return out_of_memory(err);
+    for (size_t f = 0; f < p->features_count; f++) {
+        gm_rc rc = name_outputs(p, &p->features[f], a, err);
+        if (rc) return rc;
+        for (int64_t i = 0; i < p->features[f].width; i++) p->feature_of[p->features[f].offset + i] = f;
+    }
+    return list_graph_inputs(p, a, err);
+}
+
+/* ---- sources over a table ---------------------------------------------------------------------------------- */
+
+static bool is_number(gm_type t) { return t == GM_TYPE_BOOL || t == GM_TYPE_INT || t == GM_TYPE_FLOAT; }
+
+static bool all_missing(const gm_column *c)
+{
+    for (int64_t r = 0; r < c->rows; r++)
+        if (!gm_column_is_missing(c, r)) return false;
+    return true;
+}
+
+static gm_rc missing_column(const gm_input *input, int64_t rows, gm_arena *scratch, gm_column *out, gm_err *err)
+{
+    static const gm_dict no_texts = { 0 };
+    gm_column c = { .name = input->name, .type = input->type, .rows = rows };
+    if (input->type == GM_TYPE_STRING) {
+        int32_t *code = GM_ARENA_ARRAY(scratch, int32_t, rows);
+        for (int64_t r = 0; code && r < rows; r++) code[r] = GM_MISSING_CODE;
+        c.code = code;
+        c.dict = &no_texts;
+    } else if (input->type == GM_TYPE_FLOAT) {
+        double *v = GM_ARENA_ARRAY(scratch, double, rows);
+        for (int64_t r = 0; v && r < rows; r++) v[r] = NAN;
+        c.f64 = v;
+    } else {
+        int64_t *v = GM_ARENA_ARRAY(scratch, int64_t, rows);
+        for (int64_t r = 0; v && r < rows; r++) v[r] = GM_MISSING_INT;
+        c.i64 = v;
+    }
+    if (!c.f64) return out_of_memory(err);
+    *out = c;
+    return GM_OK;
+}
+
+/* The raw column of an input: of its type, or any number for a number. */
+static gm_rc raw_column(const gm_input *input, size_t place, const gm_table *t, gm_arena *scratch, gm_column *out, gm_err *err)
+{
+    const gm_column *c = NULL;
+    if (place < t->columns_count && strcmp(t->columns[place].name, input->name) == 0) c = &t->columns[place];
+    gm_rc rc = c ? GM_OK : gm_table_column(t, input->name, &c, err);
+    if (rc) return rc;
+    if (c->type == input->type || (is_number(c->type) && is_number(input->type))) {
+        *out = *c;
+        return GM_OK;
+    }
+    if (all_missing(c)) return missing_column(input, t->rows, scratch, out, err);
+    rc = gm_err_set(err, GM_EINVALID, "column \"%.100s\" holds %s values and held %s values in training", input->name,
+                    gm_type_name(c->type), gm_type_name(input->type));
+    gm_err_hint(err, "Give the column the type it had in training.");
+    return rc;
+}
+
+/* As expressions see it: whole numbers as floats, and a bool that arrived as a number as a bool. */
+static gm_rc widen(const gm_input *input, const gm_column *c, gm_arena *scratch, gm_column *out, gm_err *err)
+{
+    gm_type want = widened(input->type);
+    *out = *c;
+    if (c->type == want) return GM_OK;
+    out->type = want;
+    void *values = gm_arena_alloc(scratch, (size_t)c->rows, sizeof(double));
+    if (!values) return out_of_memory(err);
+    if (want == GM_TYPE_FLOAT) {
+        double *v = values;
+        for (int64_t r = 0; r < c->rows; r++) v[r] = gm_column_double(c, r);
+        out->f64 = v;
+    } else {
+        int64_t *v = values;
+        for (int64_t r = 0; r < c->rows; r++)
+            v[r] = gm_column_is_missing(c, r) ? GM_MISSING_INT : gm_column_double(c, r) != 0;
+        out->i64 = v;
+    }
+    return GM_OK;
+}
+
+static bool needs_input(const gm_program *p, size_t input, bool only_computed)
+{
+    return !only_computed || p->inputs[input].in_expr;
+}
+
+gm_rc gm_program_sources(const gm_program *p, const gm_table *t, bool only_computed, gm_arena *scratch, gm_column **out, gm_err *err)
+{
+    gm_column *raw = GM_ARENA_ARRAY(scratch, gm_column, p->inputs_count);
+    gm_column *sources = GM_ARENA_ARRAY(scratch, gm_column, p->sources_count);
+    gm_table wide = { .rows = t->rows, .columns = GM_ARENA_ARRAY(scratch, gm_column, p->inputs_count) };
+    if (!raw || !sources || !wide.columns) return out_of_memory(err);
+    for (size_t i = 0; i < p->inputs_count; i++) {
+        if (!needs_input(p, i, only_computed)) continue;
+        gm_rc rc = raw_column(&p->inputs[i], i, t, scratch, &raw[i], err);
+        if (!rc && p->inputs[i].in_expr) rc = widen(&p->inputs[i], &raw[i], scratch, &wide.columns[wide.columns_count++], err);
+        if (rc) return rc;
+    }
+    for (size_t i = 0; i < p->sources_count; i++) {
+        const gm_source *s = &p->sources[i];
+        if (only_computed && !s->computed) continue;
+        if (!s->expr) {
+            sources[i] = raw[s->input];
+            continue;
+        }
+        gm_rc rc = gm_expr_eval(s->expr, &wide, scratch, &sources[i], err);
+        if (rc) return gm_err_ctx(err, rc, "computing \"%.100s\"", s->text);
+    }
+    *out = sources;
+    return GM_OK;
+}
+
+/* ---- chains over blocks ------------------------------------------------------------------------------------ */
+
+/* Rows first .. first + rows of a source; buffer [rows] takes bools and whole numbers as doubles. */
+static gm_values first_values(const gm_column *c, int64_t first, int64_t rows, double *buffer)
+{
+    gm_values v = { .column = c, .first = first, .stride = rows, .rows = rows, .width = 1 };
+    if (c->type == GM_TYPE_FLOAT) {
+        v.numbers = c->f64 + first;
+    } else if (c->type == GM_TYPE_BOOL || c->type == GM_TYPE_INT) {
+        for (int64_t r = 0; r < rows; r++)
+            buffer[r] = c->i64[first + r] == GM_MISSING_INT ? (double)NAN : (double)c->i64[first + r];
+        v.numbers = buffer;
+    }
+    return v;
+}
+
+/* buffers: three of rows, rows * widest and rows * widest doubles, one after the other. */
+static void apply_block(const gm_feature *f, const gm_column *c, const void *memo, int64_t first, int64_t rows, int64_t widest,
+                        double *buffers, double *out, int64_t out_stride)
+{
+    gm_values in = first_values(c, first, rows, buffers);
+    double *spare[2] = { buffers + rows, buffers + rows + rows * widest };
+    in.memo = memo;
+    for (size_t k = 0; k < f->steps_count; k++) {
+        const gm_step *s = &f->steps[k];
+        bool last = k + 1 == f->steps_count;
+        s->transform->apply(s->conf, s->state, &in, last ? out : spare[k % 2], last ? out_stride : rows);
+        in = (gm_values){ .numbers = spare[k % 2], .stride = rows, .rows = rows, .width = s->width };
+    }
+}
+
+static gm_rc apply_feature(const gm_program *p, const gm_feature *f, const gm_column *c, int64_t rows, double *buffers, double *out,
+                           gm_arena *scratch, gm_err *err)
+{
+    const void *memo = NULL;
+    const gm_step *head = &f->steps[0];
+    if (head->transform->prepare) {
+        gm_rc rc = head->transform->prepare(head->state, c, scratch, &memo, err);
+        if (rc) return rc;
+    }
+    for (int64_t first = 0; first < rows; first += BLOCK_ROWS) {
+        int64_t count = rows - first < BLOCK_ROWS ? rows - first : BLOCK_ROWS;
+        apply_block(f, c, memo, first, count, p->widest, buffers, out + first, rows);
+    }
+    return GM_OK;
+}
+
+static double *block_buffers(const gm_program *p, int64_t rows, gm_arena *scratch)
+{
+    int64_t block = rows < BLOCK_ROWS ? rows : BLOCK_ROWS;
+    return GM_ARENA_ARRAY(scratch, double, block * (1 + 2 * p->widest));
+}
+
+static gm_rc new_matrix(const gm_program *p, int64_t rows, gm_arena *a, gm_matrix *out, gm_err *err)
+{
+    double *data = GM_ARENA_ARRAY(a, double, (size_t)rows * (size_t)p->width);
+    if (!data)
+        return gm_err_set(err, GM_ENOMEM, "not enough memory for %" PRId64 " rows of %" PRId64 " feature columns", rows, p->width);
+    *out = (gm_matrix){ .data = data, .rows = rows, .cols = p->width, .names = p->names };
+    return GM_OK;
+}
+
+static gm_rc apply_all(const gm_program *p, const gm_table *t, gm_arena *scratch, gm_matrix *m, gm_err *err)
+{
+    gm_column *sources = NULL;
+    double *buffers = block_buffers(p, t->rows, scratch);
+    if (!buffers) return out_of_memory(err);
+    gm_rc rc = gm_program_sources(p, t, false, scratch, &sources, err);
+    for (size_t f = 0; !rc && f < p->features_count; f++) {
+        const gm_feature *feature = &p->features[f];
+        rc = apply_feature(p, feature, &sources[feature->source], t->rows, buffers, m->data + feature->offset * t->rows, scratch, err);
+    }
+    return rc;
+}
+
+gm_rc gm_program_apply(const gm_program *p, const gm_table *t, gm_arena *a, gm_matrix *out, gm_err *err)
+{
+    gm_matrix m;
+    gm_rc rc = new_matrix(p, t->rows, a, &m, err);
+    if (rc) return rc;
+    /* Few rows: what is computed on the way may stay in the caller's arena. Many: it goes when the matrix is done. */
+    bool own = t->rows > BLOCK_ROWS;
+    gm_arena *scratch = own ? gm_arena_new(0) : a;
+    if (!scratch) return out_of_memory(err);
+    rc = apply_all(p, t, scratch, &m, err);
+    if (own) gm_arena_free(scratch);
+    if (!rc) *out = m;
+    return rc;
+}
+
+/* ---- fit --------------------------------------------------------------------------------------------------- */
+
+static bool looks_at_target(const gm_feature *f)
+{
+    for (size_t k = 0; k < f->steps_count; k++)
+        if (f->steps[k].transform->apply_train) return true;
+    return false;
+}
+
+static gm_rc make_truth(const double *target, const gm_fit_options *o, int64_t rows, gm_arena *scratch, gm_truth *out, gm_err *err)
+{
+    uint8_t *fold = GM_ARENA_ARRAY(scratch, uint8_t, rows);
+    if (!fold) return out_of_memory(err);
+    for (int64_t r = 0; r < rows; r++)
+        fold[r] = (uint8_t)(gm_hash_u64(o->seed, o->row_keys ? o->row_keys[r] : (uint64_t)r) % GM_FOLDS);
+    if (target && o->task == GM_TASK_MULTICLASS && o->classes < 2)
+        return gm_err_set(err, GM_EINVALID, "a multiclass target needs at least 2 classes, not %" PRId64, o->classes);
+    for (int64_t r = 0; target && r < rows; r++)
+        if (!isfinite(target[r])) return gm_err_set(err, GM_EINVALID, "the target of training row %" PRId64 " is no number", r);
+    *out = (gm_truth){ .target = target, .task = o->task, .classes = o->classes, .fold = fold };
+    return GM_OK;
+}
+
+/* The training rows through the whole chain, one step after the other. Fits each step first where `fit`; the values go to out [width][rows],
+ * or nowhere when it is NULL. */
+static gm_rc train_chain(gm_feature *f, const gm_column *c, const gm_truth *y, bool fit, gm_arena *a, gm_arena *scratch, double *out,
+                         gm_err *err)
+{
+    int64_t rows = c->rows;
+    double *buffer = GM_ARENA_ARRAY(scratch, double, c->type == GM_TYPE_FLOAT ? 0 : rows);
+    if (!buffer) return out_of_memory(err);
+    gm_values in = first_values(c, 0, rows, buffer);
+    for (size_t k = 0; k < f->steps_count; k++) {
+        gm_step *s = &f->steps[k];
+        const gm_transform *t = s->transform;
+        gm_rc rc = GM_OK;
+        if (fit) {
+            s->width_in = in.width;
+            if (t->fit) rc = t->fit(s->conf, &in, y, a, scratch, &s->state, err);
+            if (rc) return gm_err_ctx(err, rc, "fitting transform \"%s\" of feature \"%.80s\"", t->item.name, f->name);
+            s->width = t->width ? t->width(s->conf, s->state, in.width) : in.width;
+        }
+        bool last = k + 1 == f->steps_count;
+        if (last && !out) return GM_OK;
+        double *to = last ? out : GM_ARENA_ARRAY(scratch, double, rows * s->width);
+        if (!to) return out_of_memory(err);
+        if (k == 0 && t->prepare) rc = t->prepare(s->state, c, scratch, &in.memo, err);
+        if (rc) return rc;
+        if (t->apply_train) rc = t->apply_train(s->conf, s->state, &in, y, scratch, to, rows, err);
+        else t->apply(s->conf, s->state, &in, to, rows);
+        if (rc) return rc;
+        in = (gm_values){ .numbers = to, .stride = rows, .rows = rows, .width = s->width };
+    }
+    return GM_OK;
+}
+
+static int64_t count_distinct(const gm_column *c, gm_arena *scratch)
+{
+    if (c->type != GM_TYPE_STRING) return 0;
+    bool *seen = GM_ARENA_ARRAY(scratch, bool, c->dict->count);
+    int64_t distinct = 0;
+    for (int64_t r = 0; seen && r < c->rows; r++) {
+        if (c->code[r] < 0 || seen[c->code[r]]) continue;
+        seen[c->code[r]] = true;
+        distinct++;
+    }
+    return distinct;
+}
+
+static gm_kind kind_of(gm_type t)
+{
+    static const gm_kind kinds[] = { [GM_TYPE_BOOL] = GM_KIND_BOOL, [GM_TYPE_INT] = GM_KIND_NUMBER, [GM_TYPE_FLOAT] = GM_KIND_NUMBER,
+                                     [GM_TYPE_STRING] = GM_KIND_CATEGORY, [GM_TYPE_TIME] = GM_KIND_TIME };
+    return kinds[t];
+}
+
+/* The named transforms, or those of the feature's kind. */
+static gm_rc choose_steps(const gm_feature_spec *spec, const gm_column *c, gm_feature *f, gm_arena *a, gm_arena *scratch, gm_err *err)
+{
+    const char *const *names = spec->transforms, *why = "";
+    f->steps_count = spec->transforms_count;
+    if (!names) {
+        gm_kind kind = spec->kind == GM_KIND_UNKNOWN ? kind_of(c->type) : spec->kind;
+        f->steps_count = gm_feature_defaults(kind, count_distinct(c, scratch), spec->for_linear, &names, &why);
+    }
+    if (!f->steps_count) {
+        gm_rc rc = gm_err_set(err, GM_EINVALID, "feature \"%.80s\" has no transform%s%s", spec->name, why[0] ? ": " : "", why);
+        gm_err_hint(err, "Leave it out of the features, or name a transform for it.");
+        return rc;
+    }
+    f->steps = GM_ARENA_ARRAY(a, gm_step, f->steps_count);
+    if (!f->steps) return out_of_memory(err);
+    for (size_t k = 0; k < f->steps_count; k++) {
+        gm_rc rc = gm_step_init(&f->steps[k], names[k], spec->transforms && spec->params ? spec->params[k] : NULL, k == 0, c->type, a, err);
+        if (rc) return gm_err_ctx(err, rc, "reading feature \"%.80s\"", spec->name);
+    }
+    return GM_OK;
+}
+
+/* The source of a spec: an expression enters as its text, see (1). */
+static gm_rc find_source(gm_program *p, const gm_feature_spec *spec, const gm_table *t, gm_arena *a, size_t *out, gm_err *err)
+{
+    const gm_column *c = NULL;
+    if (!spec->expr) {
+        gm_rc rc = gm_table_column(t, spec->name, &c, err);
+        return rc ? rc : gm_program_add_column(p, c->name, c->type, a, out, err);
+    }
+    const char **names = NULL;
+    size_t count = 0;
+    gm_rc rc = gm_expr_columns(spec->expr, a, &names, &count, err);
+    for (size_t i = 0; !rc && i < count; i++) {
+        size_t input;
+        rc = gm_table_column(t, names[i], &c, err);
+        if (!rc) rc = gm_program_add_input(p, c->name, c->type, a, &input, err);
+    }
+    if (rc) return rc;
+    gm_buf text = { 0 };
+    gm_expr_print(spec->expr, &text);
+    rc = text.failed ? out_of_memory(err) : gm_program_add_expr(p, gm_buf_str(&text), spec->pos, a, out, err);
+    gm_buf_clear(&text);
+    return rc;
+}
+
+static gm_rc begin_features(gm_program *p, const gm_feature_spec *specs, size_t count, const gm_table *t, gm_arena *a, gm_err *err)
+{
+    p->features_count = count;
+    p->features = GM_ARENA_ARRAY(a, gm_feature, count);
+    if (!p->features) return out_of_memory(err);
+    for (size_t i = 0; i < count; i++) {
+        gm_feature *f = &p->features[i];
+        gm_rc rc = GM_OK;
+        for (size_t k = 0; !rc && k < i; k++)
+            if (strcmp(p->features[k].name, specs[i].name) == 0)
+                rc = gm_err_set(err, GM_EINVALID, "feature \"%.80s\" is named twice", specs[i].name);
+        f->name = gm_arena_strdup(a, specs[i].name);
+        if (!f->name) return out_of_memory(err);
+        if (!rc) rc = find_source(p, &specs[i], t, a, &f->source, err);
+        if (rc) return gm_err_place(err, rc, specs[i].pos);
+    }
+    return GM_OK;
+}
+
+static gm_rc fit_feature(const gm_feature_spec *spec, gm_feature *f, const gm_column *c, const gm_truth *y, gm_arena *a, gm_err *err)
+{
+    gm_arena *scratch = gm_arena_new(0);
+    if (!scratch) return out_of_memory(err);
+    gm_rc rc = all_missing(c) ? gm_err_set(err, GM_EINVALID, "feature \"%.80s\" is missing in all %" PRId64 " training rows", spec->name, c->rows)
+                              : GM_OK;
+    if (rc) gm_err_hint(err, "Leave it out of the features.");
+    if (!rc) rc = choose_steps(spec, c, f, a, scratch, err);
+    if (!rc) rc = train_chain(f, c, y, true, a, scratch, NULL, err);
+    gm_arena_free(scratch);
+    return gm_err_place(err, rc, spec->pos);
+}
+
+gm_rc gm_program_fit(const gm_feature_spec *specs, size_t count, const gm_table *t, const double *target, const gm_fit_options *o,
+                     gm_arena *a, gm_program **out, gm_err *err)
+{
+    if (!count) return gm_err_set(err, GM_EINVALID, "there are no features");
+    if (!t->rows) return gm_err_set(err, GM_EINVALID, "there are no training rows");
+    gm_program *p = GM_ARENA_NEW(a, gm_program);
+    gm_arena *scratch = gm_arena_new(0);
+    if (!p || !scratch) {
+        gm_arena_free(scratch);
+        return out_of_memory(err);
+    }
+    gm_truth y = { 0 };
+    gm_column *sources = NULL;
+    gm_rc rc = begin_features(p, specs, count, t, a, err);
+    if (!rc) rc = make_truth(target, o, t->rows, scratch, &y, err);
+    if (!rc) rc = gm_program_sources(p, t, false, scratch, &sources, err);
+    for (size_t i = 0; !rc && i < count; i++) rc = fit_feature(&specs[i], &p->features[i], &sources[p->features[i].source], &y, a, err);
+    if (!rc) rc = gm_program_finish(p, a, err);
+    gm_arena_free(scratch);
+    if (!rc) *out = p;
+    return rc;
+}
+
+/* Features that look at the target go through train_chain, which fits nothing here; the others through apply's blocks. */
+static gm_rc train_matrix(const gm_program *p, const gm_table *t, const double *target, const gm_fit_options *o, gm_arena *scratch,
+                          gm_matrix *m, gm_err *err)
+{
+    gm_truth y = { 0 };
+    gm_column *sources = NULL;
+    double *buffers = block_buffers(p, t->rows, scratch);
+    if (!buffers) return out_of_memory(err);
+    gm_rc rc = make_truth(target, o, t->rows, scratch, &y, err);
+    if (!rc) rc = gm_program_sources(p, t, false, scratch, &sources, err);
+    for (size_t f = 0; !rc && f < p->features_count; f++) {
+        gm_feature feature = p->features[f];
+        double *to = m->data + feature.offset * t->rows;
+        gm_arena *of_feature = gm_arena_new(0);
+        if (!of_feature) return out_of_memory(err);
+        if (looks_at_target(&feature)) rc = train_chain(&feature, &sources[feature.source], &y, false, NULL, of_feature, to, err);
+        else rc = apply_feature(p, &feature, &sources[feature.source], t->rows, buffers, to, of_feature, err);
+        gm_arena_free(of_feature);
+    }
+    return rc;
+}
+
+gm_rc gm_program_fit_matrix(const gm_program *p, const gm_table *t, const double *target, const gm_fit_options *o, gm_arena *a,
+                            gm_matrix *out, gm_err *err)
+{
+    gm_matrix m;
+    gm_rc rc = new_matrix(p, t->rows, a, &m, err);
+    if (rc) return rc;
+    gm_arena *scratch = gm_arena_new(0);
+    if (!scratch) return out_of_memory(err);
+    rc = train_matrix(p, t, target, o, scratch, &m, err);
+    gm_arena_free(scratch);
+    if (!rc) *out = m;
+    return rc;
+}
+
+/* ---- what is in it ----------------------------------------------------------------------------------------- */
+
+size_t gm_program_width(const gm_program *p) { return (size_t)p->width; }
+const char *gm_program_output_name(const gm_program *p, size_t i) { return p->names[i]; }
+size_t gm_program_output_feature(const gm_program *p, size_t i) { return p->feature_of[i]; }
+size_t gm_program_features_count(const gm_program *p) { return p->features_count; }
+const char *gm_program_feature_name(const gm_program *p, size_t feature) { return p->features[feature].name; }
+size_t gm_program_inputs_count(const gm_program *p) { return p->inputs_count; }
+
+const char *gm_program_input_name(const gm_program *p, size_t i, gm_type *out_type)
+{
+    if (out_type) *out_type = p->inputs[i].type;
+    return p->inputs[i].name;
+}
