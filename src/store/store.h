@@ -27,7 +27,7 @@ const char *gm_store_root(const gm_store *s);
 
 /* ---- blobs -------------------------------------------------------------------------------------------- */
 
-/* Keep bytes or a file. Idempotent. Small blobs (<= 64 KiB) go into pack files, larger ones are files of their own.
+/* Keep bytes or a file. Idempotent; a blob that was found damaged since opening is written again. Small blobs (<= 64 KiB) go into pack files, larger ones are files of their own.
  * Durable on GM_OK. put_file with `take` may rename the file into the store instead of copying. */
 gm_rc gm_blob_put(gm_store *s, const void *bytes, size_t len, gm_digest *out, gm_err *err);
 gm_rc gm_blob_put_file(gm_store *s, const char *path, bool take, gm_digest *out, int64_t *out_size, gm_err *err);
@@ -104,7 +104,8 @@ gm_rc gm_step_commit(gm_store *s, const gm_step_record *r, const gm_artifacts *i
                      gm_err *err);
 /* failed, skipped, canceled, lost: no outputs, no cache entry. */
 gm_rc gm_step_end(gm_store *s, const gm_step_record *r, gm_err *err);
-/* Many cached steps of one run in one transaction. */
+/* Many cached steps of one run in one transaction. Survives the death of the program at once, a power cut with the next
+ * durable write (gm_run_end); so do gm_run_begin, gm_step_begin and gm_step_set_pid. */
 gm_rc gm_steps_cached(gm_store *s, const gm_step_record *records, size_t count, gm_err *err);
 /* Outputs recorded under an action key; GM_ENOTFOUND. Also the result of the step that made them (out may be NULL). */
 gm_rc gm_action_get(gm_store *s, const char *key, gm_arena *a, gm_artifacts *out, gm_step_record *out_step, gm_err *err);
@@ -114,7 +115,7 @@ gm_rc gm_step_nearest(gm_store *s, const char *name, const char *key, gm_arena *
 gm_rc gm_step_list(gm_store *s, int64_t run_id, gm_arena *a, gm_step_record **out, size_t *out_count, gm_err *err);
 /* Steps still marked running, of any run: after a crash. */
 gm_rc gm_step_unfinished(gm_store *s, gm_arena *a, gm_step_record **out, size_t *out_count, gm_err *err);
-/* Inputs or outputs of a step. */
+/* Inputs or outputs of a step; of a cached one those of the step that stands for its key. */
 gm_rc gm_step_artifacts(gm_store *s, int64_t step_id, bool inputs, gm_arena *a, gm_artifacts *out, gm_err *err);
 /* Lineage: the step that made a blob (newest), and the steps that used it. */
 gm_rc gm_lineage_maker(gm_store *s, const gm_digest *d, gm_arena *a, gm_step_record *out, gm_err *err);
@@ -167,7 +168,8 @@ gm_rc gm_model_uses(gm_store *s, const gm_digest *digest, gm_arena *a, gm_model_
 typedef struct gm_fsck_report {
     int64_t blobs, bytes, corrupt, missing, unreferenced, repaired;
 } gm_fsck_report;
-/* Read every blob, check every name. Problems are reported one by one through say; never deletes. */
+/* Read every blob, check every name. Problems are reported one by one through say (may be NULL); never deletes.
+ * missing: outputs, logs, model and dataset versions whose blob is not there. repaired: lost rows of the pack index. */
 gm_rc gm_store_fsck(gm_store *s, void (*say)(void *ctx, const char *line), void *ctx, gm_fsck_report *out, gm_err *err);
 
 typedef struct gm_gc_options {
@@ -178,8 +180,8 @@ typedef struct gm_gc_options {
 typedef struct gm_gc_report {
     int64_t blobs_removed, bytes_removed, runs_removed, blobs_kept, bytes_kept;
 } gm_gc_report;
-/* Roots: registered model versions and their lineage, kept runs, dataset versions they use. */
+/* Roots: registered model versions and their lineage, kept runs, dataset versions they use (and the newest of each name); blobs
+ * that a kept text blob names by 64 hex digits (manifests). Errors: GM_ECONFLICT while a step begun through s is running. */
 gm_rc gm_store_gc(gm_store *s, const gm_gc_options *options, gm_gc_report *out, gm_err *err);
 
-/* Removes blobs a crash left unnamed in tmp/; called by open for writing. */
 #endif
