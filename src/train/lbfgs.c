@@ -4,13 +4,14 @@
 #include <math.h>
 #include <string.h>
 
-enum { MEMORY = 10, HALVINGS_MAX = 40 };
+enum { MEMORY = 10, HALVINGS_MAX = 40, REFRESH_STEPS = 12 };
 
 typedef struct state {
     const gm_lbfgs_problem *p;
     double *steps, *changes; /* [MEMORY, n]: of w, of the gradient; the youngest at (kept - 1) % MEMORY */
     double curvature[MEMORY]; /* 1 / step'change */
     int64_t kept;
+    int64_t age; /* steps since P was refreshed */
     double *direction, *w_new, *g, *g_new;
 } state;
 
@@ -83,16 +84,32 @@ static void remember(state *s, const double *w)
     s->kept++;
 }
 
-static void minimise(state *s, double tolerance, int64_t iterations_max, double *w, gm_lbfgs_result *r)
+/* P anew where that can be done; what was remembered went with the old one. */
+static gm_rc refresh(state *s, const double *w, gm_err *err)
+{
+    s->kept = 0;
+    s->age = 0;
+    return s->p->refresh ? s->p->refresh(s->p->ctx, w, err) : GM_OK;
+}
+
+static gm_rc minimise(state *s, double tolerance, int64_t iterations_max, double *w, gm_lbfgs_result *r, gm_err *err)
 {
     size_t bytes = (size_t)s->p->n * sizeof(double);
     r->value = s->p->value(s->p->ctx, w, s->g);
-    while (!(r->converged = decrement(s) <= tolerance * tolerance * fmax(1, fabs(r->value))) && r->iterations < iterations_max) {
+    for (;;) {
         double value = 0;
-        find_direction(s);
-        if (!search(s, w, r->value, &value)) {
-            if (s->kept == 0) return;
-            s->kept = 0; /* once more with P alone */
+        bool small = decrement(s) <= tolerance * tolerance * fmax(1, fabs(r->value)), fresh = s->age == 0 || !s->p->refresh, old = s->p->refresh && s->age >= REFRESH_STEPS;
+        r->converged = small && fresh;
+        if (r->converged || r->iterations >= iterations_max) return GM_OK;
+        bool stuck = false;
+        if (!small && !old) {
+            find_direction(s);
+            stuck = !search(s, w, r->value, &value);
+            if (stuck && s->kept == 0 && fresh) return GM_OK; /* rounding hides any further fall */
+        }
+        if (stuck || small || old) {
+            gm_rc rc = refresh(s, w, err);
+            if (rc) return rc;
             continue;
         }
         remember(s, w);
@@ -100,6 +117,7 @@ static void minimise(state *s, double tolerance, int64_t iterations_max, double 
         memcpy(s->g, s->g_new, bytes);
         r->value = value;
         r->iterations++;
+        s->age++;
     }
 }
 
@@ -116,11 +134,9 @@ gm_rc gm_lbfgs(const gm_lbfgs_problem *p, double tolerance, int64_t iterations_m
         s.g_new = GM_ARENA_ARRAY(a, double, p->n);
     }
     bool enough = s.steps && s.changes && s.direction && s.w_new && s.g && s.g_new;
-    if (enough) {
-        gm_lbfgs_result r = { 0 };
-        minimise(&s, tolerance, iterations_max, w, &r);
-        *out = r;
-    }
+    gm_lbfgs_result r = { 0 };
+    gm_rc rc = enough ? minimise(&s, tolerance, iterations_max, w, &r, err) : gm_err_set(err, GM_ENOMEM, "not enough memory to fit %lld weights", (long long)p->n);
+    if (!rc) *out = r;
     gm_arena_free(a);
-    return enough ? GM_OK : gm_err_set(err, GM_ENOMEM, "not enough memory to fit %lld weights", (long long)p->n);
+    return rc;
 }

@@ -116,7 +116,7 @@ void gm_mixed_free(gm_mixed *m)
     if (m) gm_arena_free(m->arena);
 }
 
-double gm_mixed_dot(const gm_mixed *m, int64_t row, const double *w, double intercept)
+double gm_mixed_dot(const gm_mixed *m, int64_t row, const double *w)
 {
     const double *x = m->dense + row * m->stride;
     double s0 = 0, s1 = 0, s2 = 0, s3 = 0; /* four sums, so that additions need not wait for each other */
@@ -129,7 +129,7 @@ double gm_mixed_dot(const gm_mixed *m, int64_t row, const double *w, double inte
     }
     for (; j < m->dense_count; j++) s0 += x[j] * w[j];
     for (int64_t e = m->begin[row]; e < m->begin[row + 1]; e++) s1 += m->value[e] * w[m->index[e]];
-    return intercept + ((s0 + s1) + (s2 + s3));
+    return w[m->cols] + ((s0 + s1) + (s2 + s3));
 }
 
 void gm_mixed_add(const gm_mixed *m, int64_t row, double scale, double *g)
@@ -137,6 +137,7 @@ void gm_mixed_add(const gm_mixed *m, int64_t row, double scale, double *g)
     const double *x = m->dense + row * m->stride;
     for (int64_t j = 0; j < m->dense_count; j++) g[j] += scale * x[j];
     for (int64_t e = m->begin[row]; e < m->begin[row + 1]; e++) g[m->index[e]] += scale * m->value[e];
+    g[m->cols] += scale;
 }
 
 /* ---- gram -------------------------------------------------------------------------------------------------- */
@@ -161,7 +162,6 @@ static void gram_row(const gm_mixed *m, int64_t row, double weight, double *g, i
         for (int64_t f = m->begin[row]; f <= e; f++) gi[m->index[f]] += s * m->value[f];
     }
     gm_mixed_add(m, row, weight, g + m->cols * n); /* the intercept's row */
-    g[m->cols * n + m->cols] += weight;
 }
 
 static void gram_segment(void *opaque, int64_t segment)
@@ -195,9 +195,21 @@ gm_rc gm_mixed_gram(const gm_mixed *m, const double *row_weights, int64_t thread
     return GM_OK;
 }
 
+void gm_mixed_squares(const gm_mixed *m, const double *row_weights, double *out)
+{
+    memset(out, 0, (size_t)(m->cols + 1) * sizeof(*out));
+    for (int64_t r = 0; r < m->rows; r++) {
+        const double *x = m->dense + r * m->stride;
+        double weight = row_weights ? row_weights[r] : 1;
+        for (int64_t j = 0; j < m->dense_count; j++) out[j] += weight * x[j] * x[j];
+        for (int64_t e = m->begin[r]; e < m->begin[r + 1]; e++) out[m->index[e]] += weight * m->value[e] * m->value[e];
+        out[m->cols] += weight;
+    }
+}
+
 /* ---- the way back ------------------------------------------------------------------------------------------ */
 
-gm_rc gm_mixed_save(const gm_mixed *m, const double *w, const double *intercept, int64_t outputs, gm_link link, const char *path, gm_err *err)
+gm_rc gm_mixed_save(const gm_mixed *m, const double *w, int64_t outputs, gm_link link, const char *path, gm_err *err)
 {
     gm_rc rc = GM_ENOMEM;
     gm_buf text = { 0 };
@@ -207,11 +219,11 @@ gm_rc gm_mixed_save(const gm_mixed *m, const double *w, const double *intercept,
     model.weights = a ? GM_ARENA_ARRAY(a, double, outputs * m->cols) : NULL;
     model.intercept = a ? GM_ARENA_ARRAY(a, double, outputs) : NULL;
     if (!model.weights || !model.intercept) goto out;
-    for (int64_t k = 0; k < outputs; k++) {
-        model.intercept[k] = intercept[k];
+    for (int64_t k = 0; k < outputs; k++, w += m->cols + 1) {
+        model.intercept[k] = w[m->cols];
         for (int64_t i = 0; i < m->cols; i++) {
-            model.weights[k * m->cols + m->column[i]] = w[k * m->cols + i];
-            model.intercept[k] -= m->shift[i] * w[k * m->cols + i];
+            model.weights[k * m->cols + m->column[i]] = w[i];
+            model.intercept[k] -= m->shift[i] * w[i];
         }
     }
     gm_json_init(&j, &text, false);

@@ -29,16 +29,19 @@ typedef struct gm_mixed {
 gm_rc gm_mixed_new(const gm_matrix *x, gm_mixed **out, gm_err *err);
 void gm_mixed_free(gm_mixed *m);
 
-/* intercept + the row's features . w[cols] */
-double gm_mixed_dot(const gm_mixed *m, int64_t row, const double *w, double intercept);
-/* g[cols] += scale * the row's features */
+/* The row's features . w[0 .. cols-1] + w[cols], the intercept. */
+double gm_mixed_dot(const gm_mixed *m, int64_t row, const double *w);
+/* g[0 .. cols-1] += scale * the row's features; g[cols] += scale */
 void gm_mixed_add(const gm_mixed *m, int64_t row, double scale, double *g);
 
 /* out [(cols + 1) * (cols + 1)], symmetric, = sum over rows of weight * (x, 1)(x, 1)': the last row and column belong to the intercept.
  * row_weights [rows], or NULL for 1. Any number of threads gives the same bits. Errors: GM_ENOMEM. */
 gm_rc gm_mixed_gram(const gm_mixed *m, const double *row_weights, int64_t threads, double *out, gm_err *err);
 
-/* The model with these inner weights [outputs, cols] and intercepts [outputs], written to path as model.json. Errors: GM_ENOMEM, GM_EIO. */
-gm_rc gm_mixed_save(const gm_mixed *m, const double *w, const double *intercept, int64_t outputs, gm_link link, const char *path, gm_err *err);
+/* out [cols + 1] = the diagonal of that gram: for when the whole is too large. One thread. */
+void gm_mixed_squares(const gm_mixed *m, const double *row_weights, double *out);
+
+/* The model with these inner weights [outputs, cols + 1], the intercept last, written to path as model.json. Errors: GM_ENOMEM, GM_EIO. */
+gm_rc gm_mixed_save(const gm_mixed *m, const double *w, int64_t outputs, gm_link link, const char *path, gm_err *err);
 
 #endif

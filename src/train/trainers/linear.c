@@ -44,7 +44,7 @@ enum { COLS_MAX = 4000 };
 typedef struct prepared {
     gm_mixed *x;
     double *gram;  /* [cols, cols] of centred columns          */
-    double *xy;    /* [cols] centred columns . centred target  */
+    double *xy;    /* [cols + 1] centred columns . centred target; the last is 0 but for rounding */
     double *means; /* [cols] of the shifted columns            */
     double y_mean, y_squares; /* sum of squares about the mean */
 } prepared;
@@ -98,7 +98,7 @@ static gm_rc prepare(const void *opaque, const gm_train_data *d, const gm_train_
     gm_rc rc = p && full ? gm_mixed_new(d->x, &p->x, err) : gm_err_set(err, GM_ENOMEM, "not enough memory for %zu features", cols);
     if (rc) goto out;
     p->gram = malloc(cols * cols * sizeof(double));
-    p->xy = calloc(cols, sizeof(double));
+    p->xy = calloc(cols + 1, sizeof(double));
     p->means = malloc(cols * sizeof(double));
     if (!p->gram || !p->xy || !p->means) rc = gm_err_set(err, GM_ENOMEM, "not enough memory for %zu features", cols);
     if (!rc) rc = gm_mixed_gram(p->x, NULL, threads_of(o), full, err);
@@ -138,13 +138,13 @@ static gm_rc descend(const prepared *p, const conf *c, gm_arena *a, double *w, b
 static gm_rc fit(const prepared *p, const conf *c, gm_arena *a, const char *path, gm_train_result *out, gm_err *err)
 {
     bool converged = true;
-    double *w = GM_ARENA_ARRAY(a, double, p->x->cols);
+    double *w = GM_ARENA_ARRAY(a, double, p->x->cols + 1);
     if (!w) return gm_err_set(err, GM_ENOMEM, "not enough memory for %lld features", (long long)p->x->cols);
     gm_rc rc = strcmp(c->penalty, "l1") == 0 ? descend(p, c, a, w, &converged, err) : solve(p, strcmp(c->penalty, "l2") == 0 ? c->alpha : 0, a, w, err);
     if (rc) return rc;
-    double intercept = p->y_mean;
-    for (int64_t i = 0; i < p->x->cols; i++) intercept -= p->means[i] * w[i];
-    rc = gm_mixed_save(p->x, w, &intercept, 1, GM_LINK_IDENTITY, path, err);
+    w[p->x->cols] = p->y_mean;
+    for (int64_t i = 0; i < p->x->cols; i++) w[p->x->cols] -= p->means[i] * w[i];
+    rc = gm_mixed_save(p->x, w, 1, GM_LINK_IDENTITY, path, err);
     if (!rc) *out = (gm_train_result){ .format = GM_MODEL_LINEAR, .file = "model.json", .rounds = 1, .converged = converged };
     return rc;
 }
