@@ -112,11 +112,12 @@ static gm_rc read_inputs(const gm_node *json, gm_arena *a, gm_program *p, gm_err
 static gm_rc read_step(const gm_node *json, bool first, gm_type source_type, int64_t width_in, gm_arena *a, gm_step *s, gm_err *err)
 {
     const char *name = NULL;
+    gm_type type = first && (source_type == GM_TYPE_STRING || source_type == GM_TYPE_TIME) ? source_type : GM_TYPE_FLOAT;
     gm_rc rc = text_of(json, "transform", &name, err);
     if (!rc) rc = gm_step_init(s, name, gm_node_get(json, "params"), first, source_type, a, err);
     if (rc) return rc;
     s->width_in = width_in;
-    if (s->transform->read) rc = s->transform->read(s->conf, gm_node_get(json, "state"), width_in, a, &s->state, err);
+    if (s->transform->read) rc = s->transform->read(s->conf, gm_node_get(json, "state"), type, width_in, a, &s->state, err);
     if (rc) return gm_err_ctx(err, rc, "reading the state of transform \"%s\"", name);
     s->width = s->transform->width ? s->transform->width(s->conf, s->state, width_in) : width_in;
     return s->width > 0 ? GM_OK : gm_err_set(err, GM_EINVALID, "transform \"%s\" gives no column", name);

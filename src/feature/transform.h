@@ -64,9 +64,10 @@ typedef struct gm_transform {
     /* The training rows' own values, where they differ from apply (out of fold). NULL = apply. */
     gm_rc (*apply_train)(const void *conf, const void *state, const gm_values *in, const gm_truth *y, gm_arena *scratch,
                          double *out, int64_t out_stride, gm_err *err);
-    /* The state as members of an open JSON object, and back. NULL = no state. */
+    /* The state as members of an open JSON object, and back. NULL = no state. type: FLOAT, STRING or TIME, what it reads. */
     void (*write)(const void *state, gm_json *j);
-    gm_rc (*read)(const void *conf, const gm_node *json, int64_t width_in, gm_arena *a, void **out_state, gm_err *err);
+    gm_rc (*read)(const void *conf, const gm_node *json, gm_type type, int64_t width_in, gm_arena *a,
+                  void **out_state, gm_err *err);
     /* Add nodes that compute apply; returns a double tensor [N, width]. Failures are remembered by g. */
     const char *(*emit)(const void *conf, const void *state, const gm_emit_in *in, gm_onnx *g);
 } gm_transform;

@@ -275,11 +275,13 @@ static bool strictly_rising(const gm_vocab *v)
     return v->is_text || v->count == 0 || !isnan(v->numbers[0]);
 }
 
-gm_rc gm_vocab_read(const gm_node *json, gm_arena *a, gm_vocab *out, gm_err *err)
+gm_rc gm_vocab_read(const gm_node *json, gm_type type, gm_arena *a, gm_vocab *out, gm_err *err)
 {
     const char *kind = gm_node_str_or(json, "values", "");
     gm_vocab v = { .is_text = strcmp(kind, "text") == 0, .missing = gm_node_bool_or(json, "missing", false) };
     gm_rc rc = GM_OK;
+    if (v.is_text != (type == GM_TYPE_STRING))
+        return gm_err_set(err, GM_EINVALID, "\"values\" is \"%.20s\" for a column of type %s", kind, gm_type_name(type));
     if (v.is_text) {
         rc = read_texts(gm_node_get(json, "categories"), a, &v, err);
     } else {

@@ -36,9 +36,9 @@ int32_t gm_vocab_at(const gm_vocab *v, const gm_values *in, int64_t col, int64_t
 /* Name of value i ("AA", "12", "(missing)"); number_text holds >= 32 bytes. */
 const char *gm_vocab_name(const gm_vocab *v, int32_t i, char *number_text);
 
-/* As members "categories" and "missing" of an open JSON object, and back. */
+/* As members "values", "categories" and "missing" of an open JSON object, and back for a column of type. */
 void gm_vocab_write(const gm_vocab *v, gm_json *j);
-gm_rc gm_vocab_read(const gm_node *json, gm_arena *a, gm_vocab *out, gm_err *err);
+gm_rc gm_vocab_read(const gm_node *json, gm_type type, gm_arena *a, gm_vocab *out, gm_err *err);
 
 /* An int64 tensor [N, 1] of to[index] for each row: to [count + 1] (missing last), unknown otherwise. x as given to emit,
  * a single column. */

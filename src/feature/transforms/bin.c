@@ -125,8 +125,10 @@ static void write(const void *opaque, gm_json *j)
     gm_json_array_end(j);
 }
 
-static gm_rc read(const void *conf_in, const gm_node *json, int64_t width_in, gm_arena *a, void **out_state, gm_err *err)
+static gm_rc read(const void *conf_in, const gm_node *json, gm_type type, int64_t width_in, gm_arena *a,
+                  void **out_state, gm_err *err)
 {
+    (void)type;
     (void)conf_in;
     state *s = NULL;
     const gm_node *list = gm_node_get(json, "columns");

@@ -88,8 +88,10 @@ static void write(const void *opaque, gm_json *j)
     gm_state_write_doubles(j, "high", s->high, s->width);
 }
 
-static gm_rc read(const void *conf_in, const gm_node *json, int64_t width_in, gm_arena *a, void **out_state, gm_err *err)
+static gm_rc read(const void *conf_in, const gm_node *json, gm_type type, int64_t width_in, gm_arena *a,
+                  void **out_state, gm_err *err)
 {
+    (void)type;
     (void)conf_in;
     state *s = NULL;
     gm_rc rc = new_state(width_in, a, &s, err);

@@ -61,8 +61,10 @@ static gm_rc fit(const void *conf_in, const gm_values *in, const gm_truth *y, gm
     return new_state(conf_in, a, out_state, err);
 }
 
-static gm_rc read(const void *conf_in, const gm_node *json, int64_t width_in, gm_arena *a, void **out_state, gm_err *err)
+static gm_rc read(const void *conf_in, const gm_node *json, gm_type type, int64_t width_in, gm_arena *a,
+                  void **out_state, gm_err *err)
 {
+    (void)type;
     (void)json;
     (void)width_in;
     return new_state(conf_in, a, out_state, err);

@@ -189,9 +189,9 @@ static void write(const void *opaque, gm_json *j)
     gm_json_array_end(j);
 }
 
-static gm_rc read_column(const gm_node *json, gm_arena *a, encoded *e, gm_err *err)
+static gm_rc read_column(const gm_node *json, gm_type type, gm_arena *a, encoded *e, gm_err *err)
 {
-    gm_rc rc = gm_vocab_read(json, a, &e->vocab, err);
+    gm_rc rc = gm_vocab_read(json, type, a, &e->vocab, err);
     if (rc) return rc;
     const gm_node *list = gm_node_get(json, "infrequent");
     int64_t categories = e->vocab.count + (e->vocab.missing ? 1 : 0), i = 0;
@@ -208,7 +208,8 @@ static gm_rc read_column(const gm_node *json, gm_arena *a, encoded *e, gm_err *e
     return assign(e, infrequent, a, err);
 }
 
-static gm_rc read(const void *conf_in, const gm_node *json, int64_t width_in, gm_arena *a, void **out_state, gm_err *err)
+static gm_rc read(const void *conf_in, const gm_node *json, gm_type type, int64_t width_in, gm_arena *a,
+                  void **out_state, gm_err *err)
 {
     (void)conf_in;
     state *s = NULL;
@@ -216,7 +217,7 @@ static gm_rc read(const void *conf_in, const gm_node *json, int64_t width_in, gm
     if (!list || list->kind != GM_NODE_SEQ || list->count != (size_t)width_in)
         return gm_err_set(err, GM_EINVALID, "expected a list \"columns\" of %lld", (long long)width_in);
     gm_rc rc = new_state(width_in, a, &s, err);
-    for (int64_t c = 0; !rc && c < width_in; c++) rc = read_column(list->items[c], a, &s->columns[c], err);
+    for (int64_t c = 0; !rc && c < width_in; c++) rc = read_column(list->items[c], type, a, &s->columns[c], err);
     if (!rc) *out_state = s;
     return rc;
 }

@@ -66,7 +66,8 @@ static void write(const void *opaque, gm_json *j)
     gm_json_array_end(j);
 }
 
-static gm_rc read(const void *conf_in, const gm_node *json, int64_t width_in, gm_arena *a, void **out_state, gm_err *err)
+static gm_rc read(const void *conf_in, const gm_node *json, gm_type type, int64_t width_in, gm_arena *a,
+                  void **out_state, gm_err *err)
 {
     (void)conf_in;
     state *s = NULL;
@@ -74,7 +75,7 @@ static gm_rc read(const void *conf_in, const gm_node *json, int64_t width_in, gm
     if (!list || list->kind != GM_NODE_SEQ || list->count != (size_t)width_in)
         return gm_err_set(err, GM_EINVALID, "expected a list \"columns\" of %lld", (long long)width_in);
     gm_rc rc = new_state(width_in, a, &s, err);
-    for (int64_t c = 0; !rc && c < width_in; c++) rc = gm_vocab_read(list->items[c], a, &s->vocabs[c], err);
+    for (int64_t c = 0; !rc && c < width_in; c++) rc = gm_vocab_read(list->items[c], type, a, &s->vocabs[c], err);
     if (!rc) *out_state = s;
     return rc;
 }

@@ -139,8 +139,8 @@ static gm_rc fit(const void *opaque, const gm_values *in, const gm_truth *y, gm_
     sums *cell = NULL, *all = NULL;
     state *s = GM_ARENA_NEW(a, state);
     if (!s) return out_of_memory(err);
-    gm_rc rc = check_input(in, y, err);
-    if (!rc) rc = read_smooth(opaque, &m, err);
+    gm_rc rc = read_smooth(opaque, &m, err);
+    if (!rc) rc = check_input(in, y, err);
     if (!rc) rc = gm_vocab_fit(in, 0, a, scratch, &s->vocab, &counts, err);
     if (!rc) rc = target_means(y, in->rows, scratch, &mean, err);
     if (!rc) rc = collect(&s->vocab, in, y, mean, 1, scratch, &cell, &all, err);
@@ -233,13 +233,14 @@ static void write(const void *opaque, gm_json *j)
     gm_state_write_doubles(j, "codes", s->codes, (s->vocab.count + 2) * s->width);
 }
 
-static gm_rc read(const void *conf_in, const gm_node *json, int64_t width_in, gm_arena *a, void **out_state, gm_err *err)
+static gm_rc read(const void *conf_in, const gm_node *json, gm_type type, int64_t width_in, gm_arena *a,
+                  void **out_state, gm_err *err)
 {
     (void)conf_in;
     state *s = GM_ARENA_NEW(a, state);
     if (!s) return out_of_memory(err);
     if (width_in != 1) return gm_err_set(err, GM_EINVALID, "target_encode takes one column");
-    gm_rc rc = gm_vocab_read(json, a, &s->vocab, err);
+    gm_rc rc = gm_vocab_read(json, type, a, &s->vocab, err);
     if (rc) return rc;
     s->width = gm_node_int_or(json, "width", 0);
     if (s->width < 1 || s->width > 100000) return gm_err_set(err, GM_EINVALID, "expected a \"width\" of at least 1");

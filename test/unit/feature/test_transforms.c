@@ -356,7 +356,7 @@ static void numbers_are_categories_too(void)
     gm_feature_spec spec = SPEC(s->a, "n", "one_hot", NULL);
     gm_program *p = fit(s, NULL, GM_TASK_BINARY, &spec, 1);
     CHECK(gm_program_width(p) == 3);
-    CHECK_STR(gm_program_output_name(p, 0), "n=9.0");
+    CHECK_STR(gm_program_output_name(p, 0), "n=9");
     CHECK_STR(gm_program_output_name(p, 2), "n=(missing)");
     gm_matrix m = apply(p, t);
     static const double want[3][4] = { { 1, 0, 0, 0 }, { 0, 1, 0, 0 }, { 0, 0, 0, 1 } };

@@ -1,3 +1,5 @@
 gm_test(unit/feature/test_transforms.c USES feature LABELS unit)
 gm_test(unit/feature/test_asof_join.c USES feature LABELS unit)
 gm_test(unit/feature/test_split.c USES feature LABELS unit)
+gm_test(unit/feature/test_program.c USES feature LABELS unit)
+gm_test(unit/feature/test_features_onnx.c USES feature model LABELS unit)
