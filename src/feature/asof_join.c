@@ -237,7 +237,7 @@ static gm_rc match(const gm_table *left, const gm_table *right, const gm_asof_op
         if (!rc) rc = split_groups(&keys[i], right->rows, group, scratch, &maps[i], &groups, err);
         if (rc) return rc;
     }
-    sorted_rows sorted;
+    sorted_rows sorted = { 0 };
     rc = sort_right(right_time, group, right->rows, groups, scratch, &sorted, err);
     if (rc) return rc;
 
