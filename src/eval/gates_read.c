@@ -244,9 +244,7 @@ gm_rc gm_gates_read(const gm_node *list, gm_task task, const gm_table *columns, 
             gm_errs_add(errs, &err);
             continue;
         }
-        gm_pos pos = n->pos;
-        if (n->quoted) pos.col++;
-        if (read_gate(&r, text, pos, a, &specs[count])) count++;
+        if (read_gate(&r, text, n->pos, a, &specs[count])) count++;
     }
     if (errs->count + errs->dropped > before) return GM_EINVALID;
     *out = specs;
