@@ -1,2 +1,5 @@
 gm_test(unit/store/test_store.c USES store LABELS unit)
 gm_test(unit/store/test_blobs.c USES store LABELS unit)
+gm_test(unit/store/test_steps.c USES store LABELS unit)
+gm_test(unit/store/test_models.c USES store LABELS unit)
+gm_test(unit/store/test_stat_cache.c USES store LABELS unit)
