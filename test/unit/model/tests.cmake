@@ -1,3 +1,5 @@
 gm_test(unit/model/test_onnx.c USES model LABELS unit)
 gm_test(unit/model/test_onnx_trees.c USES model LABELS unit)
 gm_test(unit/model/test_package.c USES model LABELS unit)
+gm_test(unit/model/test_model_files.c USES model LABELS unit)
+gm_test(unit/model/test_trained_onnx.c USES train model LABELS unit)
