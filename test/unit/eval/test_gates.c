@@ -198,7 +198,7 @@ static void every_mistake_is_told_with_its_place(void)
         { 2, 3, "gate \"0.5 >= 0.4\" names no metric", "roc_auc >= 0.65" },
         { 4, 3, "metric \"rmse\" is for regression targets", "log_loss" },
         { 5, 19, "no column \"carier\"", "carrier" },
-        { 6, 3, "", "" },
+        { 6, 11, "expected a condition", "" },
         { 7, 3, "latency_us.p98", "latency_us.p9" },
         { 8, 3, "\"carrier\" is a column", "min(roc_auc by carrier" },
         { 9, 21, "none is named", "roc_auc >= champion" },
