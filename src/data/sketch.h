@@ -68,9 +68,10 @@ bool gm_quantiles_sorted(const gm_quantiles *q, gm_weighted *out);
 double gm_weighted_quantile(const gm_weighted *w, double p); /* NaN when empty */
 double gm_weighted_share_up_to(const gm_weighted *w, double x); /* share of values <= x */
 
-/* Ascending, in place. No NaN. */
-void gm_sort_doubles(double *v, int64_t count);
 /* Type 7 quantile of sorted values: h = (n - 1) p, linear between the neighbours. NaN when n = 0. */
 double gm_quantile_sorted(const double *v, int64_t n, double p);
+
+/* The same from values in any order, which are moved about: about 2 n steps in place of a sort. */
+double gm_quantile_of(double *v, int64_t n, double p);
 
 #endif

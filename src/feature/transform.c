@@ -98,17 +98,6 @@ void gm_select(double *v, int64_t count, int64_t k)
     }
 }
 
-static int by_value(const void *x, const void *y)
-{
-    double p = *(const double *)x, q = *(const double *)y;
-    return (p > q) - (p < q);
-}
-
-void gm_sort_doubles(double *v, int64_t count)
-{
-    if (count > 1) qsort(v, (size_t)count, sizeof(*v), by_value);
-}
-
 double gm_quantile_linear(const double *sorted, int64_t count, double p)
 {
     double h = (double)(count - 1) * p, below = floor(h);
