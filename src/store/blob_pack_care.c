@@ -363,11 +363,12 @@ static gm_rc rewrite(gm_packs *p, struct move_call *m, int64_t *offsets, bool an
             rc = gm_err_errno(err, errno, "sync", name);
         if (to >= 0) (void)close(to);
     }
-    if (!rc) rc = p->options.records->write(p->options.meta, true, move_work, m, err);
-    if (rc && name[0]) {
-        (void)unlinkat(p->dir_fd, name, 0); /* already failing; the next recovery would only find known blobs in it */
+    if (rc) {
+        if (name[0]) (void)unlinkat(p->dir_fd, name, 0); /* already failing; no row names it */
         return rc;
     }
+    /* When the commit fails the new pack stays: a transaction whose sync failed may yet be found whole by the next open. */
+    rc = p->options.records->write(p->options.meta, true, move_work, m, err);
     return rc ? rc : remove_dead(p, m->from, err);
 }
 
