@@ -51,10 +51,12 @@ struct gm_expr {
     gm_expr *by;       /* CALL with `by`: the grouping column, or NULL                          */
     gm_expr *where;    /* CALL with `, <condition>` after by: or NULL                           */
     gm_pos pos;        /* in the user's file                                                    */
+    void *prepared;    /* of base/expr_*.c alone: the compiled pattern of matches()             */
 };
 
-/* Parse. at = place of the first character, for messages. All errors found are added to errs (the parser goes on
- * after the first); then the result is GM_EINVALID. Limits: 4 KiB of text, depth 64. */
+/* Parse. at = place of the first character, for messages (no place counts as line 1, column 1; at.file borrowed until
+ * the tree is no longer used). All errors found are added to errs (the parser goes on after the first); then the result
+ * is GM_EINVALID. Limits: 4 KiB of text, 64 levels of nesting, 256 operations on one path of the tree. */
 gm_rc gm_expr_parse(const char *text, gm_pos at, gm_arena *a, gm_expr **out, gm_errs *errs);
 
 /* What names mean to whoever checks the expression. */
@@ -63,28 +65,34 @@ typedef struct gm_expr_host {
     bool (*column)(void *ctx, const char *name, gm_type *out_type);
     /* Names to suggest from; may be NULL. */
     size_t (*names)(void *ctx, const char *const **out_names);
-    /* A function the table does not have (psi, missing, roc_auc ...): its type; false = unrecognized. May be NULL. */
+    /* A call the table does not have (psi, missing, min of one argument, any call with `by`): its type; its arguments are
+     * checked. false = unrecognized, or err says what is wrong with it. May be NULL. */
     bool (*call)(void *ctx, const gm_expr *call, gm_type *out_type, gm_err *err);
     bool allow_unique; /* `x is unique` */
     void *ctx;
 } gm_expr_host;
 
-/* Resolve names and types, fold constants. want = GM_TYPE_UNKNOWN for any. All errors are added to errs. */
+/* Resolve names and types, fold constants, turn quoted times that stand beside times into times (CONST of GM_TYPE_TIME:
+ * text as written, number in microseconds). want = GM_TYPE_UNKNOWN for any; FLOAT takes every number. All errors are
+ * added to errs; then GM_EINVALID. May be called again, for another host. */
 gm_rc gm_expr_check(gm_expr *e, const gm_expr_host *host, gm_type want, gm_arena *a, gm_errs *errs);
 /* A host whose columns are those of a table; table borrowed until the host is no longer used. */
 gm_expr_host gm_expr_table_host(const gm_table *t);
 
-/* Evaluate over all rows of t. Result [t->rows]: in arena. Errors: GM_ENOMEM, GM_EINVALID (a host-only construct). */
+/* Evaluate a checked tree over all rows of t. Result [t->rows]: in arena, or the storage of t's own column; its name is
+ * "". Any number of threads may evaluate one tree. Errors: GM_ENOMEM, GM_EINVALID (a host-only construct; a column that
+ * is not in t or changed its type). */
 gm_rc gm_expr_eval(const gm_expr *e, const gm_table *t, gm_arena *a, gm_column *out, gm_err *err);
-/* For a scalar host (gates): values of columns and calls come from the callback; NaN = missing. */
+/* For a scalar host (gates): values of columns and host calls come from the callback, and so does a whole comparison or
+ * `in` of strings; NaN = missing, bool is 0 or 1. */
 typedef gm_rc (*gm_expr_lookup)(void *ctx, const gm_expr *e, double *out, gm_err *err);
 gm_rc gm_expr_eval_scalar(const gm_expr *e, gm_expr_lookup lookup, void *ctx, double *out, gm_err *err);
 
-/* Print back; parse(print(e)) gives the same tree. */
+/* Print back; parse(print(e)) gives the same tree, also of a checked and folded one. */
 void gm_expr_print(const gm_expr *e, gm_buf *out);
 /* Distinct column names in the order met (also in by and where); in arena. */
 gm_rc gm_expr_columns(const gm_expr *e, gm_arena *a, const char ***out_names, size_t *out_count, gm_err *err);
-/* Deep equality of trees (places aside). */
+/* Deep equality of trees (places aside; a quoted time equals its text). */
 bool gm_expr_equal(const gm_expr *x, const gm_expr *y);
 
 #endif
