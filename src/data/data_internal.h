@@ -147,6 +147,13 @@ gm_rc gm_scratch_commit(const char *scratch, const char *path, gm_err *err);
 gm_rc gm_profile_begin(size_t count, const char *const *names, const gm_type *types, gm_arena *a, gm_profile **out, gm_err *err);
 gm_rc gm_profile_add(gm_profile *p, const gm_table *chunk, gm_arena *a, gm_err *err);
 
+/* Count, mean and sum of squared deviations of the finite values of a column, by the profile's own computation. */
+typedef struct gm_basic {
+    int64_t missing, present; /* infinite values are present */
+    double mean, std, sum, min, max; /* of finite values; NaN when undefined; std ddof 1 */
+} gm_basic;
+gm_rc gm_basic_of(const gm_column *c, gm_basic *out, gm_err *err);
+
 /* The schema that a profile tells. rules: how the columns were read, or NULL. */
 gm_rc gm_schema_of_profile(const gm_profile *p, const gm_rule *rules, gm_arena *a, gm_schema *out, gm_err *err);
 

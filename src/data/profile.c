@@ -153,8 +153,8 @@ static bool count_values(gm_values *v, const gm_column *c)
     return true;
 }
 
-/* scratch: [chunk rows] */
-static bool add_numbers(column_profile *p, const gm_column *c, double *scratch)
+/* Counts and moments of one chunk; its finite values go to scratch [chunk rows]. Gives how many. */
+static int64_t add_moments(column_profile *p, const gm_column *c, double *scratch)
 {
     int64_t n = 0;
     for (int64_t i = 0; i < c->rows; i++) {
@@ -171,6 +171,12 @@ static bool add_numbers(column_profile *p, const gm_column *c, double *scratch)
         merge_moments(&p->moments, &m);
         follow(p, scratch, n);
     }
+    return n;
+}
+
+static bool add_numbers(column_profile *p, const gm_column *c, double *scratch)
+{
+    int64_t n = add_moments(p, c, scratch);
     return count_values(&p->values, c) && gm_quantiles_add(&p->quantiles, scratch, n);
 }
 
@@ -236,6 +242,26 @@ gm_rc gm_profile_of(const gm_table *t, gm_arena *a, gm_profile **out, gm_err *er
     }
     if (!rc) *out = p;
     return rc;
+}
+
+gm_rc gm_basic_of(const gm_column *c, gm_basic *out, gm_err *err)
+{
+    column_profile p = { .type = c->type, .moments = { .min = NAN, .max = NAN }, .first = NAN, .last = NAN };
+    double *scratch = c->type == GM_TYPE_STRING ? NULL : malloc(GM_CHUNK_ROWS * sizeof(double));
+    if (c->type != GM_TYPE_STRING && !scratch) return no_memory(err);
+    for (int64_t from = 0; from < c->rows; from += GM_CHUNK_ROWS) {
+        gm_column part;
+        gm_table one = { .rows = c->rows, .columns_count = 1, .columns = (gm_column[]){ *c } }, view;
+        gm_table_view(&one, from, c->rows - from < GM_CHUNK_ROWS ? c->rows - from : GM_CHUNK_ROWS, &part, &view);
+        if (c->type != GM_TYPE_STRING) (void)add_moments(&p, &part, scratch);
+        else
+            for (int64_t i = 0; i < part.rows; i++) p.missing += part.code[i] < 0;
+    }
+    free(scratch);
+    const moments *m = &p.moments;
+    *out = (gm_basic){ .missing = p.missing, .present = c->rows - p.missing, .mean = m->n > 0 ? m->mean : NAN, .std = m->n >= 2 ? sqrt(m->m2 / (m->n - 1)) : NAN,
+                       .sum = m->sum + m->sum_error, .min = m->min, .max = m->max };
+    return GM_OK;
 }
 
 /* ---- merging ---- */

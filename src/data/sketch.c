@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/random.h"
+#include "base/sort.h"
 
 enum { HLL_COUNT = 1 << GM_HLL_BITS, TEXT_KEPT = 256 };
 
@@ -258,38 +259,11 @@ double gm_quantile_sorted(const double *v, int64_t n, double p)
     return i + 1 < n ? v[i] + (h - low) * (v[i + 1] - v[i]) : v[n - 1];
 }
 
-/* v[k] gets the value it would have when sorted; smaller ones before it, larger ones after. Hoare's selection. */
-static void place(double *v, int64_t n, int64_t k)
-{
-    int64_t low = 0, high = n - 1, rounds = 0;
-    while (high - low > 24) {
-        if (++rounds > 128) { /* a run of bad pivots: n log n is the limit */
-            gm_sort_doubles(v + low, high - low + 1);
-            return;
-        }
-        double a = v[low], b = v[low + (high - low) / 2], c = v[high];
-        double pivot = a < b ? (b < c ? b : (a < c ? c : a)) : (a < c ? a : (b < c ? c : b));
-        int64_t i = low, j = high;
-        while (i <= j) {
-            while (v[i] < pivot) i++;
-            while (v[j] > pivot) j--;
-            if (i > j) break;
-            double t = v[i];
-            v[i++] = v[j];
-            v[j--] = t;
-        }
-        if (k <= j) high = j;
-        else if (k >= i) low = i;
-        else return;
-    }
-    insertion(v + low, high - low + 1);
-}
-
 double gm_quantile_of(double *v, int64_t n, double p)
 {
     if (n == 0) return NAN;
     int64_t k = (int64_t)floor((double)(n - 1) * p);
-    place(v, n, k);
+    gm_select(v, n, k);
     if (k + 1 == n) return v[k];
     double next = v[k + 1];
     for (int64_t i = k + 2; i < n; i++) next = v[i] < next ? v[i] : next;
