@@ -66,3 +66,30 @@ void gm_sort_doubles(double *v, int64_t count)
     for (int64_t n = count; n > 1; n /= 2) depth += 2;
     sort_part(v, count, depth);
 }
+
+/* v[k] gets the value it would have when sorted; smaller ones before it, larger ones after. Hoare's selection. */
+void gm_select(double *v, int64_t n, int64_t k)
+{
+    int64_t low = 0, high = n - 1, rounds = 0;
+    while (high - low > 24) {
+        if (++rounds > 128) { /* a run of bad pivots: n log n is the limit */
+            gm_sort_doubles(v + low, high - low + 1);
+            return;
+        }
+        double a = v[low], b = v[low + (high - low) / 2], c = v[high];
+        double pivot = a < b ? (b < c ? b : (a < c ? c : a)) : (a < c ? a : (b < c ? c : b));
+        int64_t i = low, j = high;
+        while (i <= j) {
+            while (v[i] < pivot) i++;
+            while (v[j] > pivot) j--;
+            if (i > j) break;
+            double t = v[i];
+            v[i++] = v[j];
+            v[j--] = t;
+        }
+        if (k <= j) high = j;
+        else if (k >= i) low = i;
+        else return;
+    }
+    insertion(v + low, high - low + 1);
+}

@@ -6,5 +6,7 @@
 
 /* Ascending, in place; no NaN. Equal values keep no particular order, which nobody can see. */
 void gm_sort_doubles(double *v, int64_t count);
+/* Reorder v so that v[k] is what sorting would put there, smaller ones before it, larger ones after. */
+void gm_select(double *v, int64_t count, int64_t k);
 
 #endif

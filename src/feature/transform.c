@@ -65,39 +65,6 @@ gm_rc gm_finite_copy(const double *v, int64_t rows, gm_arena *scratch, double **
     return GM_OK;
 }
 
-static void swap(double *x, double *y)
-{
-    double t = *x;
-    *x = *y;
-    *y = t;
-}
-
-static double middle_of(double x, double y, double z)
-{
-    if (x > y) swap(&x, &y);
-    if (y > z) y = z;
-    return x > y ? x : y;
-}
-
-/* Hoare's selection with the middle of three as pivot. */
-void gm_select(double *v, int64_t count, int64_t k)
-{
-    int64_t low = 0, high = count - 1;
-    while (low < high) {
-        double pivot = middle_of(v[low], v[low + (high - low) / 2], v[high]);
-        int64_t i = low, j = high;
-        while (i <= j) {
-            while (v[i] < pivot) i++;
-            while (v[j] > pivot) j--;
-            if (i > j) break;
-            swap(&v[i++], &v[j--]);
-        }
-        if (k <= j) high = j;
-        else if (k >= i) low = i;
-        else return; /* between the parts every value is the pivot */
-    }
-}
-
 double gm_quantile_linear(const double *sorted, int64_t count, double p)
 {
     double h = (double)(count - 1) * p, below = floor(h);

@@ -85,8 +85,6 @@ gm_rc gm_state_read_doubles(const gm_node *json, const char *key, int64_t count,
 
 /* Non-missing, finite values of v[0 .. rows) copied together; in scratch. */
 gm_rc gm_finite_copy(const double *v, int64_t rows, gm_arena *scratch, double **out, int64_t *out_count, gm_err *err);
-/* Reorder v so that v[k] is what sorting would put there, smaller ones before it. */
-void gm_select(double *v, int64_t count, int64_t k);
 /* Quantile of sorted values, p in [0, 1], by linear interpolation (type 7). count >= 1. */
 double gm_quantile_linear(const double *sorted, int64_t count, double p);
 
