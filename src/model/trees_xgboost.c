@@ -123,7 +123,7 @@ static gm_rc read_tree(const gm_node *json, int32_t number, int32_t features, gm
                        gm_err *err)
 {
     int64_t count = 0;
-    tree_lists lists;
+    tree_lists lists = { 0 };
     const gm_node *param = gm_node_get(json, "tree_param");
     if (gm_node_int_or(param, "size_leaf_vector", 1) > 1)
         return gm_err_set(err, GM_EUNSUPPORTED, "tree %d has leaves of several values", number);
