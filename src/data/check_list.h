@@ -3,6 +3,7 @@
 #define GM_DATA_CHECK_LIST_H
 
 #define GM_CHECK_LIST(X)         \
+    X(gm_check_form_columns)     \
     X(gm_check_form_distinct)    \
     X(gm_check_form_expression)  \
     X(gm_check_form_freshness)   \

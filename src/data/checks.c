@@ -18,7 +18,8 @@ gm_rc gm_check_no_memory(gm_err *err) { return gm_err_set(err, GM_ENOMEM, "not e
 const gm_check_form *gm_check_form_of(const gm_expr *e, const gm_table *t)
 {
     const char *name = e->op == GM_EXPR_CALL || e->op == GM_EXPR_IS ? e->name : NULL;
-    if (e->op == GM_EXPR_COLUMN && strcmp(e->name, "rows") == 0 && !gm_table_find(t, "rows")) name = "rows";
+    bool bare = e->op == GM_EXPR_COLUMN && (strcmp(e->name, "rows") == 0 || strcmp(e->name, "columns") == 0);
+    if (bare && !gm_table_find(t, e->name)) name = e->name; /* a column of that name comes first */
     if (!name || (e->op == GM_EXPR_IS && strcmp(name, "unique") != 0)) return NULL;
     /* min(a, b) and max(a, b) of two or more are functions of a row */
     if (e->op == GM_EXPR_CALL && e->args_count > 1 && (strcmp(name, "min") == 0 || strcmp(name, "max") == 0)) return NULL;

@@ -63,7 +63,7 @@ gm_rc gm_check_no_memory(gm_err *err);
  * combination, -1 where any is missing. In a. */
 gm_rc gm_check_groups(const gm_column *const *columns, size_t count, int64_t rows, gm_arena *a, int64_t **out_group_of, int64_t *out_groups,
                       gm_err *err);
-/* The form of a call, of the bare word rows, or of `is unique`; NULL when it is none. */
+/* The form of a call, of the bare words rows and columns, or of `is unique`; NULL when it is none. */
 const gm_check_form *gm_check_form_of(const gm_expr *e, const gm_table *t);
 
 #define X(form) extern const gm_check_form form;

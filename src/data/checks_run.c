@@ -155,7 +155,7 @@ static void show_measure(const gm_measure *m, const gm_check_value *v, gm_buf *o
     else if (isnan(v->number)) gm_buf_text(out, "not computable: there are no values");
     else if (strcmp(form, "missing") == 0) gm_buf_printf(out, "%.4g%%", v->number * 100);
     else if (strcmp(form, "freshness") == 0) gm_buf_printf(out, v->number >= 86400 ? "%.4g days" : "%.4g hours", v->number / (v->number >= 86400 ? 86400 : 3600));
-    else if (strcmp(form, "rows") == 0 || strcmp(form, "distinct") == 0) gm_buf_text(out, grouped((int64_t)v->number, number, sizeof(number)));
+    else if (strcmp(form, "rows") == 0 || strcmp(form, "columns") == 0 || strcmp(form, "distinct") == 0) gm_buf_text(out, grouped((int64_t)v->number, number, sizeof(number)));
     else gm_buf_printf(out, "%.10g", v->number);
 }
 

@@ -12,31 +12,7 @@
 
 #include "base/random.h"
 #include "data/data_internal.h"
-#include "data/sketch.h"
-
-typedef struct moments {
-    double n, mean, m2, m3, m4; /* sums of powers of deviations from the mean */
-    double sum, sum_error;      /* Neumaier's compensated sum                 */
-    double min, max;
-} moments;
-
-typedef struct column_profile {
-    const char *name;
-    gm_type type;
-    int64_t rows, missing, infinite, zeros, negatives;
-    moments moments;
-    double first, last; /* of the present values, for `increasing` across chunks */
-    bool increasing;
-    int64_t length_min, length_max, length_sum; /* characters of strings */
-    gm_values values;
-    gm_quantiles quantiles;
-} column_profile;
-
-struct gm_profile {
-    int64_t rows;
-    size_t count;
-    column_profile *columns;
-};
+#include "data/profile_internal.h"
 
 static gm_rc no_memory(gm_err *err) { return gm_err_set(err, GM_ENOMEM, "not enough memory for the profile"); }
 
@@ -53,10 +29,10 @@ gm_rc gm_profile_begin(size_t count, const char *const *names, const gm_type *ty
 {
     gm_profile *p = GM_ARENA_NEW(a, gm_profile);
     if (!p) return no_memory(err);
-    *p = (gm_profile){ .count = count, .columns = GM_ARENA_ARRAY(a, column_profile, count) };
+    *p = (gm_profile){ .count = count, .columns = GM_ARENA_ARRAY(a, gm_profile_column, count) };
     if (!p->columns || !gm_arena_defer(a, clear, p)) return no_memory(err);
     for (size_t k = 0; k < count; k++) {
-        p->columns[k] = (column_profile){ .name = gm_arena_strdup(a, names[k]), .type = types[k], .increasing = true };
+        p->columns[k] = (gm_profile_column){ .name = gm_arena_strdup(a, names[k]), .type = types[k], .increasing = true };
         p->columns[k].moments.min = p->columns[k].moments.max = NAN;
         p->columns[k].first = p->columns[k].last = NAN;
         p->columns[k].values.texts_kept = types[k] == GM_TYPE_STRING;
@@ -82,7 +58,7 @@ gm_rc gm_profile_begin(size_t count, const char *const *names, const gm_type *ty
  *            Moments (2008), SAND2008-6212, equations 1.3 to 2.1
  * Checked    test/conformance/data/pandas_profile.json: mean, std, skew, kurtosis of pandas, 1e-12 relative
  */
-static void merge_moments(moments *a, const moments *b)
+static void merge_moments(gm_moments *a, const gm_moments *b)
 {
     if (b->n == 0) return;
     if (a->n == 0) {
@@ -106,7 +82,7 @@ static void merge_moments(moments *a, const moments *b)
 }
 
 /* Four lanes, so that the additions do not wait for each other; the order is fixed. */
-static moments moments_of(const double *x, int64_t n)
+static gm_moments moments_of(const double *x, int64_t n)
 {
     double s[4] = { 0 }, e[4] = { 0 }, m2[4] = { 0 }, m3[4] = { 0 }, m4[4] = { 0 }, low = x[0], high = x[0];
     for (int64_t i = 0; i < n; i++) {
@@ -116,7 +92,7 @@ static moments moments_of(const double *x, int64_t n)
         low = x[i] < low ? x[i] : low;
         high = x[i] > high ? x[i] : high;
     }
-    moments m = { .n = (double)n, .sum = (s[0] + s[1]) + (s[2] + s[3]), .sum_error = (e[0] + e[1]) + (e[2] + e[3]), .min = low, .max = high };
+    gm_moments m = { .n = (double)n, .sum = (s[0] + s[1]) + (s[2] + s[3]), .sum_error = (e[0] + e[1]) + (e[2] + e[3]), .min = low, .max = high };
     m.mean = (m.sum + m.sum_error) / m.n;
     for (int64_t i = 0; i < n; i++) {
         double d = x[i] - m.mean, d2 = d * d;
@@ -132,7 +108,7 @@ static moments moments_of(const double *x, int64_t n)
 
 /* ---- one chunk of one column ---- */
 
-static void follow(column_profile *p, const double *x, int64_t n)
+static void follow(gm_profile_column *p, const double *x, int64_t n)
 {
     bool up = p->increasing && !(p->last >= x[0]);
     for (int64_t i = 1; up && i < n; i++) up = x[i - 1] < x[i];
@@ -154,7 +130,7 @@ static bool count_values(gm_values *v, const gm_column *c)
 }
 
 /* Counts and moments of one chunk; its finite values go to scratch [chunk rows]. Gives how many. */
-static int64_t add_moments(column_profile *p, const gm_column *c, double *scratch)
+static int64_t add_moments(gm_profile_column *p, const gm_column *c, double *scratch)
 {
     int64_t n = 0;
     for (int64_t i = 0; i < c->rows; i++) {
@@ -167,14 +143,14 @@ static int64_t add_moments(column_profile *p, const gm_column *c, double *scratc
         n += isfinite(x) != 0;
     }
     if (n > 0) {
-        moments m = moments_of(scratch, n);
+        gm_moments m = moments_of(scratch, n);
         merge_moments(&p->moments, &m);
         follow(p, scratch, n);
     }
     return n;
 }
 
-static bool add_numbers(column_profile *p, const gm_column *c, double *scratch)
+static bool add_numbers(gm_profile_column *p, const gm_column *c, double *scratch)
 {
     int64_t n = add_moments(p, c, scratch);
     return count_values(&p->values, c) && gm_quantiles_add(&p->quantiles, scratch, n);
@@ -187,7 +163,7 @@ static int64_t characters(const char *s, uint32_t n)
     return count;
 }
 
-static bool add_texts(column_profile *p, const gm_column *c, gm_arena *scratch)
+static bool add_texts(gm_profile_column *p, const gm_column *c, gm_arena *scratch)
 {
     int64_t *counts = GM_ARENA_ARRAY(scratch, int64_t, c->dict->count);
     int32_t *order = GM_ARENA_ARRAY(scratch, int32_t, c->rows);
@@ -246,7 +222,7 @@ gm_rc gm_profile_of(const gm_table *t, gm_arena *a, gm_profile **out, gm_err *er
 
 gm_rc gm_basic_of(const gm_column *c, gm_basic *out, gm_err *err)
 {
-    column_profile p = { .type = c->type, .moments = { .min = NAN, .max = NAN }, .first = NAN, .last = NAN };
+    gm_profile_column p = { .type = c->type, .moments = { .min = NAN, .max = NAN }, .first = NAN, .last = NAN };
     double *scratch = c->type == GM_TYPE_STRING ? NULL : malloc(GM_CHUNK_ROWS * sizeof(double));
     if (c->type != GM_TYPE_STRING && !scratch) return no_memory(err);
     for (int64_t from = 0; from < c->rows; from += GM_CHUNK_ROWS) {
@@ -258,7 +234,7 @@ gm_rc gm_basic_of(const gm_column *c, gm_basic *out, gm_err *err)
             for (int64_t i = 0; i < part.rows; i++) p.missing += part.code[i] < 0;
     }
     free(scratch);
-    const moments *m = &p.moments;
+    const gm_moments *m = &p.moments;
     *out = (gm_basic){ .missing = p.missing, .present = c->rows - p.missing, .mean = m->n > 0 ? m->mean : NAN, .std = m->n >= 2 ? sqrt(m->m2 / (m->n - 1)) : NAN,
                        .sum = m->sum + m->sum_error, .min = m->min, .max = m->max };
     return GM_OK;
@@ -266,7 +242,7 @@ gm_rc gm_basic_of(const gm_column *c, gm_basic *out, gm_err *err)
 
 /* ---- merging ---- */
 
-static bool merge_column(column_profile *into, const column_profile *o)
+static bool merge_column(gm_profile_column *into, const gm_profile_column *o)
 {
     bool into_empty = into->rows == into->missing, other_empty = o->rows == o->missing;
     into->increasing = into->increasing && o->increasing && !(into->last >= o->first);
@@ -326,7 +302,7 @@ size_t gm_profile_find(const gm_profile *p, const char *name)
  * Source     Joanes & Gill (1998), The Statistician 47(1):183, G1 and G2
  * Checked    test/conformance/data/pandas_profile.json, 1e-12 relative
  */
-static void shape(const moments *m, gm_profile_stats *out)
+static void shape(const gm_moments *m, gm_profile_stats *out)
 {
     double n = m->n;
     out->std = n >= 2 ? sqrt(m->m2 / (n - 1)) : NAN;
@@ -341,7 +317,7 @@ static void shape(const moments *m, gm_profile_stats *out)
 void gm_profile_stats_at(const gm_profile *p, size_t column, gm_profile_stats *out)
 {
     gm_assert(column < p->count);
-    const column_profile *c = &p->columns[column];
+    const gm_profile_column *c = &p->columns[column];
     int64_t present = c->rows - c->missing;
     *out = (gm_profile_stats){ .name = c->name, .type = c->type, .rows = c->rows, .missing = c->missing, .infinite = c->infinite,
                                .zeros = c->zeros, .negatives = c->negatives, .distinct = gm_values_distinct(&c->values),
@@ -371,7 +347,7 @@ gm_rc gm_profile_quantiles(const gm_profile *p, size_t column, const double *p_l
     gm_weighted w;
     gm_rc rc = sorted(p, column, &w, err);
     if (rc) return rc;
-    const moments *m = &p->columns[column].moments;
+    const gm_moments *m = &p->columns[column].moments;
     for (size_t i = 0; i < count; i++) /* the ends are known exactly */
         out[i] = w.count > 0 && p_list[i] <= 0 ? m->min : w.count > 0 && p_list[i] >= 1 ? m->max : gm_weighted_quantile(&w, p_list[i]);
     free(w.value);
@@ -402,7 +378,7 @@ static int by_count(const void *x, const void *y)
     return (a->index > b->index) - (a->index < b->index);
 }
 
-static const char *value_text(const column_profile *c, const gm_value *v, gm_arena *a)
+static const char *value_text(const gm_profile_column *c, const gm_value *v, gm_arena *a)
 {
     char text[64];
     gm_column one = { .name = c->name, .type = c->type, .rows = 1 };
@@ -419,7 +395,7 @@ gm_rc gm_profile_top(const gm_profile *p, size_t column, size_t max, gm_arena *a
                      gm_err *err)
 {
     gm_assert(column < p->count);
-    const column_profile *c = &p->columns[column];
+    const gm_profile_column *c = &p->columns[column];
     size_t count = c->values.count < max ? c->values.count : max;
     ranked *order = malloc((c->values.count + 1) * sizeof(*order));
     gm_profile_value *top = GM_ARENA_ARRAY(a, gm_profile_value, count);

@@ -1,4 +1,4 @@
-/* table_facts.c - forms about the table itself: rows, has_columns, type. */
+/* table_facts.c - forms about the table itself: rows, columns, has_columns, type. */
 #include <string.h>
 
 #include "data/checks_internal.h"
@@ -23,6 +23,22 @@ const gm_check_form gm_check_form_rows = {
     .example = "rows >= 100000",
     .accept = accept_rows,
     .compute = compute_rows,
+};
+
+static gm_rc compute_columns(gm_check_scope *scope, const gm_check_args *args, gm_check_value *out, gm_err *err)
+{
+    (void)args;
+    (void)err;
+    out->number = (double)scope->table->columns_count;
+    return GM_OK;
+}
+
+const gm_check_form gm_check_form_columns = {
+    .item = { .name = "columns", .help = "the number of columns; with has_columns, exactly these" },
+    .signature = "columns",
+    .example = "columns == 2 and has_columns('carrier', 'name')",
+    .accept = accept_rows,
+    .compute = compute_columns,
 };
 
 static gm_rc accept_has_columns(const gm_check_args *args, gm_type *out_type, gm_err *err)
