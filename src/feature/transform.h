@@ -83,6 +83,17 @@ void gm_state_write_doubles(gm_json *j, const char *key, const double *v, int64_
 gm_rc gm_state_read_doubles(const gm_node *json, const char *key, int64_t count, gm_arena *a, double **out,
                             int64_t *out_count, gm_err *err);
 
+/* A long sum without the rounding of its terms (Neumaier 1974): value = sum + lost. */
+typedef struct gm_long_sum {
+    double sum, lost;
+} gm_long_sum;
+static inline void gm_long_sum_add(gm_long_sum *s, double x)
+{
+    double t = s->sum + x;
+    s->lost += fabs(s->sum) >= fabs(x) ? (s->sum - t) + x : (x - t) + s->sum;
+    s->sum = t;
+}
+
 /* Non-missing, finite values of v[0 .. rows) copied together; in scratch. */
 gm_rc gm_finite_copy(const double *v, int64_t rows, gm_arena *scratch, double **out, int64_t *out_count, gm_err *err);
 /* Quantile of sorted values, p in [0, 1], by linear interpolation (type 7). count >= 1. */

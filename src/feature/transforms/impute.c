@@ -40,13 +40,9 @@ typedef struct state {
 
 static double mean_of(const double *v, int64_t count)
 {
-    double sum = 0, lost = 0;
-    for (int64_t i = 0; i < count; i++) {
-        double t = sum + v[i];
-        lost += fabs(sum) >= fabs(v[i]) ? (sum - t) + v[i] : (v[i] - t) + sum;
-        sum = t;
-    }
-    return (sum + lost) / (double)count;
+    gm_long_sum s = { 0 };
+    for (int64_t i = 0; i < count; i++) gm_long_sum_add(&s, v[i]);
+    return (s.sum + s.lost) / (double)count;
 }
 
 static double median_of(double *v, int64_t count)

@@ -20,19 +20,18 @@ typedef struct state {
 
 static void fit_column(const double *x, int64_t rows, double *out_mean, double *out_scale)
 {
-    double n = 0, sum = 0, lost = 0; /* Neumaier's compensated sum */
+    double n = 0;
+    gm_long_sum sum = { 0 };
     for (int64_t r = 0; r < rows; r++) {
         if (!isfinite(x[r])) continue;
-        double t = sum + x[r];
-        lost += fabs(sum) >= fabs(x[r]) ? (sum - t) + x[r] : (x[r] - t) + sum;
-        sum = t;
+        gm_long_sum_add(&sum, x[r]);
         n++;
     }
     *out_mean = 0;
     *out_scale = 1;
     if (n == 0) return;
 
-    double mean = (sum + lost) / n, squares = 0, rest = 0;
+    double mean = (sum.sum + sum.lost) / n, squares = 0, rest = 0;
     for (int64_t r = 0; r < rows; r++) {
         if (!isfinite(x[r])) continue;
         double d = x[r] - mean;

@@ -82,13 +82,9 @@ static gm_rc target_means(const gm_truth *y, int64_t rows, gm_arena *scratch, do
     double *mean = GM_ARENA_ARRAY(scratch, double, width_of(y));
     if (!mean) return out_of_memory(err);
     for (int64_t k = 0; k < width_of(y); k++) {
-        double sum = 0, lost = 0;
-        for (int64_t r = 0; r < rows; r++) {
-            double v = value_of(y, r, k), t = sum + v;
-            lost += fabs(sum) >= fabs(v) ? (sum - t) + v : (v - t) + sum;
-            sum = t;
-        }
-        mean[k] = rows ? (sum + lost) / (double)rows : 0;
+        gm_long_sum s = { 0 };
+        for (int64_t r = 0; r < rows; r++) gm_long_sum_add(&s, value_of(y, r, k));
+        mean[k] = rows ? (s.sum + s.lost) / (double)rows : 0;
     }
     *out = mean;
     return GM_OK;
