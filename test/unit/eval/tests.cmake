@@ -1,3 +1,8 @@
 gm_test(unit/eval/test_metrics.c USES eval LABELS unit)
 gm_test(unit/eval/test_metrics_reference.c USES eval LABELS unit conformance)
 gm_test(unit/eval/test_gates.c USES eval LABELS unit)
+gm_test(unit/eval/test_intervals.c USES eval LABELS unit)
+gm_test(unit/eval/test_compare.c USES eval LABELS unit)
+gm_test(unit/eval/test_slices.c USES eval LABELS unit)
+gm_test(unit/eval/test_leaks.c USES eval LABELS unit)
+gm_test(unit/eval/test_evaluation.c USES eval LABELS unit)
