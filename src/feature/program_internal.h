@@ -63,6 +63,18 @@ gm_rc gm_program_finish(gm_program *p, gm_arena *a, gm_err *err);
 /* Values of every source over t; in scratch. [sources_count]; only computed ones where only_computed. */
 gm_rc gm_program_sources(const gm_program *p, const gm_table *t, bool only_computed, gm_arena *scratch, gm_column **out, gm_err *err);
 
+bool gm_column_all_missing(const gm_column *c);
+
+/* Rows first .. first + rows of a source; buffer [rows] takes bools and whole numbers as doubles. */
+gm_values gm_first_values(const gm_column *c, int64_t first, int64_t rows, double *buffer);
+/* What gm_feature_apply needs to work in; NULL when memory is out. */
+double *gm_block_buffers(const gm_program *p, int64_t rows, gm_arena *scratch);
+/* A feature over all rows of its source, block by block: out [width][rows]. */
+gm_rc gm_feature_apply(const gm_program *p, const gm_feature *f, const gm_column *c, int64_t rows, double *buffers, double *out,
+                       gm_arena *scratch, gm_err *err);
+/* An empty matrix of the program's width. */
+gm_rc gm_program_new_matrix(const gm_program *p, int64_t rows, gm_arena *a, gm_matrix *out, gm_err *err);
+
 /* Can the expression be said in standard operators, by gm_expr_emit? e is checked. */
 bool gm_expr_emits(const gm_expr *e);
 /* Tensor [N, 1] double of e: booleans are 0 and 1, missing is NaN. Graph inputs are named as the columns. */
