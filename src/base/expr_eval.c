@@ -129,7 +129,7 @@ static int64_t whole_number(const gm_expr *constant)
 {
     int64_t us;
     if (constant->type == GM_TYPE_TIME && constant->text && gm_time_parse(constant->text, &us)) return us;
-    return (int64_t)constant->number;
+    return constant->number >= -9.2e18 && constant->number <= 9.2e18 ? (int64_t)constant->number : GM_MISSING_INT; /* as gm_expr_narrow */
 }
 
 static gm_expr_reg *constant(evaluation *ev, const gm_expr *e, gm_type want)
