@@ -10,7 +10,7 @@ gm_rc gm_examples_all(gm_step_io *io, gm_table *out, gm_err *err)
     return rc ? rc : gm_data_read(engine, in->path, NULL, 0, 0, io->a, out, err);
 }
 
-gm_rc gm_examples_side(gm_step_io *io, const gm_table *all, int side, gm_side *out, gm_err *err)
+gm_rc gm_examples_part(gm_step_io *io, const gm_table *all, int side, gm_part *out, gm_err *err)
 {
     const gm_column *split = NULL, *target = NULL;
     gm_rc rc = gm_table_column(all, GM_SPLIT_COLUMN, &split, err);
@@ -26,7 +26,7 @@ gm_rc gm_examples_side(gm_step_io *io, const gm_table *all, int side, gm_side *o
     return GM_OK;
 }
 
-gm_scores gm_side_scores(const gm_side *s, gm_task task, int64_t classes_count, const double *predicted)
+gm_scores gm_part_scores(const gm_part *s, gm_task task, int64_t classes_count, const double *predicted)
 {
     return (gm_scores){ .task = task, .rows = s->table.rows, .classes = classes_count, .truth = s->target, .predicted = predicted, .threshold = 0.5 };
 }

@@ -44,7 +44,7 @@ static gm_step *add_step(gm_graph *g, const char *name, const char *kind, gm_pos
         g->capacity = capacity;
     }
     gm_step *s = &g->steps[g->count++];
-    *s = (gm_step){ .name = name, .cacheable = true, .params_json = "{}", .pos = pos };
+    *s = (gm_step){ .name = name, .cacheable = true, .params_json = "{}", .pos = pos, .record = { .rows = -1 } };
     if (kind) {
         const gm_item *item = NULL;
         gm_assert(gm_registry_find(&gm_step_kinds, kind, &item, NULL) == GM_OK);
@@ -346,10 +346,6 @@ static void add_evaluate(gm_graph *g, const gm_try_spec *try)
     text_begin(&t);
     gm_json_kstr(&t.j, "metric", p->metric);
     gm_json_kint(&t.j, "seed", (int64_t)p->seed);
-    gm_json_key(&t.j, "features"); /* raw names, for importance */
-    gm_json_array(&t.j);
-    for (size_t i = 0; i < p->uses_count; i++) gm_json_str(&t.j, p->uses[i].name);
-    gm_json_array_end(&t.j);
     slices_json(&t.j, p);
     strings_json(&t.j, "personal", p->primary->personal.items, p->primary->personal.count);
     task_json(&t.j, p);
@@ -429,19 +425,22 @@ static void add_gates(gm_graph *g, bool timing)
     task_json(&t.j, p);
     s->params_json = text_end(&t, g->a);
     s->wants_champion = !timing;
+    s->for_new_only = timing;
     s->cacheable = !timing;
     link_step(g, s, "package", "package", "package", "package");
-    link_step(g, s, "examples", "examples", "examples", "dataset");
+    if (!timing) link_step(g, s, "examples", "examples", "examples", "dataset");
 }
 
 static void add_register(gm_graph *g)
 {
     gm_step *s = add_step(g, "register", NULL, g->spec->target_pos);
-    s->registers = true;
+    s->inside = GM_INSIDE_REGISTER;
     s->cacheable = false;
     link_step(g, s, "package", "package", "package", "package");
     link_step(g, s, "gates", "gates", "gates", "report");
-    if (gm_graph_find(g, "latency") >= 0) link_step(g, s, "latency", "latency", "latency", "report");
+    if (gm_graph_find(g, "latency") < 0) return;
+    link_step(g, s, "latency", "latency", "latency", "report");
+    s->inputs[s->inputs_count - 1].optional = true;
 }
 
 static void add_predict(gm_graph *g)
@@ -456,6 +455,31 @@ static void add_predict(gm_graph *g)
     link_step(g, s, "package", "package", "package", "package");
     link_step(g, s, "examples", "examples", "examples", "dataset");
     link_step(g, s, "registered", "register", "registered", "report");
+}
+
+/* The record that the model card is written from; what people said of the model is part of it. */
+static void add_card(gm_graph *g)
+{
+    const gm_spec *p = g->spec;
+    gm_step *s = add_step(g, "card", NULL, p->target_pos);
+    text t;
+    text_begin(&t);
+    gm_json_key(&t.j, "govern");
+    gm_node_json(p->govern, &t.j);
+    gm_json_key(&t.j, "features");
+    gm_json_array(&t.j);
+    for (size_t i = 0; i < p->uses_count; i++) gm_json_str(&t.j, gm_arena_printf(g->a, "%s: %s", p->uses[i].name, p->uses[i].reason ? p->uses[i].reason : ""));
+    for (size_t i = 0; i < p->drops_count; i++) gm_json_str(&t.j, gm_arena_printf(g->a, "not %s: %s", p->drops[i].name, p->drops[i].reason));
+    gm_json_array_end(&t.j);
+    s->params_json = text_end(&t, g->a);
+    s->inside = GM_INSIDE_CARD;
+    link_step(g, s, "registered", "register", "registered", "report");
+    link_step(g, s, "gates", "gates", "gates", "report");
+    link_step(g, s, "selection", "select", "selection", "report");
+    for (size_t i = 0; i < p->data_count; i++) {
+        const char *check = named(g, "check", p->data[i].name);
+        if (gm_graph_find(g, check) >= 0) link_step(g, s, gm_arena_printf(g->a, "checks_%s", p->data[i].name), check, "checks", "report");
+    }
 }
 
 /* ---- the user's steps ------------------------------------------------------------------------------------- */
@@ -597,5 +621,6 @@ gm_rc gm_graph_extend(gm_graph *g, gm_errs *errs)
     add_gates(g, true);
     add_register(g);
     add_predict(g);
+    add_card(g);
     return errs->count > before ? errs->items[before].rc : GM_OK;
 }

@@ -13,8 +13,11 @@ typedef struct gm_edge {
     const char *output; /* of that step                                                */
     const char *path;   /* a user's file or folder, beside the pipeline file           */
     const char *type;
+    bool optional;      /* the step may have given nothing                             */
     gm_digest digest;   /* known for fixed digests; files are digested when the key is made */
 } gm_edge;
+
+typedef enum gm_inside { GM_INSIDE_NO = 0, GM_INSIDE_REGISTER, GM_INSIDE_CARD } gm_inside;
 
 typedef enum gm_step_state { GM_STEP_WAITING = 0, GM_STEP_RUNNING, GM_STEP_DONE, GM_STEP_CACHED, GM_STEP_FAILED, GM_STEP_SKIPPED } gm_step_state;
 
@@ -28,7 +31,8 @@ typedef struct gm_step {
     size_t inputs_count, inputs_capacity;
     bool cacheable;
     bool wants_champion;       /* the champion's package becomes input "champion" */
-    bool registers;            /* no process: the runner registers the package    */
+    bool for_new_only;         /* not asked when the package is the champion already */
+    gm_inside inside;          /* done by the runner itself, without a process    */
     double timeout_seconds;
     int64_t retry;
     gm_pos pos;

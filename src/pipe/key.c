@@ -44,6 +44,7 @@ static gm_rc resolve_edge(gm_store *store, gm_graph *g, const gm_step *s, gm_edg
 {
     if (e->from >= 0) {
         const gm_artifact *artifact = gm_edge_artifact(g, e);
+        if (!artifact && e->optional) return GM_OK;
         if (!artifact) return gm_err_at(err, s->pos, GM_EINVALID, "step \"%s\" wants the output \"%s\" of step \"%s\", which made none", s->name, e->output, g->steps[e->from].name);
         e->digest = artifact->digest;
         return GM_OK;
@@ -64,7 +65,7 @@ gm_rc gm_step_key(gm_store *store, gm_graph *g, gm_step *s, gm_err *err)
     if (rc) return rc;
     gm_hasher *h = gm_hasher_new();
     if (!h) return gm_err_set(err, GM_ENOMEM, "not enough memory for a key");
-    const char *kind = s->kind ? s->kind->item.name : s->registers ? "register" : "run";
+    const char *kind = s->kind ? s->kind->item.name : s->inside == GM_INSIDE_REGISTER ? "register" : s->inside == GM_INSIDE_CARD ? "card" : "run";
     (void)snprintf(version, sizeof(version), "%d", s->kind ? s->kind->version : 1);
     const char *engine = s->kind && s->kind->uses_data ? gm_engine_version() : "";
     gm_hasher_text(h, kind);

@@ -89,6 +89,13 @@ static gm_rc add_champion(gm_runner *r, gm_step *s, gm_err *err)
     return GM_OK;
 }
 
+static bool is_champion_already(const gm_runner *r, const gm_step *s)
+{
+    for (size_t i = 0; i < s->inputs_count; i++)
+        if (strcmp(s->inputs[i].name, "package") == 0) return strcmp(s->inputs[i].digest.hex, r->champion) == 0;
+    return false;
+}
+
 /* Take the outputs from the cache when the key was seen before and every output is still there. */
 static gm_rc take_cached(gm_runner *r, gm_step *s, bool *out_hit, gm_err *err)
 {
@@ -160,8 +167,8 @@ static gm_rc advance(gm_runner *r, size_t index, wave *w, bool *out_moved, gm_er
             return GM_OK;
         }
     }
-    bool hit = false;
-    rc = take_cached(r, s, &hit, err);
+    bool hit = s->for_new_only && !r->o->force && is_champion_already(r, s); /* nothing hangs on the answer */
+    rc = hit ? GM_OK : take_cached(r, s, &hit, err);
     if (rc) return rc;
     if (hit) {
         s->state = GM_STEP_CACHED;
@@ -169,8 +176,8 @@ static gm_rc advance(gm_runner *r, size_t index, wave *w, bool *out_moved, gm_er
         tell_finished(r, s);
         return GM_OK;
     }
-    if (s->registers) {
-        rc = gm_register_package(r, s, err);
+    if (s->inside) {
+        rc = s->inside == GM_INSIDE_REGISTER ? gm_register_package(r, s, err) : gm_keep_card(r, s, err);
         *out_moved = true;
         if (!rc) tell_finished(r, s);
         return rc;
@@ -260,7 +267,7 @@ static gm_rc record_cached(gm_runner *r, gm_err *err)
     if (!r->run_id || !records) return GM_OK;
     for (size_t i = 0; i < r->g->count; i++) {
         gm_step *s = &r->g->steps[i];
-        if (s->state != GM_STEP_CACHED || s->registers) continue;
+        if (s->state != GM_STEP_CACHED || !s->cacheable) continue;
         records[count] = s->record;
         records[count].run_id = r->run_id;
         records[count].name = s->name;
@@ -308,94 +315,6 @@ static gm_rc execute(gm_runner *r, gm_err *err)
             tell_finished(r, &r->g->steps[i]);
         }
     return rc;
-}
-
-/* ---- registering ------------------------------------------------------------------------------------------------ */
-
-static const gm_artifact *input_artifact(const gm_runner *r, const gm_step *s, const char *name)
-{
-    for (size_t i = 0; i < s->inputs_count; i++)
-        if (strcmp(s->inputs[i].name, name) == 0) return gm_edge_artifact(r->g, &s->inputs[i]);
-    return NULL;
-}
-
-static gm_rc package_facts(gm_runner *r, const gm_digest *package, const char **out_trainer, const char **out_metrics, gm_err *err)
-{
-    void *bytes = NULL;
-    size_t len = 0;
-    gm_node *manifest = NULL, *metrics = NULL;
-    gm_digest d = { 0 };
-    gm_rc rc = gm_blob_get(r->store, package, r->a, &bytes, &len, err);
-    if (!rc) rc = gm_json_read(bytes, len, "manifest.json", r->a, &manifest, err);
-    if (rc) return rc;
-    const gm_node *files = gm_node_get(manifest, "files");
-    for (size_t i = 0; files && i < files->count; i++)
-        if (strcmp(gm_node_str_or(files->items[i], "name", ""), "metrics.json") == 0) (void)gm_digest_parse(gm_node_str_or(files->items[i], "sha256", ""), &d);
-    if (!d.hex[0]) return gm_err_set(err, GM_ECORRUPT, "the package %.12s has no metrics.json", package->hex);
-    rc = gm_blob_get(r->store, &d, r->a, &bytes, &len, err);
-    if (!rc) rc = gm_json_read(bytes, len, "metrics.json", r->a, &metrics, err);
-    if (rc) return rc;
-    *out_trainer = gm_node_str_or(metrics, "trainer", "");
-    *out_metrics = bytes;
-    return GM_OK;
-}
-
-static gm_rc set_champion(gm_runner *r, const char *model, int64_t version, gm_err *err)
-{
-    gm_rc rc = gm_model_tag(r->store, model, version, "compared_with", r->champion[0] ? r->champion : "none", err);
-    return rc ? rc : gm_model_alias_set(r->store, model, "champion", version, err);
-}
-
-gm_rc gm_register_package(gm_runner *r, gm_step *s, gm_err *err)
-{
-    const char *model = r->g->spec->pipeline, *trainer = "", *metrics = "";
-    const gm_artifact *package = input_artifact(r, s, "package");
-    gm_assert(package != NULL);
-    bool is_new = false;
-    int64_t version = 0;
-    gm_model_version known;
-    gm_err none;
-    gm_digest digest = { 0 };
-    r->result->package = package->digest;
-    bool champion_known = strcmp(r->champion, package->digest.hex) == 0;
-    gm_rc rc = GM_OK;
-    if (champion_known) { /* nothing changes */
-        rc = gm_model_resolve(r->store, gm_arena_printf(r->a, "%s@champion", model), r->a, &known, &none);
-        if (rc) {
-            *err = none;
-            return rc;
-        }
-        version = known.version;
-    } else {
-        rc = gm_runner_begin(r, err);
-        if (rc) return rc;
-        s->record = (gm_step_record){ .run_id = r->run_id, .name = s->name, .kind = "register", .key = s->key, .key_fields = s->key_fields, .state = "running", .attempt = 1,
-                                      .started_us = gm_now_us(), .rows = -1, .error = "", .result_json = "", .log_digest = "" };
-        rc = gm_step_begin(r->store, &s->record, err);
-        if (!rc) rc = package_facts(r, &package->digest, &trainer, &metrics, err);
-        gm_model_version v = { .model = model, .digest = package->digest, .run_id = r->run_id, .step_id = s->record.id, .created_us = gm_now_us(),
-                               .trainer = trainer, .metrics_json = metrics, .aliases = "", .tags_json = "{}" };
-        if (!rc) rc = gm_model_register(r->store, &v, &version, &is_new, err);
-        if (!rc && (is_new || !r->champion[0])) rc = set_champion(r, model, version, err);
-        if (rc) return rc;
-    }
-    gm_artifact *out = GM_ARENA_NEW(r->a, gm_artifact);
-    char *text = gm_arena_printf(r->a, "{\"model\":\"%s\",\"version\":%lld,\"package\":\"%s\"}\n", model, (long long)version, package->digest.hex);
-    if (!out || !text) return gm_err_set(err, GM_ENOMEM, "not enough memory to register the model");
-    rc = gm_blob_put(r->store, text, strlen(text), &digest, err);
-    if (rc) return rc;
-    *out = (gm_artifact){ .name = "registered", .type = "report", .digest = digest, .size_bytes = (int64_t)strlen(text), .meta_json = "{\"file\":\"registered.json\"}" };
-    s->outputs = (gm_artifacts){ .items = out, .count = 1 };
-    s->state = champion_known ? GM_STEP_CACHED : GM_STEP_DONE;
-    r->result->model = model;
-    r->result->version = version;
-    r->result->version_is_new = is_new;
-    if (champion_known) return GM_OK;
-    gm_artifact input = { .name = "package", .type = "package", .digest = package->digest, .meta_json = "" };
-    gm_artifacts inputs = { .items = &input, .count = 1 };
-    s->record.state = "done";
-    s->record.ended_us = gm_now_us();
-    return gm_step_commit(r->store, &s->record, &inputs, &s->outputs, err);
 }
 
 /* ---- the whole ---------------------------------------------------------------------------------------------------- */

@@ -33,8 +33,12 @@ gm_rc gm_attempt_start(gm_runner *r, size_t step, int64_t attempt_number, gm_att
 /* Read what it left, keep the outputs, commit or record the failure. out_step_rc: the step's own answer; the return value is for
  * failures of ours (disk full, store gone). */
 gm_rc gm_attempt_finish(gm_runner *r, gm_attempt *t, gm_rc *out_step_rc, gm_err *step_err, gm_err *err);
-/* The step that needs no process. */
+/* The steps that need no process. */
 gm_rc gm_register_package(gm_runner *r, gm_step *s, gm_err *err);
+gm_rc gm_keep_card(gm_runner *r, gm_step *s, gm_err *err);
+/* Intent and commit of such a step: one JSON text as its only output. */
+gm_rc gm_inside_begin(gm_runner *r, gm_step *s, const char *kind, gm_err *err);
+gm_rc gm_inside_commit(gm_runner *r, gm_step *s, const char *output, const char *file, const char *text, size_t len, gm_err *err);
 /* Open a run record when the first thing is about to be recorded. */
 gm_rc gm_runner_begin(gm_runner *r, gm_err *err);
 

@@ -6,12 +6,12 @@
 static gm_rc run(gm_step_io *io, gm_err *err)
 {
     gm_table all;
-    gm_side train;
+    gm_part train;
     gm_feature_spec *specs = NULL;
     size_t count = 0;
     gm_program *program = NULL;
     gm_rc rc = gm_examples_all(io, &all, err);
-    if (!rc) rc = gm_examples_side(io, &all, GM_SIDE_TRAIN, &train, err);
+    if (!rc) rc = gm_examples_part(io, &all, GM_SIDE_TRAIN, &train, err);
     if (!rc) rc = gm_feature_params_read(gm_node_get(io->params, "features"), gm_node_bool_or(io->params, "linear", false), &all, io->a, &specs, &count, err);
     if (rc) return rc;
     const gm_node *classes = gm_node_get(io->params, "classes");

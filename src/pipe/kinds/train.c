@@ -66,7 +66,7 @@ static void write_training(const gm_trainer *t, const void *conf, const gm_train
 static gm_rc run(gm_step_io *io, gm_err *err)
 {
     gm_table all;
-    gm_side train, valid;
+    gm_part train, valid;
     gm_matrix train_x, valid_x;
     gm_program *program = NULL;
     const gm_item *item = NULL, *metric = NULL;
@@ -76,8 +76,8 @@ static gm_rc run(gm_step_io *io, gm_err *err)
     gm_rc rc = gm_registry_find(&gm_trainers, gm_node_str_or(io->params, "trainer", ""), &item, err);
     if (!rc) rc = gm_registry_find(&gm_metrics, gm_node_str_or(io->params, "metric", ""), &metric, err);
     if (!rc) rc = gm_examples_all(io, &all, err);
-    if (!rc) rc = gm_examples_side(io, &all, GM_SIDE_TRAIN, &train, err);
-    if (!rc) rc = gm_examples_side(io, &all, GM_SIDE_VALIDATION, &valid, err);
+    if (!rc) rc = gm_examples_part(io, &all, GM_SIDE_TRAIN, &train, err);
+    if (!rc) rc = gm_examples_part(io, &all, GM_SIDE_VALIDATION, &valid, err);
     if (!rc) rc = read_program(io, &program, err);
     if (!rc) rc = gm_program_fit_matrix(program, &train.table, train.target, &fit, io->a, &train_x, err);
     if (!rc) rc = gm_program_apply(program, &valid.table, io->a, &valid_x, err);

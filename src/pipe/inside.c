@@ -1,0 +1,117 @@
+/* inside.c - the steps that the runner does itself, because they write the store: registering the package, keeping the card's record. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "pipe/reports.h"
+#include "pipe/run_internal.h"
+
+
+static const gm_artifact *input_artifact(const gm_runner *r, const gm_step *s, const char *name)
+{
+    for (size_t i = 0; i < s->inputs_count; i++)
+        if (strcmp(s->inputs[i].name, name) == 0) return gm_edge_artifact(r->g, &s->inputs[i]);
+    return NULL;
+}
+
+static gm_rc package_facts(gm_runner *r, const gm_digest *package, const char **out_trainer, const char **out_metrics, gm_err *err)
+{
+    void *bytes = NULL;
+    size_t len = 0;
+    gm_node *manifest = NULL, *metrics = NULL;
+    gm_digest d = { 0 };
+    gm_rc rc = gm_blob_get(r->store, package, r->a, &bytes, &len, err);
+    if (!rc) rc = gm_json_read(bytes, len, "manifest.json", r->a, &manifest, err);
+    if (rc) return rc;
+    const gm_node *files = gm_node_get(manifest, "files");
+    for (size_t i = 0; files && i < files->count; i++)
+        if (strcmp(gm_node_str_or(files->items[i], "name", ""), "metrics.json") == 0) (void)gm_digest_parse(gm_node_str_or(files->items[i], "sha256", ""), &d);
+    if (!d.hex[0]) return gm_err_set(err, GM_ECORRUPT, "the package %.12s has no metrics.json", package->hex);
+    rc = gm_blob_get(r->store, &d, r->a, &bytes, &len, err);
+    if (!rc) rc = gm_json_read(bytes, len, "metrics.json", r->a, &metrics, err);
+    if (rc) return rc;
+    *out_trainer = gm_node_str_or(metrics, "trainer", "");
+    *out_metrics = bytes;
+    return GM_OK;
+}
+
+static gm_rc set_champion(gm_runner *r, const char *model, int64_t version, gm_err *err)
+{
+    gm_rc rc = gm_model_tag(r->store, model, version, "compared_with", r->champion[0] ? r->champion : "none", err);
+    return rc ? rc : gm_model_alias_set(r->store, model, "champion", version, err);
+}
+
+gm_rc gm_inside_begin(gm_runner *r, gm_step *s, const char *kind, gm_err *err)
+{
+    gm_rc rc = gm_runner_begin(r, err);
+    if (rc) return rc;
+    s->record = (gm_step_record){ .run_id = r->run_id, .name = s->name, .kind = kind, .key = s->key, .key_fields = s->key_fields, .state = "running", .attempt = 1,
+                                  .started_us = gm_now_us(), .rows = -1, .error = "", .result_json = "", .log_digest = "" };
+    return gm_step_begin(r->store, &s->record, err);
+}
+
+gm_rc gm_inside_commit(gm_runner *r, gm_step *s, const char *output, const char *file, const char *text, size_t len, gm_err *err)
+{
+    gm_artifact *out = GM_ARENA_NEW(r->a, gm_artifact), *ins = GM_ARENA_ARRAY(r->a, gm_artifact, s->inputs_count);
+    if (!out || !ins) return gm_err_set(err, GM_ENOMEM, "not enough memory for step \"%s\"", s->name);
+    *out = (gm_artifact){ .name = output, .type = "report", .size_bytes = (int64_t)len, .meta_json = gm_arena_printf(r->a, "{\"file\":\"%s\"}", file) };
+    gm_rc rc = gm_blob_put(r->store, text, len, &out->digest, err);
+    if (rc) return rc;
+    s->outputs = (gm_artifacts){ .items = out, .count = 1 };
+    if (!s->record.id) return GM_OK; /* nothing changed: nothing to record */
+    for (size_t i = 0; i < s->inputs_count; i++)
+        ins[i] = (gm_artifact){ .name = s->inputs[i].name, .type = s->inputs[i].type, .digest = s->inputs[i].digest, .meta_json = "" };
+    gm_artifacts inputs = { .items = ins, .count = s->inputs_count };
+    s->record.state = "done";
+    s->record.ended_us = gm_now_us();
+    s->state = GM_STEP_DONE;
+    return gm_step_commit(r->store, &s->record, &inputs, &s->outputs, err);
+}
+
+/* The champion itself: nothing changes, and nothing is recorded. */
+static gm_rc known_champion(gm_runner *r, gm_step *s, int64_t *out_version, gm_err *err)
+{
+    gm_model_version known;
+    gm_rc rc = gm_model_resolve(r->store, gm_arena_printf(r->a, "%s@champion", r->g->spec->pipeline), r->a, &known, err);
+    if (rc) return rc;
+    *out_version = known.version;
+    s->state = GM_STEP_CACHED;
+    return GM_OK;
+}
+
+static gm_rc new_version(gm_runner *r, gm_step *s, const gm_artifact *package, int64_t *out_version, gm_err *err)
+{
+    const char *trainer = "", *metrics = "";
+    gm_rc rc = gm_inside_begin(r, s, "register", err);
+    if (!rc) rc = package_facts(r, &package->digest, &trainer, &metrics, err);
+    gm_model_version v = { .model = r->g->spec->pipeline, .digest = package->digest, .run_id = r->run_id, .step_id = s->record.id, .created_us = gm_now_us(),
+                           .trainer = trainer, .metrics_json = metrics, .aliases = "", .tags_json = "{}" };
+    if (!rc) rc = gm_model_register(r->store, &v, out_version, &r->result->version_is_new, err);
+    if (!rc && (r->result->version_is_new || !r->champion[0])) rc = set_champion(r, v.model, *out_version, err);
+    return rc;
+}
+
+gm_rc gm_register_package(gm_runner *r, gm_step *s, gm_err *err)
+{
+    const gm_artifact *package = input_artifact(r, s, "package");
+    gm_assert(package != NULL);
+    int64_t version = 0;
+    gm_rc rc = strcmp(r->champion, package->digest.hex) == 0 ? known_champion(r, s, &version, err) : new_version(r, s, package, &version, err);
+    if (rc) return rc;
+    r->result->package = package->digest;
+    r->result->model = r->g->spec->pipeline;
+    r->result->version = version;
+    char *text = gm_arena_printf(r->a, "{\"model\":\"%s\",\"version\":%lld,\"package\":\"%s\"}\n", r->g->spec->pipeline, (long long)version, package->digest.hex);
+    if (!text) return gm_err_set(err, GM_ENOMEM, "not enough memory to register the model");
+    return gm_inside_commit(r, s, "registered", "registered.json", text, strlen(text), err);
+}
+
+gm_rc gm_keep_card(gm_runner *r, gm_step *s, gm_err *err)
+{
+    gm_buf b = { 0 };
+    gm_rc rc = gm_inside_begin(r, s, "card", err);
+    if (!rc) rc = gm_card_record(r->store, r->result, &b, err);
+    if (!rc) rc = gm_inside_commit(r, s, "record", "card.json", gm_buf_str(&b), b.len, err);
+    gm_buf_clear(&b);
+    return rc;
+}

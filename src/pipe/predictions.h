@@ -1,0 +1,12 @@
+/* predictions.h - predictions as a table that people read. */
+#ifndef GM_PIPE_PREDICTIONS_H
+#define GM_PIPE_PREDICTIONS_H
+
+#include "pipe/scorer.h"
+
+/* Columns of raw named in keep (those that exist), then: binary `probability` and `label`; multiclass `label` and `probability_<class>`;
+ * regression `prediction`; then `truth` when truth is given (class label or value; may be NULL). In a. */
+gm_rc gm_predictions(const gm_scorer *s, const gm_table *raw, const char *const *keep, size_t keep_count, const double *truth, gm_arena *a,
+                     gm_table *out, gm_err *err);
+
+#endif

@@ -1,0 +1,85 @@
+/* spec_schema.c - the JSON Schema of gristmill.yaml, from the tables that read it. */
+#include "pipe/sections.h"
+#include "pipe/spec.h"
+#include "train/trainer.h"
+
+static void named(gm_json *j, const char *name, const gm_param *params)
+{
+    gm_json_key(j, name);
+    gm_params_schema(params, j);
+}
+
+static void reference(gm_json *j, const char *to)
+{
+    gm_json_object(j);
+    gm_json_kstr(j, "$ref", to);
+    gm_json_object_end(j);
+}
+
+void gm_spec_schema(gm_json *j)
+{
+    static const struct {
+        const char *key, *to;
+    } parts[] = { { "features", "#/$defs/features" }, { "train", "#/$defs/train" }, { "govern", "#/$defs/govern" }, { "keep", "#/$defs/keep" } };
+    gm_json_object(j);
+    gm_json_kstr(j, "$schema", "https://json-schema.org/draft/2020-12/schema");
+    gm_json_kstr(j, "title", "gristmill.yaml");
+    gm_json_key(j, "allOf");
+    gm_json_array(j);
+    gm_params_schema(gm_section_top, j);
+    gm_json_object(j);
+    gm_json_key(j, "properties");
+    gm_json_object(j);
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        gm_json_key(j, parts[i].key);
+        reference(j, parts[i].to);
+    }
+    gm_json_key(j, "data");
+    gm_json_object(j);
+    gm_json_key(j, "anyOf");
+    gm_json_array(j);
+    gm_json_object(j);
+    gm_json_kstr(j, "type", "string");
+    gm_json_object_end(j);
+    reference(j, "#/$defs/data");
+    gm_json_object(j);
+    gm_json_kstr(j, "type", "object");
+    gm_json_key(j, "additionalProperties");
+    gm_json_object(j);
+    gm_json_key(j, "anyOf");
+    gm_json_array(j);
+    gm_json_object(j);
+    gm_json_kstr(j, "type", "string");
+    gm_json_object_end(j);
+    reference(j, "#/$defs/data");
+    gm_json_array_end(j);
+    gm_json_object_end(j);
+    gm_json_object_end(j);
+    gm_json_array_end(j);
+    gm_json_object_end(j);
+    gm_json_key(j, "steps");
+    gm_json_object(j);
+    gm_json_kstr(j, "type", "object");
+    gm_json_key(j, "additionalProperties");
+    reference(j, "#/$defs/step");
+    gm_json_object_end(j);
+    gm_json_object_end(j);
+    gm_json_object_end(j);
+    gm_json_array_end(j);
+    gm_json_key(j, "$defs");
+    gm_json_object(j);
+    named(j, "data", gm_section_data);
+    named(j, "features", gm_section_features);
+    named(j, "join", gm_section_join);
+    named(j, "train", gm_section_train);
+    named(j, "split", gm_section_split);
+    named(j, "step", gm_section_step);
+    named(j, "govern", gm_section_govern);
+    named(j, "keep", gm_section_keep);
+    gm_json_key(j, "trainers");
+    gm_json_object(j);
+    for (size_t i = 0; i < gm_trainers.count; i++) named(j, gm_trainers.items[i]->name, gm_trainers.items[i]->params);
+    gm_json_object_end(j);
+    gm_json_object_end(j);
+    gm_json_object_end(j);
+}

@@ -1,0 +1,98 @@
+"""What was done is not done again; what changed is, and `why` says so."""
+import os
+import pathlib
+import time
+import unittest
+
+import gm
+
+YAML = "data: t.csv\ntarget: churned\n" + gm.QUICK
+
+
+class Cache(gm.Case):
+    def states(self, result):
+        return {s["name"]: s["state"] for s in self.ok(result).json()["steps"]}
+
+    def test_a_second_run_has_no_misses_and_is_quick(self):
+        p = self.project(YAML, **{"t.csv": gm.churn()})
+        first = self.states(p.gm("run", "--json"))
+        self.assertEqual(set(first.values()), {"done"})
+        before = p.digests()
+        began = time.monotonic()
+        second = self.states(p.gm("run", "--json"))
+        self.assertLess(time.monotonic() - began, 2)
+        self.assertEqual(set(second.values()), {"cached"})
+        self.assertEqual(before, p.digests())
+
+    def test_touching_a_file_or_commenting_the_yaml_changes_nothing(self):
+        p = self.project(YAML, **{"t.csv": gm.churn()})
+        self.ok(p.gm("run"))
+        os.utime(p.dir / "t.csv", (1, 1))
+        p.write("gristmill.yaml", "# a comment\n" + YAML)
+        self.assertEqual(set(self.states(p.gm("run", "--json")).values()), {"cached"})
+
+    def test_a_changed_parameter_runs_only_what_needs_it(self):
+        p = self.project(YAML, **{"t.csv": gm.churn()})
+        self.ok(p.gm("run"))
+        p.write("gristmill.yaml", YAML.replace("[logistic, lightgbm]", "[logistic, lightgbm: { num_leaves: 7 }]"))
+        states = self.states(p.gm("run", "--json"))
+        self.assertEqual(states["train logistic"], "cached")
+        self.assertEqual(states["load t"], "cached")
+        self.assertEqual(states["train lightgbm"], "done")
+        self.assertIn("num_leaves", self.ok(p.gm("why", "train lightgbm")).out)
+        p.write("gristmill.yaml", YAML)
+        self.assertEqual(self.states(p.gm("run", "--json"))["train lightgbm"], "cached")  # reverted: restored, not made again
+
+    def test_early_cutoff(self):
+        """A change that a step's output does not show stops there: a new column that no feature uses."""
+        p = self.project("data: t.csv\ntarget: churned\nfeatures: { use: [age, plan] }\n" + gm.QUICK, **{"t.csv": gm.churn()})
+        self.ok(p.gm("run"))
+        p.write("t.csv", gm.churn().replace("\n", "\r\n"))  # other bytes, same rows
+        states = self.states(p.gm("run", "--json"))
+        self.assertEqual(states["load t"], "done")
+        self.assertEqual(states["examples"], "cached")
+        self.assertEqual(states["train lightgbm"], "cached")
+
+    def test_new_rows_make_a_new_version_and_the_champion_is_met(self):
+        p = self.project(YAML, **{"t.csv": gm.churn(600)})
+        self.ok(p.gm("run"))
+        p.write("t.csv", gm.churn(900))
+        result = p.gm("run", "--json")
+        self.assertIn(result.code, (0, 1), result)
+        versions = self.ok(p.gm("data", "--json")).json()
+        self.assertEqual([v["version"] for v in versions if v["name"] == "t"], [2, 1] if versions[0]["version"] == 2 else [1, 2])
+        if result.code == 0:
+            self.assertEqual(set(self.states(p.gm("run", "--json")).values()), {"cached"})  # no miss after promotion either
+
+    def test_equal_inputs_give_equal_digests_in_another_folder(self):
+        a, b = self.project(YAML, **{"t.csv": gm.churn()}), self.project("pipeline: x\n" + YAML, **{"t.csv": gm.churn()})
+        a.write("gristmill.yaml", "pipeline: x\n" + YAML)
+        self.ok(a.gm("run"))
+        self.ok(b.gm("run", "--jobs", "1"))
+        self.assertEqual(a.digests(), b.digests())
+
+    def test_a_flipped_byte_is_found_and_never_used(self):
+        p = self.project(YAML, **{"t.csv": gm.churn(20000)})
+        self.ok(p.gm("run"))
+        blobs = sorted((f for f in (p.dir / ".gristmill/objects").rglob("*") if f.is_file()), key=lambda f: -f.stat().st_size)
+        blob = blobs[0]
+        os.chmod(blob, 0o644)
+        data = bytearray(blob.read_bytes())
+        data[len(data) // 2] ^= 1
+        blob.write_bytes(data)
+        self.fails(p.gm("fsck"), 9, "corrupt")
+        result = p.gm("run", "--force", "--json")
+        self.assertIn(result.code, (0, 9), result)  # made again, or refused: never silently read
+
+    def test_two_runs_at_once(self):
+        import subprocess
+        p = self.project("steps:\n  slow:\n    shell: sleep 3; echo x > $GRISTMILL_OUT_o\n    out: { o: o.txt }\n")
+        first = subprocess.Popen([gm.PROGRAM, "run"], cwd=p.dir, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(1)
+        self.fails(p.gm("run"), 5, str(first.pid))
+        self.ok(p.gm("status"))  # reading needs no lock
+        self.assertEqual(first.wait(), 0)
+
+
+if __name__ == "__main__":
+    gm.main()
