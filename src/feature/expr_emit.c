@@ -1,7 +1,7 @@
 /* expr_emit.c - an expression in standard ONNX operators.
  *
  * Every value is a double tensor: booleans are 0 and 1, missing is NaN, as in the evaluator of base/expr.h whose results these
- * nodes repeat. Each shape is [N, 1] or a scalar. What has no such form (functions of texts and times, comparisons of times or by
+ * nodes repeat. Each shape is [N, 1] or a scalar. What has no such form (functions of texts, durations, comparisons of times or by
  * the order of texts) makes the whole expression a computed input of the graph; gm_expr_emits decides it before anything is emitted.
  */
 #include <string.h>
@@ -69,6 +69,7 @@ static bool emits(const gm_expr *e)
     case GM_EXPR_CALL:
         if (e->by || e->where || !e->args_count) return false;
         if (strcmp(e->name, "is_missing") == 0) return missing_emits(e->args[0]);
+        if (gm_is_date_part(e->name)) return e->args[0]->op == GM_EXPR_COLUMN && e->args[0]->type == GM_TYPE_TIME;
         return is_one_of(e->name, functions) && all_emit(e, 0);
     }
     return false;
@@ -254,6 +255,7 @@ static const char *emit_call(const gm_expr *e, gm_onnx *g)
     static const char *const single[][2] = { { "abs", "Abs" },     { "ceil", "Ceil" },   { "exp", "Exp" }, { "floor", "Floor" },
                                              { "log", "Log" }, { "round", "Round" }, { "sqrt", "Sqrt" } };
     if (strcmp(e->name, "is_missing") == 0) return emit_missing(e->args[0], false, g);
+    if (gm_is_date_part(e->name)) return gm_emit_date_part(g, e->args[0]->name, e->name);
     const char *x = emit(e->args[0], g);
     for (size_t i = 0; i < sizeof(single) / sizeof(single[0]); i++)
         if (strcmp(e->name, single[i][0]) == 0) return unless_missing(g, x, NULL, gm_onnx_op1(g, single[i][1], x));

@@ -105,5 +105,9 @@ const char *gm_emit_row(gm_onnx *g, const double *v, int64_t width);
 const char *gm_emit_column(gm_onnx *g, const char *tensor, int64_t width, int64_t i);
 /* Tensors beside each other; the tensor itself when there is one. */
 const char *gm_emit_concat(gm_onnx *g, const char *const *tensors, int64_t count);
+/* hour, weekday, ... of date_parts.c, which the functions of the same names in expressions equal: of an int64 tensor of microseconds
+ * [N, 1], as a double tensor; NULL when there is no such part. */
+bool gm_is_date_part(const char *name);
+const char *gm_emit_date_part(gm_onnx *g, const char *us, const char *part);
 
 #endif

@@ -33,14 +33,23 @@ typedef struct state {
     int parts[PARTS];
 } state;
 
+/* PARTS when there is none of that name. */
+static int part_from_name(const char *text)
+{
+    int part = 0;
+    while (part < PARTS && strcmp(text, part_names[part]) != 0) part++;
+    return part;
+}
+
+bool gm_is_date_part(const char *name) { return part_from_name(name) < PARTS; }
+
 static gm_rc new_state(const conf *c, gm_arena *a, void **out_state, gm_err *err)
 {
     state *s = GM_ARENA_NEW(a, state);
     if (!s) return gm_err_set(err, GM_ENOMEM, "not enough memory for date parts");
     if (!c->parts.count || c->parts.count > PARTS) return gm_err_set(err, GM_EINVALID, "parts needs 1 to %d names", PARTS);
     for (size_t i = 0; i < c->parts.count; i++) {
-        int part = 0;
-        while (part < PARTS && strcmp(c->parts.items[i], part_names[part]) != 0) part++;
+        int part = part_from_name(c->parts.items[i]);
         if (part == PARTS) {
             gm_rc rc = gm_err_set(err, GM_EINVALID, "unrecognized part of a date \"%.60s\"", c->parts.items[i]);
             gm_err_hint(err, "One of: year, month, day, weekday, hour, day_of_year.");
@@ -171,21 +180,36 @@ static void emit_date(gm_onnx *g, const char *days, const char **out)
     out[DAY_OF_YEAR] = choose(g, is_late, late_day, add(g, from_march, -305));
 }
 
+/* parts [count] of `us`, an int64 tensor [N, 1], as double tensors [N, 1] in out. */
+static void emit_parts(gm_onnx *g, const char *us, const int *parts, int64_t count, const char **out)
+{
+    const char *is_missing = gm_onnx_op2(g, "Equal", us, number(g, GM_MISSING_INT));
+    const char *known = choose(g, is_missing, number(g, 0), us), *days = floor_over(g, known, us_per_day);
+    const char *tensors[PARTS] = { 0 };
+    bool needs_date = false;
+    for (int64_t i = 0; i < count; i++) needs_date = needs_date || (parts[i] != HOUR && parts[i] != WEEKDAY);
+    if (needs_date) emit_date(g, days, tensors);
+    tensors[HOUR] = over(g, mod(g, known, us_per_day), us_per_hour);
+    tensors[WEEKDAY] = mod(g, add(g, days, 3), 7);
+    for (int64_t i = 0; i < count; i++)
+        out[i] = choose(g, is_missing, gm_onnx_double(g, (double)NAN), gm_onnx_cast(g, tensors[parts[i]], GM_ONNX_DOUBLE));
+}
+
 static const char *emit(const void *conf_in, const void *opaque, const gm_emit_in *in, gm_onnx *g)
 {
     (void)conf_in;
     const state *s = opaque;
-    const char *is_missing = gm_onnx_op2(g, "Equal", in->tensor, number(g, GM_MISSING_INT));
-    const char *us = choose(g, is_missing, number(g, 0), in->tensor), *days = floor_over(g, us, us_per_day);
-    const char *tensors[PARTS] = { 0 }, *parts[PARTS];
-    bool needs_date = false;
-    for (int64_t i = 0; i < s->count; i++) needs_date = needs_date || (s->parts[i] != HOUR && s->parts[i] != WEEKDAY);
-    if (needs_date) emit_date(g, days, tensors);
-    tensors[HOUR] = over(g, mod(g, us, us_per_day), us_per_hour);
-    tensors[WEEKDAY] = mod(g, add(g, days, 3), 7);
-    for (int64_t i = 0; i < s->count; i++)
-        parts[i] = choose(g, is_missing, gm_onnx_double(g, (double)NAN), gm_onnx_cast(g, tensors[s->parts[i]], GM_ONNX_DOUBLE));
+    const char *parts[PARTS];
+    emit_parts(g, in->tensor, s->parts, s->count, parts);
     return gm_emit_concat(g, parts, s->count);
+}
+
+const char *gm_emit_date_part(gm_onnx *g, const char *us, const char *part)
+{
+    const char *tensor = NULL;
+    int i = part_from_name(part);
+    if (i < PARTS) emit_parts(g, us, &i, 1, &tensor);
+    return tensor;
 }
 
 const gm_transform gm_transform_date_parts = {

@@ -87,6 +87,9 @@ static inline size_t every_feature(const sheet *s, gm_feature_spec *specs)
         { "letters", "length(carrier)", { "impute", NULL } },
         { "small", "lower(carrier)", { "one_hot", NULL } },
         { "half", "hour(t) >= 12", { "number" } },
+        { "calendar", "year(t) * 10000 + month(t) * 100 + day(t)", { "impute" } },
+        { "days", "day_of_year(t) + 7 * weekday(t)", { "number" } },
+        { "span", "days_between(t, '2013-01-01')", { "number" } },
         { "power", "n ^ 3", { "number" } },
     };
     size_t count = sizeof(rows) / sizeof(rows[0]);

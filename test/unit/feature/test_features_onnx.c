@@ -65,6 +65,15 @@ static void compare(const gm_program *p, gm_ort *session, const sheet *s)
         }
 }
 
+/* Of every_feature, only letters, small and span. */
+static void check_computed(const gm_program *p)
+{
+    const gm_graph_input *inputs = NULL;
+    size_t computed = 0, count = gm_program_onnx_inputs(p, &inputs);
+    for (size_t i = 0; i < count; i++) computed += inputs[i].computed;
+    CHECK(computed == 3);
+}
+
 static void graph_equals_apply(void)
 {
     static const gm_task tasks[] = { GM_TASK_BINARY, GM_TASK_MULTICLASS, GM_TASK_REGRESSION };
@@ -73,6 +82,7 @@ static void graph_equals_apply(void)
         gm_random_init(&r, 1234 + k);
         gm_arena *a = gm_arena_new(0);
         gm_program *p = every_program(&r, tasks[k], a);
+        check_computed(p);
         const char *path = gm_path_join(a, gm_harness_tmpdir(), "features.onnx");
         write_graph(p, path);
         gm_ort *session = open_graph(path);
