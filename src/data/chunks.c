@@ -49,6 +49,8 @@ static gm_rc look_at(gm_text_rows *r, const size_t *map, size_t count, gm_sight 
     }
 }
 
+static bool number(gm_type t) { return t == GM_TYPE_INT || t == GM_TYPE_FLOAT; }
+
 /* A column that is text only because the files disagree changed its type between them. */
 static gm_rc same_types(gm_text_rows **list, size_t list_count, const gm_rule *each, const gm_rule *together, gm_err *err)
 {
@@ -61,7 +63,7 @@ static gm_rc same_types(gm_text_rows **list, size_t list_count, const gm_rule *e
             if (here->form == GM_FORM_EMPTY) continue;
             if (known == SIZE_MAX) known = f;
             const gm_rule *there = &each[known * count + k];
-            if (here->form == there->form) continue;
+            if (here->type == there->type ? here->form == there->form : number(here->type) && number(there->type)) continue;
             gm_rc rc = gm_err_at(err, (gm_pos){ .file = list[f]->label }, GM_EINVALID, "column \"%.100s\" is %s here and %s in \"%.120s\"", list[0]->names[k],
                                  gm_type_name(here->type), gm_type_name(there->type), list[known]->label);
             if (here->reason || there->reason) gm_err_hint(err, "%s.", here->reason ? here->reason : there->reason);

@@ -163,6 +163,7 @@ struct gm_relation {
     gm_arena *a, *texts; /* texts: of one chunk */
     duck_prepared prepared;
     duck_result result;
+    bool started, ended;  /* the query runs once chunks are asked for */
     duck_chunk fetched;   /* NULL at the start and the end */
     uint64_t at;          /* rows of it that are taken     */
     size_t count;
@@ -344,14 +345,18 @@ static gm_rc relation_next(void *ctx, gm_table *out, gm_err *err)
     gm_relation *r = ctx;
     const duck_api *duck = r->e->duck;
     int64_t rows = 0;
+    if (!r->started && duck->execute_prepared_streaming(r->prepared, &r->result) != DUCK_OK)
+        return gm_duck_failed(r->what, duck->result_error(&r->result), err);
+    r->started = true;
     gm_arena_reset(r->texts);
     for (size_t k = 0; k < r->count; k++)
         if (r->types[k] == GM_TYPE_STRING && !(r->dicts[k] = gm_dict_builder_new(r->texts))) return no_memory(r, err);
-    while (rows < GM_CHUNK_ROWS) {
+    while (rows < GM_CHUNK_ROWS && !r->ended) {
         if (!r->fetched) {
             r->fetched = duck->fetch_chunk(r->result);
             r->at = 0;
-            if (!r->fetched) break;
+            r->ended = !r->fetched; /* asking once more would be an error */
+            if (r->ended) break;
         }
         uint64_t left = duck->data_chunk_get_size(r->fetched) - r->at, room = (uint64_t)(GM_CHUNK_ROWS - rows), n = left < room ? left : room;
         for (size_t k = 0; k < r->count; k++) {
@@ -362,7 +367,7 @@ static gm_rc relation_next(void *ctx, gm_table *out, gm_err *err)
         r->at += n;
         if (n == left) duck->destroy_data_chunk(&r->fetched); /* also sets it to NULL */
     }
-    const char *reason = duck->result_error(&r->result);
+    const char *reason = r->ended ? duck->result_error(&r->result) : NULL;
     if (reason && *reason) return gm_duck_failed(r->what, reason, err);
     for (size_t k = 0; k < r->count; k++) {
         r->columns[k].rows = rows;
@@ -409,7 +414,6 @@ gm_rc gm_relation_open(gm_engine *e, const char *relation_sql, const char *what,
         if (rows >= 0) gm_buf_printf(&sql, " LIMIT %" PRId64, rows);
         rc = sql.failed ? no_memory(r, err) : prepare_select(r, gm_buf_str(&sql), &r->prepared, err);
     }
-    if (!rc && e->duck->execute_prepared_streaming(r->prepared, &r->result) != DUCK_OK) rc = gm_duck_failed(what, e->duck->result_error(&r->result), err);
     gm_buf_clear(&sql);
     gm_buf_clear(&list);
     if (rc) {
