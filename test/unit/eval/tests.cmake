@@ -6,3 +6,6 @@ gm_test(unit/eval/test_compare.c USES eval LABELS unit)
 gm_test(unit/eval/test_slices.c USES eval LABELS unit)
 gm_test(unit/eval/test_leaks.c USES eval LABELS unit)
 gm_test(unit/eval/test_evaluation.c USES eval LABELS unit)
+# Prints every metric of scores read as text; test/conformance/eval/check_sklearn.py compares them with scikit-learn.
+add_executable(eval_values conformance/eval/eval_values.c)
+target_link_libraries(eval_values PRIVATE gm_flags gm_eval)
