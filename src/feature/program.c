@@ -100,6 +100,7 @@ gm_rc gm_program_add_expr(gm_program *p, const char *text, gm_pos at, gm_arena *
     if (!rc) rc = gm_expr_check(s.expr, &host, GM_TYPE_UNKNOWN, a, &errs);
     if (rc && errs.count && err) *err = errs.items[0];
     if (rc) return errs.count ? errs.items[0].rc : gm_err_at(err, at, rc, "cannot read the expression \"%.100s\"", text);
+    if (s.expr->op == GM_EXPR_COLUMN) return gm_program_add_column(p, s.expr->name, s.expr->type, a, out, err); /* it is an input already */
     s.type = s.expr->type;
     if (s.type == GM_TYPE_UNKNOWN) return gm_err_at(err, at, GM_EINVALID, "\"%.100s\" is always missing", text);
 
