@@ -1,7 +1,7 @@
 /* meta_sqlite.c - records in one SQLite file: connections, statements, errors.
  *
- * WAL with synchronous=FULL: readers never wait for the writer. One connection writes (meta_sqlite_write.c), another, opened when
- * first needed, reads. Closing leaves the log beside the file unless it has grown, so that neither opening nor closing
+ * WAL with synchronous=FULL: readers never wait for the writer. One connection writes (meta_sqlite_write.c), and reads while nothing is
+ * being written; another, opened when first needed, reads meanwhile. Closing leaves the log beside the file unless it has grown, so that neither opening nor closing
  * costs a sync.
  */
 #include <errno.h>
@@ -186,6 +186,7 @@ static void close_meta(gm_meta *m)
 {
     if (!m) return;
     disconnect(&m->reader);
+    if (m->writer_snapshot) (void)sqlite3_exec(m->writer.db, "COMMIT", NULL, NULL, NULL); /* it only read */
     struct stat st;
     char log[sizeof(m->path) + 8];
     (void)snprintf(log, sizeof(log), "%s-wal", m->path);
@@ -228,7 +229,8 @@ static gm_rc open_meta(const char *where, const gm_meta_options *options, gm_met
     return GM_OK;
 }
 
-static gm_rc read_meta(gm_meta *m, gm_meta_work work, void *ctx, gm_err *err)
+/* On the connection that reads: another one than the writer's, so that a commit in progress delays nobody. */
+static gm_rc read_beside(gm_meta *m, gm_meta_work work, void *ctx, gm_err *err)
 {
     (void)pthread_mutex_lock(&m->read_mutex);
     gm_rc rc = m->reader.db ? GM_OK : open_reader(m, err);
@@ -240,6 +242,12 @@ static gm_rc read_meta(gm_meta *m, gm_meta_work work, void *ctx, gm_err *err)
     }
     (void)pthread_mutex_unlock(&m->read_mutex);
     return rc;
+}
+
+static gm_rc read_meta(gm_meta *m, gm_meta_work work, void *ctx, gm_err *err)
+{
+    gm_rc rc = GM_OK;
+    return !m->options.read_only && gm_sqlite_read_as_leader(m, work, ctx, &rc, err) ? rc : read_beside(m, work, ctx, err);
 }
 
 struct check_call {

@@ -33,12 +33,13 @@ struct gm_meta {
     sqlite3_vfs *vfs_below; /* SQLite's own */
     bool vfs_registered;
 
-    connection writer; /* used by the leading thread alone */
+    connection writer;   /* used by the leading thread alone */
+    bool writer_snapshot; /* a read transaction stands open on it for the next read; the leader ends it before it writes */
     bool synced_commits; /* what PRAGMA synchronous says now */
     pthread_mutex_t queue_mutex;
     pthread_cond_t queue_moved;
     job *queue, **queue_end;
-    bool leading; /* some thread runs a batch */
+    bool leading; /* some thread runs a batch, or reads on the writer's connection */
 
     connection reader; /* opened when first needed */
     pthread_mutex_t read_mutex;
@@ -61,5 +62,7 @@ gm_rc gm_sqlite_inspect(const char *path, bool *out_new, gm_err *err);
 
 /* meta_sqlite_write.c: group commit. */
 gm_rc gm_sqlite_write(gm_meta *m, bool durable, gm_meta_work work, void *ctx, gm_err *err);
+/* Run work on the writer's connection if nobody uses it; false when somebody does (nothing was done). */
+bool gm_sqlite_read_as_leader(gm_meta *m, gm_meta_work work, void *ctx, gm_rc *out_rc, gm_err *err);
 
 #endif

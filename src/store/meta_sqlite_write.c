@@ -61,6 +61,13 @@ static gm_rc commit(gm_meta *m, gm_err *err)
     return rc ? rc : gm_sqlite_exec(&m->writer, "COMMIT", err);
 }
 
+static gm_rc end_snapshot(gm_meta *m, gm_err *err)
+{
+    if (!m->writer_snapshot) return GM_OK;
+    m->writer_snapshot = false;
+    return gm_sqlite_exec(&m->writer, "COMMIT", err);
+}
+
 /* Run the jobs from first in one transaction; each gets its answer. */
 static void run_batch(gm_meta *m, job *first)
 {
@@ -68,7 +75,8 @@ static void run_batch(gm_meta *m, job *first)
     bool durable = false, wanted = false;
     for (job *j = first; j; j = j->next) durable = durable || j->durable;
 
-    gm_rc rc = atomic_load(m->options.stopped) ? stopped_error(&err) : set_synced(m, durable, &err);
+    gm_rc rc = atomic_load(m->options.stopped) ? stopped_error(&err) : end_snapshot(m, &err);
+    if (!rc) rc = set_synced(m, durable, &err);
     if (!rc) rc = gm_sqlite_exec(&m->writer, "BEGIN IMMEDIATE", &err);
     bool begun = !rc;
     for (job *j = first; j && !rc; j = j->next) {
@@ -125,4 +133,27 @@ gm_rc gm_sqlite_write(gm_meta *m, bool durable, gm_meta_work work, void *ctx, gm
     }
     (void)pthread_mutex_unlock(&m->queue_mutex);
     return own.rc;
+}
+
+/* The store's lock keeps other writers out, so what this connection saw last stays true until it writes itself: its read
+ * transaction is left open for the next read, which then costs neither locks nor statements. */
+bool gm_sqlite_read_as_leader(gm_meta *m, gm_meta_work work, void *ctx, gm_rc *out_rc, gm_err *err)
+{
+    (void)pthread_mutex_lock(&m->queue_mutex);
+    bool mine = !m->leading;
+    if (mine) m->leading = true;
+    (void)pthread_mutex_unlock(&m->queue_mutex);
+    if (!mine) return false;
+
+    gm_rc rc = m->writer_snapshot ? GM_OK : gm_sqlite_exec(&m->writer, "BEGIN", err);
+    m->writer_snapshot = !rc;
+    if (!rc) rc = work(&m->writer.base, ctx, err);
+    if (rc) (void)end_snapshot(m, NULL); /* nothing was written: ending it cannot lose anything */
+
+    (void)pthread_mutex_lock(&m->queue_mutex);
+    m->leading = false;
+    (void)pthread_cond_broadcast(&m->queue_moved);
+    (void)pthread_mutex_unlock(&m->queue_mutex);
+    *out_rc = rc;
+    return true;
 }
