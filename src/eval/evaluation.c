@@ -96,11 +96,12 @@ gm_rc gm_evaluate(const gm_scores *scores, const gm_evaluate_options *o, gm_aren
 {
     gm_score_cache *c = NULL;
     const gm_metric *main = o->main ? o->main : gm_metric_default(scores->task), *found = NULL;
-    gm_evaluation e = { .task = scores->task, .rows = scores->rows, .classes = scores->classes, .class_names = o->class_names,
+    gm_evaluation e = { .task = scores->task, .rows = scores->rows, .class_names = o->class_names,
                         .threshold = scores->threshold, .main = main, .ece = NAN, .best_f1 = { NAN, NAN } };
     gm_rc rc = gm_metric_find(main->item.name, scores->task, &found, err);
     if (!rc) rc = gm_score_cache_of(scores, a, &c, err);
     if (rc) return rc;
+    e.classes = c->scores.classes;
     rc = add_metrics(&c->scores, o->seed, a, &e, err);
     if (!rc && e.task != GM_TASK_REGRESSION) rc = add_confusion(c, a, &e, err);
     if (!rc && e.task == GM_TASK_BINARY) rc = add_binary(c, a, &e, err);

@@ -43,20 +43,22 @@ gm_rc gm_score_cache_make(const gm_scores *in, gm_arena *a, gm_score_cache **out
     if (in->rows <= 0) return gm_err_set(err, GM_EINVALID, "there are no rows to score");
     if (in->rows >= UINT32_MAX)
         return gm_err_set(err, GM_EINVALID, "cannot score %lld rows at once, the limit is %u", (long long)in->rows, UINT32_MAX);
-    gm_assert(in->task == GM_TASK_REGRESSION || in->classes >= 2);
-    gm_assert(in->task != GM_TASK_BINARY || in->classes == 2);
+    gm_scores own = *in;
+    if (own.task == GM_TASK_BINARY) own.classes = 2;
+    if (own.task == GM_TASK_MULTICLASS && own.classes < 2)
+        return gm_err_set(err, GM_EINVALID, "scores of classes need two classes or more, got %lld", (long long)own.classes);
 
     bool probabilities = false;
-    gm_rc rc = check_truth(in, err);
-    if (!rc) rc = check_predicted(in, &probabilities, err);
+    gm_rc rc = check_truth(&own, err);
+    if (!rc) rc = check_predicted(&own, &probabilities, err);
     if (rc) return rc;
 
-    size_t classes = in->task == GM_TASK_REGRESSION ? 1 : (size_t)in->classes;
+    size_t classes = own.task == GM_TASK_REGRESSION ? 1 : (size_t)own.classes;
     gm_score_cache *c = GM_ARENA_NEW(a, gm_score_cache);
     gm_score_order *orders = GM_ARENA_ARRAY(a, gm_score_order, classes);
     uint8_t **positive = GM_ARENA_ARRAY(a, uint8_t *, classes);
     if (!c || !orders || !positive) return gm_err_set(err, GM_ENOMEM, "not enough memory to score %lld rows", (long long)in->rows);
-    *c = (gm_score_cache){ .scores = *in, .a = a, .probabilities = probabilities, .weight_total = (double)in->rows,
+    *c = (gm_score_cache){ .scores = own, .a = a, .probabilities = probabilities, .weight_total = (double)in->rows,
                            .by_score = orders, .positive = positive, .sweep_class = -1 };
     c->scores.cache = c;
     *out = c;

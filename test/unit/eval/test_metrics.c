@@ -278,8 +278,46 @@ static void weights_are_repeated_rows(void)
     }
 }
 
+/* A scratch that is too small is an ordinary failure, whatever does not fit. */
+static void little_memory_is_an_ordinary_failure(void)
+{
+    enum { ROWS = 300 };
+    static double t[ROWS], p[ROWS];
+    made_up(7, ROWS, 1, t, p);
+    for (gm_task task = GM_TASK_BINARY; task <= GM_TASK_REGRESSION; task += 2) {
+        gm_scores s = task == GM_TASK_BINARY ? binary_scores(t, p, ROWS) : value_scores(t, p, ROWS);
+        for (size_t m = 0; m < gm_metrics.count; m++) {
+            const gm_metric *metric = (const gm_metric *)gm_metrics.items[m];
+            gm_rc rc = GM_ENOMEM;
+            if (!gm_metric_fits(metric, task)) continue;
+            for (size_t limit = 64; rc == GM_ENOMEM && limit < 100000; limit += 256) {
+                double value = -99;
+                gm_err err;
+                gm_arena *a = gm_arena_new(limit);
+                rc = gm_metric_value(metric, &s, a, &value, &err);
+                if (rc) CHECK(rc == GM_ENOMEM && value == -99 && strstr(err.message, "not enough memory"));
+                gm_arena_free(a);
+            }
+            CHECK(rc == GM_OK);
+        }
+    }
+}
+
+static void two_classes_need_not_be_said(void)
+{
+    double t[] = { 0, 1 }, p[] = { .1, .9 }, value = 0;
+    gm_scores s = binary_scores(t, p, 2);
+    gm_err err;
+    s.classes = 0;
+    CHECK_NEAR(metric_of("accuracy", &s), 1, 0);
+    s.task = GM_TASK_MULTICLASS;
+    CHECK_RC(value_of("accuracy", &s, &value, &err), GM_EINVALID);
+    CHECK_HAS(err.message, "two classes or more");
+}
+
 TESTS(T(three_pairs_of_four_in_order), T(a_tied_pair_counts_one_half), T(a_confusion_by_hand), T(nothing_to_divide_gives_zero),
       T(one_class_only_is_undefined), T(bad_scores_are_refused), T(probabilities_are_asked_for_where_needed),
       T(certain_and_wrong_is_clipped), T(classes_by_hand), T(a_class_that_never_occurs_does_not_count), T(regression_by_hand),
       T(constants_in_regression), T(logarithms_need_values_above_minus_one), T(names_are_found_by_task),
-      T(the_list_is_alphabetical_and_complete), T(orders_agree_with_comparison), T(weights_are_repeated_rows))
+      T(the_list_is_alphabetical_and_complete), T(orders_agree_with_comparison), T(weights_are_repeated_rows),
+      T(little_memory_is_an_ordinary_failure), T(two_classes_need_not_be_said))
