@@ -127,7 +127,7 @@ static cost direct_xgboost(const bench *b)
     int bad = api.XGDMatrixCreateFromDense(array, "{\"missing\": NaN}", &matrix);
     (void)snprintf(array, sizeof(array), "{\"data\": [%" PRIuPTR ", true], \"shape\": [%" PRId64 "], \"typestr\": \"<f8\", \"version\": 3}", (uintptr_t)b->y, b->rows);
     bad |= api.XGDMatrixSetInfoFromInterface(matrix, "label", array) | api.XGBoosterCreate(&matrix, 1, &booster);
-    static const char *const settings[] = { "objective", "binary:logistic", "tree_method", "hist", "learning_rate", "0.08", "max_depth", "6", "seed", "1", "verbosity", "0" };
+    static const char *const settings[] = { "objective", "binary:logistic", "tree_method", "hist", "learning_rate", "0.1", "max_depth", "6", "seed", "1", "verbosity", "0" };
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i += 2) bad |= api.XGBoosterSetParam(booster, settings[i], settings[i + 1]);
     bad |= api.XGBoosterSetParam(booster, "nthread", text);
     for (int i = 0; i < ROUNDS; i++) bad |= api.XGBoosterUpdateOneIter(booster, i, matrix);
@@ -156,7 +156,7 @@ static cost direct_lightgbm(const bench *b)
         label[r] = (float)b->y[r];
         for (int64_t c = 0; c < COLS; c++) rows[r * COLS + c] = b->x.data[c * b->rows + r];
     }
-    (void)snprintf(text, sizeof(text), "objective=binary learning_rate=0.08 num_leaves=31 seed=1 deterministic=true force_row_wise=true verbosity=-1 num_threads=%" PRId64, b->threads);
+    (void)snprintf(text, sizeof(text), "objective=binary learning_rate=0.1 num_leaves=31 seed=1 deterministic=true force_row_wise=true verbosity=-1 num_threads=%" PRId64, b->threads);
     cost start = now();
     int bad = api.LGBM_DatasetCreateFromMat(rows, GM_LIGHTGBM_FLOAT64, (int32_t)b->rows, COLS, 1, text, NULL, &data);
     bad |= api.LGBM_DatasetSetField(data, "label", label, (int)b->rows, GM_LIGHTGBM_FLOAT32) | api.LGBM_BoosterCreate(data, text, &booster);

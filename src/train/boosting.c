@@ -1,6 +1,7 @@
 /* boosting.c - see boosting.h. */
 #include "train/boosting.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 gm_rc gm_stop_metric_find(const char *name, gm_task task, gm_stop_metric *out, gm_err *err)
@@ -35,6 +36,12 @@ bool gm_early_stop_add(gm_early_stop *s, int64_t round, double metric)
         s->best_round = round;
     }
     return s->patience > 0 && round - s->best_round >= s->patience;
+}
+
+/* OpenMP reads the variable once, as it is loaded. Failing to set it costs speed only. */
+void gm_openmp_sleep_when_idle(void)
+{
+    if (!getenv("OMP_WAIT_POLICY")) (void)setenv("OMP_WAIT_POLICY", "passive", 0);
 }
 
 double gm_draw_uniform(gm_random *r, double low, double high) { return low + (high - low) * gm_random_double(r); }

@@ -25,6 +25,10 @@ bool gm_early_stop_add(gm_early_stop *s, int64_t round, double metric);
 /* Seeds of the libraries are 31 bits. */
 static inline int32_t gm_library_seed(uint64_t seed) { return (int32_t)(seed & 0x7fffffff); }
 
+/* Before a library with OpenMP is loaded for the first time: its idle threads shall sleep, not spin, unless the user's environment says
+ * otherwise. Two trainers at once on two cores otherwise burn four times the CPU time waiting for each other. */
+void gm_openmp_sleep_when_idle(void);
+
 /* Draws for search spaces. */
 double gm_draw_uniform(gm_random *r, double low, double high);
 double gm_draw_log_uniform(gm_random *r, double low, double high);

@@ -2,11 +2,13 @@
 #include "train/lightgbm_api.h"
 
 #include "base/fs.h"
+#include "train/boosting.h"
 
 gm_rc gm_lightgbm_load(gm_lightgbm *out, gm_err *err)
 {
     void *library = NULL;
     gm_lightgbm api;
+    gm_openmp_sleep_when_idle();
     gm_rc rc = gm_library_open("lib_lightgbm.so", &library, err);
     if (rc) return rc;
     /* dlsym gives data pointers; POSIX lets them be read as function pointers. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/fs.h"
+#include "train/boosting.h"
 
 static gm_rc check_version(const gm_xgboost *api, gm_err *err)
 {
@@ -22,6 +23,7 @@ gm_rc gm_xgboost_load(gm_xgboost *out, gm_err *err)
 {
     void *library = NULL;
     gm_xgboost api;
+    gm_openmp_sleep_when_idle();
     gm_rc rc = gm_library_open("libxgboost.so", &library, err);
     if (rc) return rc;
     /* dlsym gives data pointers; POSIX lets them be read as function pointers. */

@@ -21,7 +21,7 @@ typedef struct conf {
 } conf;
 
 static const gm_param params[] = {
-    { "learning_rate", GM_PARAM_DOUBLE, offsetof(conf, learning_rate), "0.08", "weight of each tree", 1e-6, 1, NULL },
+    { "learning_rate", GM_PARAM_DOUBLE, offsetof(conf, learning_rate), "0.1", "weight of each tree", 1e-6, 1, NULL },
     { "rounds", GM_PARAM_INT, offsetof(conf, rounds), "300", "boosting rounds at most", 1, 100000, NULL },
     { "num_leaves", GM_PARAM_INT, offsetof(conf, num_leaves), "31", "leaves per tree at most", 2, 131072, NULL },
     { "max_depth", GM_PARAM_INT, offsetof(conf, max_depth), "-1", "splits from root to leaf at most; -1 = any", -1, 1024, NULL },
@@ -32,7 +32,7 @@ static const gm_param params[] = {
     { "colsample", GM_PARAM_DOUBLE, offsetof(conf, colsample), "1", "share of features drawn for each tree", 0.01, 1, NULL },
     { "reg_lambda", GM_PARAM_DOUBLE, offsetof(conf, reg_lambda), "0", "L2 penalty on leaf values", 0, 1e12, NULL },
     { "reg_alpha", GM_PARAM_DOUBLE, offsetof(conf, reg_alpha), "0", "L1 penalty on leaf values", 0, 1e12, NULL },
-    { "early_stopping_rounds", GM_PARAM_INT, offsetof(conf, early_stopping_rounds), "20", "stop after so many rounds without a better validation metric; 0 = never", 0, 100000, NULL },
+    { "early_stopping_rounds", GM_PARAM_INT, offsetof(conf, early_stopping_rounds), "15", "stop after so many rounds without a better validation metric; 0 = never", 0, 100000, NULL },
     { "stop_metric", GM_PARAM_STR, offsetof(conf, stop_metric), "auto", "validation metric of early stopping; auto = log_loss or rmse", 0, 0, GM_STOP_METRICS },
     { "max_bin", GM_PARAM_INT, offsetof(conf, max_bin), "255", "bins per feature", 2, 65535, NULL },
     { 0 },
@@ -42,8 +42,8 @@ static void sample(void *opaque, int64_t trial, gm_random *r)
 {
     conf *c = opaque;
     if (trial == 0) return;
-    c->learning_rate = gm_draw_log_uniform(r, 0.04, 0.3);
-    c->num_leaves = gm_draw_log_int(r, 8, 128);
+    c->learning_rate = gm_draw_log_uniform(r, 0.06, 0.3);
+    c->num_leaves = gm_draw_log_int(r, 8, 64);
     c->min_child_samples = gm_draw_log_int(r, 10, 300);
     c->subsample = gm_draw_uniform(r, 0.6, 1);
     c->colsample = gm_draw_uniform(r, 0.5, 1);

@@ -102,7 +102,7 @@ static void trial_0_is_what_the_user_wrote(void)
     gm_train_data d = train_data(&m, &v, 2);
     found f = search_in(a, gm_harness_tmpdir(), trainer_named("lightgbm"), &d, 2, NULL);
     CHECK_HAS(f.trials[0].params_json, "\"rounds\":25");
-    CHECK_HAS(f.trials[0].params_json, "\"learning_rate\":0.08");
+    CHECK_HAS(f.trials[0].params_json, "\"learning_rate\":0.1");
     CHECK_HAS(f.trials[1].params_json, "\"rounds\":25"); /* not searched */
     gm_arena_free(a);
 }
