@@ -35,7 +35,8 @@ static void print_schema(const gm_schema *s, gm_arena *a)
             (void)snprintf(low, sizeof(low), "%.6g", f->min);
             (void)snprintf(high, sizeof(high), "%.6g", f->max);
         }
-        gm_grid_add(g, (const char *[]){ f->name, gm_type_name(f->type), gm_kind_name(f->kind), missing, gm_show_count(f->distinct, distinct), low, high, f->reason });
+        gm_grid_add(g, (const char *[]){ f->name, gm_type_name(f->type), gm_kind_name(f->kind), missing, gm_show_count(f->distinct, distinct), low, high,
+                                         f->format && f->format[0] ? gm_arena_printf(a, "%s; read as %s", f->reason, f->format) : f->reason });
     }
     gm_grid_print(g);
 }

@@ -264,7 +264,7 @@ static gm_rc read_answer(gm_runner *r, const gm_attempt *t, const gm_step *s, co
         if (gm_node_read_file(result, r->a, &root, &unread)) return gm_err_at(step_err, s->pos, GM_EINTERNAL, "step \"%s\" ended with code %d and left no result: %s", s->name, t->job.exit_code, last_line(log_tail(r, t->dir)));
         *out_result = root;
         gm_rc rc = (gm_rc)gm_node_int_or(root, "rc", GM_EINTERNAL);
-        return rc ? rebuild_error(gm_node_get(root, "error"), rc, step_err) : GM_OK;
+        return rc ? gm_err_place(step_err, rebuild_error(gm_node_get(root, "error"), rc, step_err), s->pos) : GM_OK;
     }
     if (t->job.exit_code != 0) {
         gm_rc rc = gm_err_at(step_err, s->pos, GM_EINVALID, "the program of step \"%s\" ended with code %d: %.300s", s->name, t->job.exit_code, last_line(log_tail(r, t->dir)));

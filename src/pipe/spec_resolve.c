@@ -229,7 +229,7 @@ static void infer_column(gm_spec *s, const char *name, const gm_field *f, const 
     else if (f->kind == GM_KIND_TEXT) drop(s, name, gm_arena_printf(s->a, "free text: %s", f->reason));
     else if (f->kind == GM_KIND_CONSTANT) drop(s, name, "the same value in every row");
     else if (f->kind == GM_KIND_EMPTY) drop(s, name, "no value in any row");
-    else use(s, name, f, NULL, f->reason, s->target_pos);
+    else use(s, name, f, NULL, f->format && f->format[0] ? gm_arena_printf(s->a, "%s; read as %s", f->reason, f->format) : f->reason, s->target_pos);
 }
 
 static void infer_features(gm_spec *s, const gm_node *inspect)

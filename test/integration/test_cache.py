@@ -11,7 +11,8 @@ YAML = "data: t.csv\ntarget: churned\n" + gm.QUICK
 
 class Cache(gm.Case):
     def states(self, result):
-        return {s["name"]: s["state"] for s in self.ok(result).json()["steps"]}
+        self.assertIn(result.code, (0, 1), result)  # 1: another model was trained, and the champion is better
+        return {s["name"]: s["state"] for s in result.json()["steps"]}
 
     def test_a_second_run_has_no_misses_and_is_quick(self):
         p = self.project(YAML, **{"t.csv": gm.churn()})
