@@ -11,7 +11,8 @@ static gm_evaluation evaluated(gm_arena *a, const gm_scores *s, const gm_column 
 {
     gm_evaluation e;
     gm_err err;
-    gm_evaluate_options o = { .slice_columns = columns, .slice_columns_count = count, .seed = 1, .class_names = (const char *const[]){ "no", "yes" } };
+    static const char *const names[] = { "no", "yes" };
+    gm_evaluate_options o = { .slice_columns = columns, .slice_columns_count = count, .seed = 1, .class_names = names };
     CHECK_OK(gm_evaluate(s, &o, a, &e, &err), &err);
     return e;
 }
