@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Compare with the programs that people use today, installed from PyPI into build/peers. Each line of test/conformance/peers.txt names a
+# script and the program of the build that it runs (- for gristmill itself). The last line is `N passed, N failed, N skipped`, in scripts.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+pins=test/conformance/requirements.txt
+venv=build/peers
+if ! cmp -s "$pins" "$venv/.pins"; then
+  echo "peers: installing $(grep -c '^[a-z]' "$pins") packages from PyPI into $venv"
+  rm -rf "$venv"
+  python3 -m venv "$venv"
+  if ! "$venv/bin/pip" install -q --disable-pip-version-check --only-binary=:all: -r "$pins"; then
+    echo "peers: could not install them: is PyPI reachable from here?" >&2
+    echo "0 passed, 0 failed, 1 skipped"
+    exit 0
+  fi
+  cp "$pins" "$venv/.pins"
+fi
+passed=0 failed=0
+while read -r script program; do
+  case "$script" in "#"* | "") continue ;; esac
+  if [ "$program" = - ]; then
+    file=build/release/gristmill
+  else
+    cmake --build build/release --target "$program" -- --quiet
+    file=$(find build/release -type f -name "$program" -perm -u+x -print -quit)
+  fi
+  if GRISTMILL=$PWD/build/release/gristmill "$venv/bin/python" "test/conformance/$script" "$file" >build/peers/log 2>&1; then
+    passed=$((passed + 1))
+    echo "ok   $script: $(tail -n 1 build/peers/log)"
+  else
+    failed=$((failed + 1))
+    echo "FAIL $script"
+    sed 's/^/     | /' build/peers/log
+  fi
+done <test/conformance/peers.txt
+echo "$passed passed, $failed failed, 0 skipped"
+[ $failed -eq 0 ]
