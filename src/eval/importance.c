@@ -90,9 +90,9 @@ static gm_rc one_feature(shuffler *w, const char *feature, double baseline, int6
     return GM_OK;
 }
 
-gm_rc gm_permutation_importance(const gm_metric *m, const gm_scores *s, const gm_table *raw, const char *const *features,
-                                size_t features_count, int64_t repeats, int64_t max_rows, uint64_t seed, gm_predict_fn predict,
-                                void *ctx, gm_arena *a, gm_importance *out, gm_err *err)
+static gm_rc importance_of(const gm_metric *m, const gm_scores *s, const gm_table *raw, const char *const *features,
+                           size_t features_count, int64_t repeats, int64_t max_rows, uint64_t seed, gm_predict_fn predict,
+                           void *ctx, gm_arena *a, gm_importance *out, gm_err *err)
 {
     if (raw->rows != s->rows)
         return gm_err_set(err, GM_EINVALID, "the table has %lld rows, the scores have %lld", (long long)raw->rows, (long long)s->rows);
@@ -127,5 +127,15 @@ gm_rc gm_permutation_importance(const gm_metric *m, const gm_scores *s, const gm
     }
     gm_arena_free(scratch);
     gm_arena_free(work);
+    return rc;
+}
+
+gm_rc gm_permutation_importance(const gm_metric *m, const gm_scores *s, const gm_table *raw, const char *const *features,
+                                size_t features_count, int64_t repeats, int64_t max_rows, uint64_t seed, gm_predict_fn predict,
+                                void *ctx, gm_arena *a, gm_importance *out, gm_err *err)
+{
+    gm_rc rc = importance_of(m, s, raw, features, features_count, repeats, max_rows, seed, predict, ctx, a, out, err);
+    bool sampled = max_rows > 0 && max_rows < s->rows; /* the sample may have missed a rare class: then take all rows */
+    if (rc == GM_EINVALID && sampled) rc = importance_of(m, s, raw, features, features_count, repeats, 0, seed, predict, ctx, a, out, err);
     return rc;
 }

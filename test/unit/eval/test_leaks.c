@@ -156,6 +156,23 @@ static void shuffling_what_is_used_costs(void)
     CHECK_HAS(err.message, "nois");
 }
 
+static void a_class_that_the_sample_missed_takes_all_rows(void)
+{
+    leak_case *s = make();
+    static double p[ROWS];
+    int64_t calls = 0;
+    gm_table t = { .rows = ROWS, .columns_count = 1, .columns = s->columns };
+    for (int i = 0; i < ROWS; i++) s->target[i] = i == 77;
+    s->noise[77] = 9;
+    gm_err err;
+    CHECK_OK(predict(&calls, &t, p, &err), &err);
+    gm_scores scores = binary_scores(s->target, p, ROWS);
+    const char *const features[] = { "noise" };
+    gm_importance found[1];
+    CHECK_OK(gm_permutation_importance(metric_named("roc_auc"), &scores, &t, features, 1, 2, 10, 1, predict, &calls, s->a, found, &err), &err);
+    CHECK(found[0].mean > 0);
+}
+
 static gm_rc refuse(void *ctx, const gm_table *t, double *out, gm_err *err)
 {
     (void)ctx;
@@ -176,4 +193,4 @@ static void a_failing_model_is_reported(void)
 }
 
 TESTS(T(leaks_are_found_with_evidence), T(noise_and_ids_are_not_suspected), T(regression_and_classes), T(rows_without_target_and_few_rows),
-      T(shuffling_what_is_used_costs), T(a_failing_model_is_reported))
+      T(shuffling_what_is_used_costs), T(a_class_that_the_sample_missed_takes_all_rows), T(a_failing_model_is_reported))
