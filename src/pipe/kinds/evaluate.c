@@ -56,7 +56,15 @@ static gm_rc predict(void *opaque, const gm_table *t, double *out, gm_err *err)
     return gm_scorer_predict(&v->scorer, t, out, err);
 }
 
-/* The raw columns that the model reads, without our own. */
+static bool is_personal(const evaluating *v, const char *name)
+{
+    const gm_node *personal = gm_node_get(v->io->params, "personal");
+    for (size_t i = 0; personal && i < personal->count; i++)
+        if (strcmp(personal->items[i]->text, name) == 0) return true;
+    return false;
+}
+
+/* The raw columns that the model reads, without our own and without personal ones, whose values must not be quoted. */
 static void read_columns(const evaluating *v, const gm_table *t, gm_table *out)
 {
     out->rows = t->rows;
@@ -65,16 +73,8 @@ static void read_columns(const evaluating *v, const gm_table *t, gm_table *out)
         bool reads = !v->scorer.program && strncmp(t->columns[i].name, "__", 2) != 0;
         for (size_t k = 0; v->scorer.program && k < gm_program_inputs_count(v->scorer.program); k++)
             reads = reads || strcmp(gm_program_input_name(v->scorer.program, k, NULL), t->columns[i].name) == 0;
-        if (reads) out->columns[out->columns_count++] = t->columns[i];
+        if (reads && !is_personal(v, t->columns[i].name)) out->columns[out->columns_count++] = t->columns[i];
     }
-}
-
-static bool is_personal(const evaluating *v, const char *name)
-{
-    const gm_node *personal = gm_node_get(v->io->params, "personal");
-    for (size_t i = 0; personal && i < personal->count; i++)
-        if (strcmp(personal->items[i]->text, name) == 0) return true;
-    return false;
 }
 
 static gm_rc importance(evaluating *v, const gm_scores *s, const gm_table *reads, gm_evaluation *e, gm_err *err)

@@ -228,6 +228,75 @@ static void a_truncated_database_is_an_error_not_a_new_store(void)
     }
 }
 
+/* Flip bytes of the database anywhere: opening, looking and checking give answers or errors, never a crash. */
+static void a_damaged_database_is_survived(void)
+{
+    enum { TRIES = 150 };
+    static char whole[1 << 20];
+    const char *root = new_root();
+    gm_store *s = open_store(root);
+    gm_err err;
+    gm_random random;
+    gm_random_init(&random, 3);
+    for (int i = 0; i < 20; i++) {
+        char text[16];
+        (void)snprintf(text, sizeof(text), "key %d", i);
+        gm_digest d = put_text(s, text);
+        (void)commit_step(s, begin_run(s, "p"), "load", text, &d);
+    }
+    gm_store_close(s);
+    change_meta(root, "PRAGMA wal_checkpoint(TRUNCATE)");
+    int fd = open(meta_of(root), O_RDWR);
+    ssize_t size = pread(fd, whole, sizeof(whole), 0);
+    CHECK(size > 0 && size < (ssize_t)sizeof(whole));
+    for (int i = 0; i < TRIES; i++) {
+        for (int k = 0; k < 8; k++) {
+            char byte = (char)gm_random_u64(&random);
+            CHECK(pwrite(fd, &byte, 1, gm_random_below(&random, size)) == 1);
+        }
+        s = NULL;
+        if (gm_store_open(root, NULL, &s, &err) == GM_OK) {
+            gm_arena *a = gm_arena_new(0);
+            gm_step_record *steps = NULL;
+            gm_artifacts found;
+            size_t count = 0;
+            gm_fsck_report report;
+            gm_gc_report removed;
+            (void)gm_step_list(s, 0, a, &steps, &count, &err);
+            (void)gm_action_get(s, "key 3", a, &found, NULL, &err);
+            (void)gm_store_fsck(s, NULL, NULL, &report, &err);
+            (void)gm_store_gc(s, &(gm_gc_options){ .keep_runs = 3, .keep_seconds = 1e-6, .dry_run = true }, &removed, &err);
+            gm_arena_free(a);
+            gm_store_close(s);
+        }
+        char log[620];
+        (void)snprintf(log, sizeof(log), "%s-wal", meta_of(root));
+        (void)unlink(log); /* often there is none */
+        CHECK(pwrite(fd, whole, (size_t)size, 0) == size && ftruncate(fd, size) == 0);
+    }
+    CHECK(close(fd) == 0);
+    s = open_store(root);
+    CHECK_OK(gm_store_fsck(s, NULL, NULL, &(gm_fsck_report){ 0 }, &err), &err);
+    gm_store_close(s);
+}
+
+/* Looking at the file before opening it must not drop the locks of a connection that has it open already. */
+static void opening_twice_in_one_process_keeps_the_locks(void)
+{
+    const char *root = new_root();
+    gm_store *w = open_store(root);
+    gm_store_close(open_reader(root));
+    pid_t child = fork();
+    if (child == 0) { /* another process must not get the file for itself alone: that would let it take the log away */
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0x40000002, .l_len = 510 };
+        int fd = open(meta_of(root), O_RDWR);
+        _exit(fd >= 0 && fcntl(fd, F_SETLK, &lock) != 0 ? 0 : 1);
+    }
+    int status = 1;
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    gm_store_close(w);
+}
+
 static void links_and_fifos_in_place_of_the_database_are_refused(void)
 {
     const char *root = new_root();
@@ -260,4 +329,5 @@ TESTS(T(a_new_store_opens_again_and_keeps_what_was_put), T(a_second_writer_is_to
       T(readers_see_what_a_writer_commits_and_nothing_else), T(a_store_of_a_newer_version_is_refused_untouched),
       T(a_newer_version_that_stands_only_in_the_log_is_refused_too), T(foreign_bytes_are_refused_untouched),
       T(another_programs_database_is_refused_untouched), T(a_truncated_database_is_an_error_not_a_new_store),
+      T(a_damaged_database_is_survived), T(opening_twice_in_one_process_keeps_the_locks),
       T(links_and_fifos_in_place_of_the_database_are_refused), T(opening_is_cheap))
