@@ -219,6 +219,13 @@ static gm_rc wait_synced(gm_packs *p, int64_t mark, gm_err *err)
 
 /* ---- finding ---------------------------------------------------------------------------------------------- */
 
+gm_rc gm_pack_place_check(const gm_place *place, gm_err *err)
+{
+    if (place->size >= 0 && place->size <= GM_BLOB_SMALL_MAX && place->offset >= PACK_HEAD && place->offset <= 2 * (int64_t)PACK_MAX)
+        return GM_OK;
+    return gm_err_set(err, GM_ECORRUPT, "the index of pack %lld is damaged", (long long)place->pack);
+}
+
 struct find_call {
     const gm_raw_digest *digests; /* [count] */
     size_t count;
@@ -243,6 +250,7 @@ static gm_rc find_work(gm_tx *tx, void *ctx, gm_err *err)
         place->offset = gm_meta_read_int(&r);
         place->size = gm_meta_read_int(&r);
         gm_meta_done(st);
+        rc = gm_pack_place_check(place, err);
     }
     return rc;
 }

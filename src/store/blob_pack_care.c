@@ -217,6 +217,8 @@ static gm_rc index_work(gm_tx *tx, void *ctx, gm_err *err)
         out->place.pack = gm_meta_read_int(&r);
         out->place.offset = gm_meta_read_int(&r);
         out->place.size = gm_meta_read_int(&r);
+        rc = gm_pack_place_check(&out->place, err);
+        if (rc) gm_meta_done(st);
     }
     return rc;
 }

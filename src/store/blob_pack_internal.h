@@ -55,6 +55,8 @@ bool gm_pack_head_read(const unsigned char head[RECORD_HEAD], gm_raw_digest *out
 gm_rc gm_pack_create(gm_packs *p, int64_t id, int *out_fd, gm_err *err);
 /* Note a record as appended; the mutex is held. false when out of memory. */
 bool gm_pack_note(gm_packs *p, const gm_raw_digest *d, gm_place place);
+/* A place read from the index: could it be one? GM_ECORRUPT. */
+gm_rc gm_pack_place_check(const gm_place *place, gm_err *err);
 gm_rc gm_pack_stopped(gm_packs *p, gm_err *err);
 /* Once, before the first use for writing: index what a crash left unindexed, cut off half-written tails. */
 gm_rc gm_packs_recover(gm_packs *p, gm_err *err);

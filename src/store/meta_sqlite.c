@@ -1,8 +1,8 @@
 /* meta_sqlite.c - records in one SQLite file: connections, statements, errors.
  *
- * WAL with synchronous=FULL: readers never wait for the writer. One connection writes (meta_sqlite_write.c), and reads while nothing is
- * being written; another, opened when first needed, reads meanwhile. Closing leaves the log beside the file unless it has grown, so that neither opening nor closing
- * costs a sync.
+ * WAL with synchronous=FULL: readers never wait for the writer. One connection writes (meta_sqlite_write.c), and reads while
+ * nothing is being written; another, opened when first needed, reads meanwhile. Closing leaves the log beside the file unless it
+ * has grown, so that neither opening nor closing costs a sync.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -5,11 +5,10 @@
  * Digests are 32 raw bytes, action keys hex text, times microseconds since 1970.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "store/meta_sqlite_internal.h"
 
@@ -87,28 +86,37 @@ static gm_rc not_ours(const char *path, const char *why, gm_err *err)
     return rc;
 }
 
+/* Read the first bytes of a file through SQLite's own functions: closing a descriptor of ours would drop the locks that
+ * another connection of this process holds on the file. -1 when it cannot be read. */
+static int read_header(const char *path, unsigned char *into, int len)
+{
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+    sqlite3_filename name = vfs ? sqlite3_create_filename(path, "", "", 0, NULL) : NULL;
+    sqlite3_file *file = name ? calloc(1, (size_t)vfs->szOsFile) : NULL;
+    int rc = file ? vfs->xOpen(vfs, name, file, SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_READONLY, NULL) : SQLITE_NOMEM;
+    if (!rc) rc = file->pMethods->xRead(file, into, len, 0);
+    if (file && file->pMethods) (void)file->pMethods->xClose(file);
+    free(file);
+    if (name) sqlite3_free_filename(name);
+    return rc && rc != SQLITE_IOERR_SHORT_READ ? -1 : 0; /* a short read fills up with zeros */
+}
+
 /* Offsets are those of the SQLite file format: 60 user version, 68 application id. */
 gm_rc gm_sqlite_inspect(const char *path, bool *out_new, gm_err *err)
 {
     unsigned char header[100];
     struct stat st;
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT) {
-        *out_new = true;
-        return GM_OK;
+    *out_new = false;
+    if (lstat(path, &st) != 0) {
+        *out_new = errno == ENOENT;
+        return *out_new ? GM_OK : gm_err_errno(err, errno, "look at", path);
     }
-    if (fd < 0 && errno == ELOOP) return not_ours(path, "it is a symbolic link", err);
-    if (fd < 0) return gm_err_errno(err, errno, "open", path);
-    ssize_t n = fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) ? -2 : read(fd, header, sizeof(header));
-    int saved = errno;
-    (void)close(fd);
-    if (n == -2) return not_ours(path, "it is no regular file", err);
-    if (n < 0) return gm_err_errno(err, saved, "read", path);
-
-    *out_new = n == 0;
-    if (n == 0) return GM_OK; /* a crash between creating the file and its first write */
-    if (n < (ssize_t)sizeof(header) || memcmp(header, "SQLite format 3", 16) != 0)
-        return not_ours(path, "it does not begin like an SQLite database", err);
+    if (S_ISLNK(st.st_mode)) return not_ours(path, "it is a symbolic link", err);
+    if (!S_ISREG(st.st_mode)) return not_ours(path, "it is no regular file", err);
+    *out_new = st.st_size == 0; /* a crash between creating the file and its first write */
+    if (*out_new) return GM_OK;
+    if (read_header(path, header, sizeof(header)) != 0) return gm_err_set(err, GM_EIO, "could not read \"%s\"", path);
+    if (memcmp(header, "SQLite format 3", 16) != 0) return not_ours(path, "it does not begin like an SQLite database", err);
     uint32_t version = big_endian(header + 60), application = big_endian(header + 68);
     if (version == 0 && application == 0) *out_new = true; /* begun, not finished; migrate() looks for foreign tables */
     else if (application != GM_SQLITE_APPLICATION_ID) return not_ours(path, "another program made it", err);

@@ -55,11 +55,12 @@ gm_rc gm_model_alias_check(const char *alias, gm_err *err)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
     size_t len = alias ? strlen(alias) : 0;
+    bool version = len > 1 && (alias[0] == 'v' || alias[0] == 'V') && strspn(alias + 1, "0123456789") == len - 1;
     gm_rc rc = GM_OK;
     if (len == 0 || len > 255 || strspn(alias, allowed) != len) {
         rc = gm_err_set(err, GM_EINVALID, "\"%.80s\" cannot be an alias", alias ? alias : "");
         gm_err_hint(err, "An alias has 1 to 255 letters, digits, underscores and hyphens.");
-    } else if (strcmp(alias, "latest") == 0 || ((alias[0] == 'v' || alias[0] == 'V') && len > 1 && strspn(alias + 1, "0123456789") == len - 1)) {
+    } else if (version || strcmp(alias, "latest") == 0) {
         rc = gm_err_set(err, GM_EINVALID, "\"%s\" cannot be an alias", alias);
         gm_err_hint(err, "\"latest\" and names like \"v3\" would read like versions.");
     }

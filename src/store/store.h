@@ -27,8 +27,9 @@ const char *gm_store_root(const gm_store *s);
 
 /* ---- blobs -------------------------------------------------------------------------------------------- */
 
-/* Keep bytes or a file. Idempotent; a blob that was found damaged since opening is written again. Small blobs (<= 64 KiB) go into pack files, larger ones are files of their own.
- * Durable on GM_OK. put_file with `take` may rename the file into the store instead of copying. */
+/* Keep bytes or a file. Idempotent; a blob that was found damaged since opening is written again. Small blobs (<= 64 KiB) go
+ * into pack files, larger ones are files of their own. Durable on GM_OK. put_file with `take` may rename the file into the store
+ * instead of copying. */
 gm_rc gm_blob_put(gm_store *s, const void *bytes, size_t len, gm_digest *out, gm_err *err);
 gm_rc gm_blob_put_file(gm_store *s, const char *path, bool take, gm_digest *out, int64_t *out_size, gm_err *err);
 /* Many at once with one sync of each pack: [count] paths -> digests. For folders of small files. */
