@@ -26,12 +26,10 @@ setup:
 	@deps/fetch.sh
 	@mkdir -p build
 
-# The program is linked deep in the build folder; this name is for people.
 build: setup
 	@cmake --preset release >build/.configure.log 2>&1 || { cat build/.configure.log; exit 1; }
 	@echo "building build/release (a few minutes the first time)"
 	@cmake --build build/release --target gristmill -j $(JOBS) -- --quiet
-	@ln -sf src/cli/gristmill $(PROGRAM)
 	@echo "built $(PROGRAM)"
 
 test: build
