@@ -25,7 +25,7 @@ const char *gm_link_name(gm_link link)
  * Shapes     x [rows, features] column-major, w [outputs, features], b [outputs], out [rows, outputs] row-major
  * NaN        any missing feature makes the row's margins NaN
  * Source     by definition; summed in the order of the features, intercept last
- * Checked    test_linear.c against sums by hand and ONNX Runtime's MatMul, 1e-12 (its order of summing differs)
+ * Checked    test_model_files.c against sums by hand and ONNX Runtime's MatMul, 1e-12 (its order of summing differs)
  */
 gm_rc gm_linear_margin(const gm_linear *m, const gm_matrix *x, double *out, gm_err *err)
 {

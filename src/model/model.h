@@ -24,7 +24,7 @@ typedef struct gm_model gm_model; /* constant once loaded; shared by threads */
 
 /* From the trainer's native file; what the model holds besides the arena is given back when the arena is. A foreign ONNX model predicts from
  * its output `probability`, `probabilities` or `prediction`, else from its first of numbers; two columns of probability are a binary model's.
- * (linear: model.json; xgboost: model.json (XGBoost JSON) or .ubj via the library; lightgbm: model.txt; onnx: model.onnx)
+ * (linear: model.json; xgboost: model.json (XGBoost's JSON); lightgbm: model.txt; onnx: model.onnx)
  * Errors: GM_ENOTFOUND, GM_EIO, GM_EINVALID (not such a model), GM_EUNSUPPORTED (one with parts we do not have). */
 gm_rc gm_model_load(gm_model_format format, const char *path, gm_arena *a, gm_model **out, gm_err *err);
 /* A model over parts in memory, borrowed until the arena is reset. NULL when memory is out. */
