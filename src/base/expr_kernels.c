@@ -427,6 +427,12 @@ static inline date date_of_day(int64_t days)
     return d;
 }
 
+static inline int64_t us_of_day(int64_t us)
+{
+    int64_t r = us % us_per_day;
+    return r < 0 ? r + us_per_day : r;
+}
+
 typedef enum part { YEAR, MONTH, DAY, DAY_OF_YEAR, WEEKDAY, HOUR, MINUTE } part;
 
 static inline int64_t part_of(int64_t us, part p)
@@ -436,8 +442,8 @@ static inline int64_t part_of(int64_t us, part p)
         int64_t w = (days + 3) % 7;
         return w < 0 ? w + 7 : w;
     }
-    if (p == HOUR) return (us - days * us_per_day) / (3600 * us_per_second);
-    if (p == MINUTE) return (us - days * us_per_day) / (60 * us_per_second) % 60;
+    if (p == HOUR) return us_of_day(us) / (3600 * us_per_second);
+    if (p == MINUTE) return us_of_day(us) / (60 * us_per_second) % 60;
     date d = date_of_day(days);
     return p == YEAR ? d.year : p == MONTH ? d.month : p == DAY ? d.day : d.day_of_year;
 }

@@ -21,6 +21,7 @@ typedef struct reader {
     const char *text; /* the whole document, for JSON places */
     size_t len;
     size_t nodes;
+    gm_pos last; /* of YAML: the latest scalar's place, for what has none of its own */
     gm_err *err;
 } reader;
 
@@ -96,6 +97,8 @@ static gm_rc yaml_map(reader *r, struct fy_node *fyn, int depth, gm_node *n)
         if (!key || fy_node_get_type(key) != FYNT_SCALAR)
             return gm_err_at(r->err, n->pos, GM_EINVALID, "a key must be a plain text");
         k.pos = yaml_pos(r, key);
+        if (k.pos.line) r->last = k.pos;
+        else k.pos = r->last; /* an empty key, or one over several lines */
         rc = yaml_scalar(r, key, &k);
         if (rc) return rc;
         n->keys[i] = k.text;
@@ -117,6 +120,7 @@ static gm_rc yaml_node(reader *r, struct fy_node *fyn, int depth, gm_node **out)
     n->pos.file = r->file;
     if (!fyn) return yaml_scalar(r, NULL, n);
     n->pos = yaml_pos(r, fyn);
+    if (n->pos.line) r->last = n->pos;
     size_t tag_len = 0;
     if (fy_node_get_tag(fyn, &tag_len) && tag_len) return gm_err_at(r->err, n->pos, GM_EINVALID, "tags such as !!str are not part of this format");
     if (fy_node_is_alias(fyn) || fy_node_get_anchor(fyn))
@@ -133,6 +137,7 @@ static gm_rc yaml_node(reader *r, struct fy_node *fyn, int depth, gm_node **out)
     struct fy_node *item;
     for (size_t i = 0; !rc && i < n->count && (item = fy_node_sequence_iterate(fyn, &iter)); i++) {
         rc = yaml_node(r, item, depth + 1, &n->items[i]);
+        if (!rc && !n->items[i]->pos.line) n->items[i]->pos = r->last; /* an empty item, map or list */
         if (!rc && !n->pos.line) n->pos = n->items[i]->pos;
     }
     return rc;
@@ -150,7 +155,19 @@ static gm_rc yaml_error(const reader *r, struct fy_diag *diag)
     return rc;
 }
 
-/* Tabs in indentation are read differently by different readers: refused before parsing. */
+/* Bytes of the UTF-8 character at s, 0 when it is malformed. */
+static size_t utf8_len(const unsigned char *s, size_t left)
+{
+    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+    if (n > left) return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((s[i] & 0xc0) != 0x80) return 0;
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f)) return 0;
+    return (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f) ? 0 : n;
+}
+
+/* Refused before parsing: tabs in indentation, which readers take differently; directives; and bytes that are not UTF-8, on
+ * which the library can spin for ever (found by fuzz_yaml). */
 static gm_rc check_bytes(const reader *r)
 {
     uint32_t line = 1;
@@ -160,6 +177,11 @@ static gm_rc check_bytes(const reader *r)
         if (c == '\0') return gm_err_at(r->err, (gm_pos){ r->file, line, 1 }, GM_EINVALID, "the file holds a NUL byte; it is not text");
         if (c == '\t' && indent)
             return gm_err_at(r->err, (gm_pos){ r->file, line, 1 }, GM_EINVALID, "a tab in the indentation; use spaces");
+        if (c == '%' && (i == 0 || r->text[i - 1] == '\n'))
+            return gm_err_at(r->err, (gm_pos){ r->file, line, 1 }, GM_EINVALID, "a line cannot begin with %%");
+        size_t n = utf8_len((const unsigned char *)r->text + i, r->len - i);
+        if (n == 0) return gm_err_at(r->err, (gm_pos){ r->file, line, 1 }, GM_EINVALID, "this line is not UTF-8: byte 0x%02x", (unsigned char)c);
+        i += n - 1;
         if (c != ' ') indent = false;
         if (c == '\n') {
             line++;
@@ -177,7 +199,9 @@ gm_rc gm_yaml_read(const char *text, size_t len, const char *file_name, gm_arena
     gm_rc rc = check_bytes(&r);
     if (rc) return rc;
 
-    if (strspn(text, " \r\n") >= len) return gm_err_at(err, (gm_pos){ r.file, 1, 1 }, GM_EINVALID, "the file is empty");
+    size_t blank = 0;
+    while (blank < len && strchr(" \r\n", text[blank])) blank++;
+    if (blank == len) return gm_err_at(err, (gm_pos){ r.file, 1, 1 }, GM_EINVALID, "the file is empty");
 
     struct fy_diag_cfg diag_cfg;
     fy_diag_cfg_default(&diag_cfg);
@@ -193,7 +217,13 @@ gm_rc gm_yaml_read(const char *text, size_t len, const char *file_name, gm_arena
     } else if (!fy_document_root(doc)) {
         rc = gm_err_at(err, (gm_pos){ r.file, 1, 1 }, GM_EINVALID, "the file is empty");
     } else {
+        r.last = (gm_pos){ r.file, 1, 1 };
         rc = yaml_node(&r, fy_document_root(doc), 0, &root);
+        if (!rc && !root->pos.line) root->pos = r.last;
+        if (rc && err && !err->line) { /* a map or list has no place of its own */
+            err->line = r.last.line;
+            err->col = r.last.col;
+        }
     }
     if (doc) fy_document_destroy(doc);
     fy_diag_destroy(diag);
