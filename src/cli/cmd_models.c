@@ -10,6 +10,7 @@
 #include "data/engine.h"
 #include "govern/card.h"
 #include "govern/lineage.h"
+#include "pipe/conform.h"
 #include "pipe/predictions.h"
 
 typedef struct models_opts {
@@ -151,6 +152,7 @@ static gm_rc predict(gm_cli *cli, const void *conf, gm_err *err)
     if (!rc) rc = open_scorer(cli, store, gm_path_join(cli->a, tmp, "package"), &scorer, &used, err);
     if (!rc) rc = gm_engine_open(&(gm_engine_options){ 0 }, &engine, err);
     if (!rc) rc = read_rows(cli, engine, cli->operands[1], tmp, &rows, err);
+    if (!rc && scorer.program) rc = gm_conform(scorer.program, &rows, cli->a, &rows, err);
     if (!rc) {
         const char **keep = GM_ARENA_ARRAY(cli->a, const char *, rows.columns_count);
         for (size_t i = 0; keep && i < rows.columns_count; i++) keep[i] = rows.columns[i].name;

@@ -88,25 +88,16 @@ static double last_seconds(gm_store *store, const gm_step *s, gm_arena *a)
     return (double)(before.ended_us - before.started_us) / 1e6;
 }
 
-/* Cached as far as keys are known; a step after one that must run waits for it. */
-static const char *forecast(gm_store *store, gm_graph *g, gm_step *s, gm_arena *a)
+/* Why a step that is not cached would run. */
+static const char *forecast(gm_store *store, const gm_graph *g, const gm_step *s, gm_arena *a)
 {
-    gm_step_record found, before;
-    gm_err err;
+    gm_step_record before;
     if (s->state == GM_STEP_DONE) return "done now";
-    for (size_t i = 0; i < s->inputs_count; i++)
-        if (s->inputs[i].from >= 0 && g->steps[s->inputs[i].from].state != GM_STEP_CACHED && g->steps[s->inputs[i].from].state != GM_STEP_DONE)
-            return gm_arena_printf(a, "after %s", g->steps[s->inputs[i].from].name);
     if (s->state == GM_STEP_CACHED) return "cached";
-    if (!s->cacheable) {
-        if (s->inside) s->state = GM_STEP_CACHED;
-        return s->inside ? "when the gates are passed" : "runs every time";
-    }
-    if (gm_step_key(store, g, s, &err)) return gm_arena_printf(a, "cannot be known: %s", err.message);
-    if (gm_action_get(store, s->key, a, &s->outputs, &found, NULL) == GM_OK) {
-        s->state = GM_STEP_CACHED;
-        return "cached";
-    }
+    for (size_t i = 0; i < s->inputs_count; i++)
+        if (s->inputs[i].from >= 0 && g->steps[s->inputs[i].from].state == GM_STEP_WAITING) return gm_arena_printf(a, "after %s", g->steps[s->inputs[i].from].name);
+    if (s->inside) return "after the gates";
+    if (!s->cacheable) return "it runs every time";
     if (gm_step_nearest(store, s->name, s->key, a, &before, NULL)) return "never run before";
     const char *difference = gm_key_difference(before.key_fields, s->key_fields, a);
     return difference[0] ? difference : "its last attempt did not finish";
@@ -144,7 +135,7 @@ static gm_rc plan(gm_cli *cli, const void *conf, gm_err *err)
     gm_grid_add(g, (const char *[]){ "step", "last took", "why" });
     gm_grid_right(g, 1);
     for (size_t i = 0; i < r.graph.count; i++) {
-        gm_step *s = &r.graph.steps[i];
+        const gm_step *s = &r.graph.steps[i];
         char time[32] = "";
         const char *why = forecast(store, &r.graph, s, cli->a);
         double seconds = last_seconds(store, s, cli->a);

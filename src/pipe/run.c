@@ -176,13 +176,14 @@ static gm_rc advance(gm_runner *r, size_t index, wave *w, bool *out_moved, gm_er
         tell_finished(r, s);
         return GM_OK;
     }
+    if (r->planning && !(s->inside == GM_INSIDE_REGISTER && is_champion_already(r, s))) return GM_OK;
     if (s->inside) {
         rc = s->inside == GM_INSIDE_REGISTER ? gm_register_package(r, s, err) : gm_keep_card(r, s, err);
         *out_moved = true;
         if (!rc) tell_finished(r, s);
         return rc;
     }
-    if (w->count == w->max || (r->failed && !r->o->plan_only)) return GM_OK;
+    if (w->count == w->max || r->failed) return GM_OK;
     s->reason = why_it_runs(r, s);
     rc = gm_attempt_start(r, index, 1, &w->attempts[w->count], &step_err);
     if (rc) {
@@ -396,19 +397,15 @@ static gm_rc find_champion(gm_runner *r, gm_err *err)
 static gm_rc run_parts(gm_runner *r, gm_errs *errs, gm_err *err)
 {
     gm_spec *p = r->g->spec;
-    gm_run_options loads = *r->o;
-    const gm_run_options *asked = r->o;
-    loads.plan_only = false;
-    r->o = &loads;
-    gm_rc rc = execute(r, err);
-    r->o = asked;
+    gm_rc rc = execute(r, err); /* load and inspect: also for a plan, since names and types come from them */
     if (rc || r->failed) return rc;
     const gm_node *inspect = NULL;
     rc = take_schemas(r, err);
     if (!rc && p->target_text && p->primary) rc = read_report(r, "inspect", "inspect", &inspect, NULL, err);
     if (!rc) rc = gm_spec_resolve(p, inspect, errs);
     if (!rc) rc = gm_graph_extend(r->g, errs);
-    if (rc || r->o->plan_only) return rc;
+    if (rc) return rc;
+    r->planning = r->o->plan_only;
     return execute(r, err);
 }
 

@@ -26,6 +26,7 @@ typedef struct gm_runner {
     gm_run_result *result;
     gm_err first;          /* of the step that failed first */
     bool failed;
+    bool planning;         /* take what is cached, start nothing, write nothing */
 } gm_runner;
 
 /* Make the folder, write the intent, start the process. */

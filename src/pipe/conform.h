@@ -1,0 +1,11 @@
+/* conform.h - rows read anew as the model knows them: a column of digits may be a text to the model, and the other way round. */
+#ifndef GM_PIPE_CONFORM_H
+#define GM_PIPE_CONFORM_H
+
+#include "feature/program.h"
+
+/* Columns of t that the program reads get the type it was fitted with; others stay. In a.
+ * Errors: GM_EINVALID a value that cannot be read as that type, with column, row and value; a column that is not there is left to apply. */
+gm_rc gm_conform(const gm_program *p, const gm_table *t, gm_arena *a, gm_table *out, gm_err *err);
+
+#endif
