@@ -82,6 +82,12 @@ void gm_expr_negate(const gm_expr_step *s, size_t n)
 
 /* ---- comparison --------------------------------------------------------------------------------------------- */
 
+/* value (0 or 1), or missing where `missing` is 1: without a branch, since rows are as unpredictable as data. */
+static inline int64_t bool_or_missing(uint64_t value, uint64_t missing)
+{
+    return (int64_t)(missing << 63 | (value & ~missing));
+}
+
 typedef enum order { LESS, LESS_EQUAL, GREATER, GREATER_EQUAL, EQUAL, NOT_EQUAL } order;
 
 static inline void compare_f64(const gm_expr_step *s, size_t n, order o)
@@ -90,7 +96,7 @@ static inline void compare_f64(const gm_expr_step *s, size_t n, order o)
     for (size_t i = 0; i < n; i++) {
         double a = x[i], b = y[i];
         int64_t holds = o == LESS ? a < b : o == LESS_EQUAL ? a <= b : o == GREATER ? a > b : o == GREATER_EQUAL ? a >= b : o == EQUAL ? a == b : a != b;
-        s->out.i64[i] = isunordered(a, b) ? MISSING : holds;
+        s->out.i64[i] = bool_or_missing((uint64_t)holds, (uint64_t)((a != a) | (b != b)));
     }
 }
 
@@ -103,7 +109,7 @@ static inline void compare_i64(const gm_expr_step *s, size_t n, order o)
 {
     const int64_t *x = s->in[0]->i64, *y = s->in[1]->i64;
     for (size_t i = 0; i < n; i++)
-        s->out.i64[i] = (x[i] == MISSING) | (y[i] == MISSING) ? MISSING : holds_i64(x[i], y[i], o);
+        s->out.i64[i] = bool_or_missing((uint64_t)holds_i64(x[i], y[i], o), (uint64_t)((x[i] == MISSING) | (y[i] == MISSING)));
 }
 
 /* Ranks: int32 tables indexed by code, -1 for missing. */
@@ -166,20 +172,20 @@ void gm_expr_and(const gm_expr_step *s, size_t n)
 {
     const int64_t *x = s->in[0]->i64, *y = s->in[1]->i64;
     for (size_t i = 0; i < n; i++)
-        s->out.i64[i] = (x[i] == 0) | (y[i] == 0) ? 0 : (x[i] == MISSING) | (y[i] == MISSING) ? MISSING : 1;
+        s->out.i64[i] = bool_or_missing((uint64_t)((x[i] == 1) & (y[i] == 1)), (uint64_t)(((x[i] | y[i]) < 0) & (x[i] != 0) & (y[i] != 0)));
 }
 
 void gm_expr_or(const gm_expr_step *s, size_t n)
 {
     const int64_t *x = s->in[0]->i64, *y = s->in[1]->i64;
     for (size_t i = 0; i < n; i++)
-        s->out.i64[i] = (x[i] == 1) | (y[i] == 1) ? 1 : (x[i] == MISSING) | (y[i] == MISSING) ? MISSING : 0;
+        s->out.i64[i] = bool_or_missing((uint64_t)((x[i] == 1) | (y[i] == 1)), (uint64_t)(((x[i] | y[i]) < 0) & (x[i] != 1) & (y[i] != 1)));
 }
 
 void gm_expr_not(const gm_expr_step *s, size_t n)
 {
     const int64_t *x = s->in[0]->i64;
-    for (size_t i = 0; i < n; i++) s->out.i64[i] = x[i] == MISSING ? MISSING : x[i] == 0;
+    for (size_t i = 0; i < n; i++) s->out.i64[i] = bool_or_missing((uint64_t)(x[i] == 0), (uint64_t)(x[i] < 0));
 }
 
 /* ---- sets --------------------------------------------------------------------------------------------------- */
@@ -201,7 +207,7 @@ void gm_expr_in_f64(const gm_expr_step *s, size_t n)
         }
         int64_t found = 0;
         for (; low < high; low++) found |= set[low] == x[i];
-        s->out.i64[i] = isnan(x[i]) ? MISSING : found;
+        s->out.i64[i] = bool_or_missing((uint64_t)found, (uint64_t)(x[i] != x[i]));
     }
 }
 
@@ -219,7 +225,7 @@ void gm_expr_in_i64(const gm_expr_step *s, size_t n)
         }
         int64_t found = 0;
         for (; low < high; low++) found |= set[low] == x[i];
-        s->out.i64[i] = x[i] == MISSING ? MISSING : found;
+        s->out.i64[i] = bool_or_missing((uint64_t)found, (uint64_t)(x[i] == MISSING));
     }
 }
 
