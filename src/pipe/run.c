@@ -363,6 +363,16 @@ static gm_rc take_schemas(gm_runner *r, gm_err *err)
     return GM_OK;
 }
 
+static gm_rc remove_scratch(gm_store *store, gm_arena *a, gm_err *err)
+{
+    const char *tmp = gm_path_join(a, gm_store_root(store), "tmp"), **names = NULL;
+    size_t count = 0;
+    gm_rc rc = gm_fs_is_dir(tmp) ? gm_fs_list(tmp, a, &names, &count, err) : GM_OK;
+    for (size_t i = 0; !rc && i < count; i++)
+        if (strncmp(names[i], "run-", 4) == 0) rc = gm_fs_remove_tree(gm_path_join(a, tmp, names[i]), err);
+    return rc;
+}
+
 gm_rc gm_run_recover(gm_store *store, int64_t *out_count, gm_err *err)
 {
     gm_arena *a = gm_arena_new(0);
@@ -379,6 +389,7 @@ gm_rc gm_run_recover(gm_store *store, int64_t *out_count, gm_err *err)
         if (!rc) rc = gm_step_end(store, &left[i], err);
         if (!rc) rc = gm_run_end(store, left[i].run_id, "lost", "", err);
     }
+    if (!rc) rc = remove_scratch(store, a, err);
     gm_arena_free(a);
     if (!rc && out_count) *out_count = (int64_t)count;
     return rc;
@@ -438,7 +449,7 @@ gm_rc gm_pipeline_run(gm_store *store, gm_spec *spec, const gm_run_options *o, g
             *err = second;
         }
     }
-    if (r.dir && !rc) (void)gm_fs_remove_tree(r.dir, NULL);
+    if (r.dir && !(rc && o->keep_scratch)) (void)gm_fs_remove_tree(r.dir, NULL); /* scratch; a later run removes what stays */
     out->seconds = (double)(gm_monotonic_us() - began) / 1e6;
     return rc;
 }

@@ -18,6 +18,7 @@ typedef struct gm_run_options {
     int64_t jobs;         /* steps at a time; 0 = one per core */
     bool force;           /* run steps even when cached         */
     bool plan_only;       /* load and inspect (so that names and types are known), then only find out what would run */
+    bool keep_scratch;    /* leave the folders of steps in tmp/ after a failure */
     gm_run_watch watch;
 } gm_run_options;
 
@@ -38,7 +39,8 @@ typedef struct gm_run_result {
  *            others       of the step that failed first */
 gm_rc gm_pipeline_run(gm_store *store, gm_spec *spec, const gm_run_options *o, gm_run_result *out, gm_errs *errs, gm_err *err);
 
-/* Steps that a crashed run left: their processes are ended, their records say `lost`. */
+/* Steps that a crashed run left: their processes are ended, their records say `lost`; folders of steps in tmp/ are removed. Needs the store
+ * open for writing, so that no other run is under way. */
 gm_rc gm_run_recover(gm_store *store, int64_t *out_count, gm_err *err);
 
 /* The action key of a step whose inputs are known; fills key, key_fields, and digests of file inputs. */
