@@ -52,8 +52,9 @@ enum { MARKER_EMPTY = 1, NUMBER_MAX = 100, TIME_MAX = 48 };
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-static void trim(const char **s, uint32_t *n)
+static inline void trim(const char **s, uint32_t *n)
 {
+    if (*n && **s > ' ' && (*s)[*n - 1] > ' ') return; /* nearly always */
     while (*n && (**s == ' ' || **s == '\t')) (*s)++, (*n)--;
     while (*n && ((*s)[*n - 1] == ' ' || (*s)[*n - 1] == '\t')) (*n)--;
 }
@@ -77,6 +78,8 @@ static uint32_t marker_of(const char *s, uint32_t n)
 
 static int bool_of(const char *s, uint32_t n)
 {
+    char first = (char)(s[0] | 32);
+    if (first != 't' && first != 'y' && first != 'f' && first != 'n') return -1;
     if (n == 4 && strncasecmp(s, "true", 4) == 0) return 1;
     if (n == 3 && strncasecmp(s, "yes", 3) == 0) return 1;
     if (n == 5 && strncasecmp(s, "false", 5) == 0) return 0;
@@ -141,6 +144,7 @@ static bool infinity_of(const char *s, uint32_t n, double *out)
 {
     bool minus = n > 1 && s[0] == '-';
     if (minus || (n > 1 && s[0] == '+')) s++, n--;
+    if ((s[0] | 32) != 'i') return false;
     if (!(n == 3 && strncasecmp(s, "inf", 3) == 0) && !(n == 8 && strncasecmp(s, "infinity", 8) == 0)) return false;
     *out = minus ? -INFINITY : INFINITY;
     return true;
@@ -262,9 +266,8 @@ static uint32_t numbered_class(const char *s, uint32_t n)
     int64_t us;
     bool dmy = numbered(s, n, &a, &b, true, &us), mdy = numbered(s, n, &a, &b, false, &us);
     if (!dmy && !mdy) return C_TEXT;
-    if (dmy && mdy && a != b && !(n > 2 && (s[1] == '.' || s[2] == '.'))) return C_EITHER; /* dots: the day comes first */
-    if (a == b) return C_EITHER;
-    return dmy ? C_DMY : C_MDY;
+    bool dots = s[1] == '.' || s[2] == '.'; /* the day comes first */
+    return dmy && mdy && !dots ? C_EITHER : dmy ? C_DMY : C_MDY;
 }
 
 /* 31 Jan 2013, 31-Jan-2013, 31 January 2013, Jan 31, 2013, each with a time of day or not. */
@@ -308,9 +311,13 @@ static uint32_t class_of(const char *s, uint32_t n)
     char c = s[0];
     if (is_digit(c) || c == '-' || c == '+' || c == '.') {
         if (n > NUMBER_MAX) return C_TEXT;
+        if (n < 8) { /* too short for a date */
+            uint32_t short_number = number_class(s, n);
+            return short_number != C_TEXT ? short_number : infinity_of(s, n, &inf) ? C_FLOAT : C_TEXT;
+        }
         if (n >= 8 && is_digit(c)) {
             if ((s[4] == '-' || s[4] == '/') && iso(s, n, &us)) return C_ISO;
-            if ((s[1] == '/' || s[1] == '-' || s[1] == '.' || s[2] == '/' || s[2] == '-' || s[2] == '.')) {
+            if (n <= TIME_MAX && (s[1] == '/' || s[1] == '-' || s[1] == '.' || s[2] == '/' || s[2] == '-' || s[2] == '.')) {
                 uint32_t as_date = numbered_class(s, n);
                 if (as_date != C_TEXT) return as_date;
             }

@@ -151,11 +151,11 @@ static double get_f64(reader *r)
     return v;
 }
 
-/* A count that is not negative. */
+/* A count: not negative, and small enough that ten thousand of them can be added. */
 static int64_t get_count(reader *r)
 {
     int64_t v = get_i64(r);
-    r->bad |= v < 0;
+    r->bad |= v < 0 || v > (int64_t)1 << 48;
     return r->bad ? 0 : v;
 }
 

@@ -28,8 +28,9 @@ typedef struct csv {
     char delimiter;
     bool special[256];      /* ends an unquoted field */
     gm_cell *cells;         /* owned; [cells_capacity] */
-    bool *escaped;          /* owned; the cell holds doubled quotes */
+    bool *escaped;          /* owned; the quoted cell holds doubled quotes */
     size_t cells_capacity, cells_count;
+    bool any_quoted;        /* in the record looked at */
     int64_t next_line;      /* of window[start] */
 } csv;
 
@@ -69,9 +70,8 @@ static gm_rc refill(csv *c, gm_err *err)
 
 /* ---- one record ---- */
 
-static gm_rc room_for_cell(csv *c, gm_err *err)
+static gm_rc more_cells(csv *c, gm_err *err)
 {
-    if (c->cells_count < c->cells_capacity) return GM_OK;
     if (c->cells_capacity >= COLUMNS_MAX) return gm_err_at(err, at_line(c, c->next_line), GM_EINVALID, "more than %d columns", COLUMNS_MAX);
     size_t capacity = c->cells_capacity ? c->cells_capacity * 2 : 64;
     gm_cell *cells = realloc(c->cells, capacity * sizeof(*cells));
@@ -115,21 +115,24 @@ static look look_at_record(csv *c, size_t *out_end, gm_err *err)
 {
     size_t i = c->start;
     c->cells_count = 0;
+    c->any_quoted = false;
     for (;;) {
-        if (room_for_cell(c, err)) return LOOK_FAILED;
+        if (c->cells_count == c->cells_capacity && more_cells(c, err)) return LOOK_FAILED;
         if (i < c->len && c->window[i] == '"') {
             i++;
+            c->any_quoted = true;
             look l = quoted_field(c, &i, err);
             if (l != LOOK_RECORD) return l;
         } else {
-            size_t from = i;
+            size_t from = i, len = c->len;
             const char *w = c->window;
-            for (; i < c->len; i++) { /* \r ends a field only before \n */
-                if (!c->special[(unsigned char)w[i]]) continue;
-                if (w[i] != '\r' || (i + 1 < c->len && w[i + 1] == '\n') || i + 1 == c->len) break;
+            const bool *special = c->special;
+            for (;; i++) { /* \r ends a field only before \n */
+                while (i < len && !special[(unsigned char)w[i]]) i++;
+                if (i == len) break;
+                if (w[i] != '\r' || (i + 1 < len && w[i + 1] == '\n') || i + 1 == len) break;
             }
             c->cells[c->cells_count] = (gm_cell){ w + from, (uint32_t)(i - from), false };
-            c->escaped[c->cells_count] = false;
         }
         c->cells_count++;
         if (i == c->len || (c->window[i] == '\r' && i + 1 == c->len)) {
@@ -238,7 +241,7 @@ static gm_rc next_record(csv *c, bool *out_any, gm_err *err)
         gm_rc rc = check_bytes(c, end, err);
         if (rc) return rc;
         c->rows.line = c->next_line++;
-        for (size_t k = 0; k < c->cells_count; k++) {
+        for (size_t k = 0; c->any_quoted && k < c->cells_count; k++) {
             gm_cell *cell = &c->cells[k];
             if (!cell->quoted) continue;
             for (const char *s = cell->text, *stop = s + cell->len; (s = memchr(s, '\n', (size_t)(stop - s))) != NULL; s++) c->next_line++;

@@ -100,6 +100,7 @@ static void forms_at_their_edges(void)
     CHECK(FORM("1/2/2013", "13/2/2013") == GM_FORM_TIME_DMY);
     CHECK(FORM("1/2/2013", "2/13/2013 10:30") == GM_FORM_TIME_MDY);
     CHECK(FORM("5/5/2013") == GM_FORM_TEXT);
+    CHECK(FORM("05.05.2013") == GM_FORM_TIME_DMY);
     CHECK(FORM("1/2/13") == GM_FORM_TEXT); /* no century */
     CHECK(FORM("Jan 31, 2013", "1 Feb 2013 05:00:00") == GM_FORM_TIME_NAMED);
     CHECK(FORM("31 Janx 2013") == GM_FORM_TEXT);
