@@ -10,7 +10,6 @@
 #include "pipe/scorer.h"
 
 enum { CHECK_ROWS = 2000, EXAMPLE_ROWS = 5, REFERENCE_ROWS = 2000 };
-static const double tolerance = 1e-6; /* ONNX Runtime sums tree ensembles in another order than the trainers do */
 
 typedef struct packing {
     gm_step_io *io;
@@ -86,31 +85,18 @@ static gm_rc head(const packing *p, const gm_table *t, int64_t rows, gm_table *o
 static gm_rc check_onnx(const packing *p, gm_err *err)
 {
     gm_table rows, fed;
-    gm_ort *ort = NULL;
-    double *theirs = NULL, worst = 0;
-    int64_t width = 0, worst_row = 0;
+    gm_package_difference d;
     if (p->format == GM_MODEL_ONNX) return GM_OK; /* it is what we predict with */
     gm_rc rc = head(p, &p->valid.table, CHECK_ROWS, &rows, err);
     double *ours = rc ? NULL : GM_ARENA_ARRAY(p->io->a, double, rows.rows * p->scorer.outputs);
     if (!rc && !ours) rc = gm_err_set(err, GM_ENOMEM, "not enough memory to check model.onnx");
     if (!rc) rc = gm_scorer_predict(&p->scorer, &rows, ours, err);
     if (!rc) rc = gm_program_onnx_table(p->scorer.program, &rows, p->io->a, &fed, err);
-    if (!rc) rc = gm_ort_open(in_package(p, "model.onnx"), &ort, err);
-    if (!rc) rc = gm_ort_predict(ort, &fed, p->scorer.task == GM_TASK_REGRESSION ? "prediction" : "probability", p->io->a, &theirs, &width, err);
-    gm_ort_close(ort);
+    if (!rc) rc = gm_package_check(p->dir, &fed, p->scorer.task == GM_TASK_REGRESSION ? "prediction" : "probability", ours, p->scorer.outputs, 0, &d, err);
     if (rc) return gm_err_ctx(err, rc, "checking model.onnx against ONNX Runtime");
-    if (width != p->scorer.outputs) return gm_err_set(err, GM_EINTERNAL, "model.onnx gives %" PRId64 " values a row, expected %" PRId64, width, p->scorer.outputs);
-    for (int64_t i = 0; i < rows.rows * width; i++) {
-        double scale = fabs(ours[i]) > 1 ? fabs(ours[i]) : 1, d = fabs(ours[i] - theirs[i]) / scale;
-        if (d <= worst) continue;
-        worst = d;
-        worst_row = i / width;
-    }
-    gm_json_kint(p->io->facts, "checked_rows", rows.rows);
-    gm_json_kdouble(p->io->facts, "largest_difference", worst);
-    gm_io_note(p->io, "model.onnx agrees with ONNX Runtime on %" PRId64 " validation rows; largest difference %.2g", rows.rows, worst);
-    if (worst > tolerance)
-        return gm_err_set(err, GM_EINTERNAL, "model.onnx differs by %.3g from our own prediction in validation row %" PRId64 "; at most %.0g is allowed", worst, worst_row, tolerance);
+    gm_json_kint(p->io->facts, "checked_rows", d.rows);
+    gm_json_kdouble(p->io->facts, "largest_difference", d.worst);
+    gm_io_note(p->io, "model.onnx agrees with ONNX Runtime on %" PRId64 " validation rows; largest difference %.2g", d.rows, d.worst);
     return GM_OK;
 }
 

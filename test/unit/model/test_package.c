@@ -12,7 +12,7 @@ static const char *path_in(const char *dir, const char *name)
     static char path[4][512];
     static int next;
     char *p = path[next++ % 4];
-    (void)snprintf(p, sizeof(path[0]), "%s/%s", dir, name);
+    CHECK(snprintf(p, sizeof(path[0]), "%s/%s", dir, name) < (int)sizeof(path[0]));
     return p;
 }
 
