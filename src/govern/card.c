@@ -457,9 +457,10 @@ static void write_importance(gm_doc *d)
     gm_table_head(&t, "column", 'l');
     gm_table_head(&t, "mean", 'r');
     gm_table_head(&t, "standard deviation", 'r');
-    for (size_t i = 0; i < gm_card_count(list); i++)
-        gm_table_row(d, &t, (gm_cell[]){ { gm_doc_text(d, list->items[i], "feature"), GM_TONE_CODE }, { gm_doc_number(d, number(list->items[i], "mean")), GM_TONE_PLAIN },
-                                         { gm_doc_number(d, number(list->items[i], "std")), GM_TONE_PLAIN } });
+    const gm_node **sorted = gm_card_by(d, list, "mean");
+    for (size_t i = 0; sorted && i < gm_card_count(list); i++)
+        gm_table_row(d, &t, (gm_cell[]){ { gm_doc_text(d, sorted[i], "feature"), GM_TONE_CODE }, { gm_doc_number(d, number(sorted[i], "mean")), GM_TONE_PLAIN },
+                                         { gm_doc_number(d, number(sorted[i], "std")), GM_TONE_PLAIN } });
     d->writer->table(d, &t);
     if (gm_card_count(feedback)) d->writer->subsection(d, "What was noticed, and what to try next");
     for (size_t i = 0; i < gm_card_count(feedback) && i < d->rows_max; i++) {

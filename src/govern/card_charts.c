@@ -248,9 +248,11 @@ void gm_chart_importance(gm_doc *d)
     double low = 0, high = 0;
     gm_buf svg = { 0 };
     if (!d->writer->draws || count == 0) return;
+    const gm_node **sorted = gm_card_by(d, list, "mean");
+    if (!sorted) return;
     if (count > 20) count = 20;
     for (size_t i = 0; i < count; i++) {
-        double mean = number(list->items[i], "mean"), std = number(list->items[i], "std");
+        double mean = number(sorted[i], "mean"), std = number(sorted[i], "std");
         widen(&low, &high, mean - (isfinite(std) ? std : 0));
         widen(&low, &high, mean + (isfinite(std) ? std : 0));
     }
@@ -260,7 +262,7 @@ void gm_chart_importance(gm_doc *d)
     begin(d, &svg, WIDE, bottom + 22, "Permutation importance", "How much the metric gets worse when a column is shuffled, with one standard deviation. The table has the numbers.");
     value_axis(d, &svg, &x, 4, bottom);
     for (size_t i = 0; i < count; i++) {
-        const gm_node *f = list->items[i];
+        const gm_node *f = sorted[i];
         double y = 6 + ROW * ((double)i + 0.5), mean = number(f, "mean"), std = number(f, "std");
         gm_svg_text(&svg, LABEL + 8, y + 4, GM_ANCHOR_END, "name", label(d, gm_doc_text(d, f, "feature"), 26));
         if (!isfinite(mean)) continue;

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const char *gm_doc_printf(gm_doc *d, const char *fmt, ...)
@@ -61,7 +62,13 @@ const char *gm_doc_number(gm_doc *d, double v)
         (void)snprintf(digits, sizeof(digits), "%.0f", v);
         return grouped(d, digits);
     }
-    return size < 10 ? gm_doc_printf(d, "%.4f", v) : gm_doc_printf(d, "%.*f", size < 100 ? 3 : size < 1000 ? 2 : 1, v);
+    if (size >= 1000) {
+        (void)snprintf(digits, sizeof(digits), "%.1f", v);
+        char *point = strchr(digits, '.');
+        *point = '\0';
+        return gm_doc_printf(d, "%s.%s", grouped(d, digits), point + 1);
+    }
+    return size < 10 ? gm_doc_printf(d, "%.4f", v) : gm_doc_printf(d, "%.*f", size < 100 ? 3 : 2, v);
 }
 
 const char *gm_doc_percent(gm_doc *d, double share)
@@ -112,6 +119,37 @@ void gm_table_row(gm_doc *d, gm_card_table *t, const gm_cell *cells)
 size_t gm_card_count(const gm_node *list)
 {
     return list && list->kind != GM_NODE_SCALAR ? list->count : 0;
+}
+
+struct ranked {
+    const gm_node *node;
+    double value;
+    size_t at;
+};
+
+static int by_value(const void *a, const void *b)
+{
+    const struct ranked *x = a, *y = b;
+    if (x->value != y->value) return x->value > y->value ? -1 : 1;
+    return x->at < y->at ? -1 : 1;
+}
+
+const gm_node **gm_card_by(gm_doc *d, const gm_node *list, const char *key)
+{
+    size_t count = gm_card_count(list);
+    struct ranked *ranked = GM_ARENA_ARRAY(d->a, struct ranked, count);
+    const gm_node **out = GM_ARENA_ARRAY(d->a, const gm_node *, count);
+    if (!ranked || !out) {
+        d->failed = true;
+        return NULL;
+    }
+    for (size_t i = 0; i < count; i++) {
+        double v = gm_node_double_or(list->items[i], key, -INFINITY);
+        ranked[i] = (struct ranked){ list->items[i], isnan(v) ? -INFINITY : v, i };
+    }
+    qsort(ranked, count, sizeof(*ranked), by_value);
+    for (size_t i = 0; i < count; i++) out[i] = ranked[i].node;
+    return out;
 }
 
 const gm_node *gm_card_evaluation(const gm_node *record)

@@ -104,6 +104,10 @@ void gm_chart_slices(gm_doc *d);
 void gm_chart_importance(gm_doc *d);
 void gm_chart_values(gm_doc *d);     /* most frequent values of the categories that are features */
 
+/* The entries of a list of objects by one of their numbers, largest first, those without it last; [gm_card_count(list)] in arena, NULL
+ * when memory is out. */
+const gm_node **gm_card_by(gm_doc *d, const gm_node *list, const char *key);
+
 /* Parts of the record that several files read. */
 const gm_node *gm_card_evaluation(const gm_node *record); /* NULL when absent */
 bool gm_card_is_personal(const gm_node *dataset, const char *column);

@@ -102,7 +102,7 @@ size_t gm_ticks(double low, double high, int want, double out[16], int *out_deci
     size_t count = 0;
     /* The tolerance keeps a tick that equals an end but for rounding. */
     double first = ceil(low / step - 1e-9), last = floor(high / step + 1e-9);
-    for (double k = first; k <= last && count < 16; k++) out[count++] = k * step;
+    for (double k = first; k <= last && count < 16; k++) out[count++] = k == 0 ? 0 : k * step; /* never -0 */
     double digits = -floor(log10(step) + 1e-9);
     *out_decimals = digits > 0 ? (digits < 9 ? (int)digits : 9) : 0;
     return count;
