@@ -129,6 +129,7 @@ static gm_rc help(gm_cli *cli, const void *conf, gm_err *err)
     for (size_t i = 0; i < sizeof(registries) / sizeof(registries[0]); i++) {
         if (gm_registry_find(registries[i], cli->operands[0], &item, NULL)) continue;
         printf("%s %s - %s\n", registries[i]->kind, item->name, item->help);
+        if (registries[i] == &gm_checks) printf("  %s\n  as in: %s\n", ((const gm_check_form *)item)->signature, ((const gm_check_form *)item)->example);
         for (const gm_param *p = item->params; p && p->type != GM_PARAM_END; p++) printf("  %-22s %s [%s]\n", p->name, p->help, p->fallback ? p->fallback : "must be given");
         return GM_OK;
     }
@@ -251,6 +252,15 @@ const gm_command gm_command_man = {
     .run = man,
 };
 
+/* A bar would end the cell of a table. */
+static void md_cell(const char *text)
+{
+    for (const char *c = text; *c; c++) {
+        if (*c == '|') putchar('\\');
+        putchar(*c);
+    }
+}
+
 static void md_params(const gm_param *params, bool options)
 {
     if (!params || params->type == GM_PARAM_END) return;
@@ -259,8 +269,9 @@ static void md_params(const gm_param *params, bool options)
         char name[80];
         if (options) option_name(p, name, sizeof(name));
         else (void)snprintf(name, sizeof(name), "%s", p->name);
-        printf("| `%s` | %s%s%s | %s%s%s%s |\n", name, p->fallback && p->fallback[0] ? "`" : "", p->fallback ? p->fallback : "must be given", p->fallback && p->fallback[0] ? "`" : "", p->help,
-               p->choices ? " (" : "", p->choices ? p->choices : "", p->choices ? ")" : "");
+        printf("| `%s` | %s%s%s | ", name, p->fallback && p->fallback[0] ? "`" : "", p->fallback ? p->fallback : "must be given", p->fallback && p->fallback[0] ? "`" : "");
+        md_cell(p->help);
+        printf("%s%s%s |\n", p->choices ? " (" : "", p->choices ? p->choices : "", p->choices ? ")" : "");
     }
 }
 
@@ -269,6 +280,7 @@ static void md_registry(const char *title, const gm_registry *r)
     printf("\n## %s\n", title);
     for (size_t i = 0; i < r->count; i++) {
         printf("\n### %s\n\n%s\n", r->items[i]->name, r->items[i]->help);
+        if (r == &gm_checks) printf("\n`%s`, as in `%s`\n", ((const gm_check_form *)r->items[i])->signature, ((const gm_check_form *)r->items[i])->example);
         md_params(r->items[i]->params, false);
     }
 }
