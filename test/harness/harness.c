@@ -7,7 +7,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { EXIT_SKIPPED = 77 };
+#include "base/arena.h"
+
+enum { EXIT_SKIPPED = 77, ARENAS_MAX = 4096 };
+
+static gm_arena *arenas[ARENAS_MAX];
+static size_t arenas_count;
 
 static char tmpdir[256];
 
@@ -33,6 +38,24 @@ void gm_harness_skip(const char *fmt, ...)
     va_end(args);
     fflush(stdout);
     _exit(EXIT_SKIPPED);
+}
+
+gm_arena *gm_harness_arena(void)
+{
+    gm_arena *a = gm_arena_new(0);
+    if (!a || arenas_count == ARENAS_MAX) gm_harness_fail(__FILE__, __LINE__, "no arena");
+    arenas[arenas_count++] = a;
+    return a;
+}
+
+void gm_harness_arena_free(gm_arena *a)
+{
+    for (size_t i = 0; i < arenas_count; i++) {
+        if (arenas[i] != a) continue;
+        arenas[i] = arenas[--arenas_count];
+        gm_arena_free(a);
+        return;
+    }
 }
 
 static void remove_tree(const char *path)
@@ -79,6 +102,7 @@ int gm_harness_main(const gm_test_case *cases, size_t count, int argc, char **ar
         pid_t pid = fork();
         if (pid == 0) {
             cases[i].run();
+            while (arenas_count) gm_arena_free(arenas[--arenas_count]);
             if (tmpdir[0]) remove_tree(tmpdir);
             fflush(stdout);
             exit(0); /* not _exit: the leak check runs at exit */

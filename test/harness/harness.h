@@ -24,6 +24,9 @@ _Noreturn void gm_harness_fail(const char *file, int line, const char *fmt, ...)
 _Noreturn void gm_harness_skip(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* A new empty folder, removed when the test ends well; static until the next call. */
 const char *gm_harness_tmpdir(void);
+/* An arena that is freed when the test ends, or sooner. */
+struct gm_arena *gm_harness_arena(void);
+void gm_harness_arena_free(struct gm_arena *a);
 /* Entries in path/name, -1 when there is no such folder. */
 int gm_harness_files_in(const char *path, const char *name);
 

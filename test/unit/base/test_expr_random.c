@@ -284,16 +284,4 @@ static void folding_changes_no_bit(void)
     expr_case_clear(&c);
 }
 
-static void the_reference_page_is_up_to_date(void)
-{
-    gm_buf now = { 0 }, kept = { 0 };
-    gm_err err;
-    gm_expr_functions_markdown(&now);
-    CHECK_OK(gm_fs_read(GM_SOURCE_DIR "/docs/reference/expressions.md", 0, &kept, &err), &err);
-    if (strcmp(gm_buf_str(&now), gm_buf_str(&kept)) != 0)
-        gm_harness_fail(__FILE__, __LINE__, "docs/reference/expressions.md is not what gm_expr_functions_markdown prints");
-    gm_buf_clear(&now);
-    gm_buf_clear(&kept);
-}
-
-TESTS(T(random_trees_keep_their_meaning), T(folding_changes_no_bit), T(the_reference_page_is_up_to_date))
+TESTS(T(random_trees_keep_their_meaning), T(folding_changes_no_bit))

@@ -22,7 +22,7 @@ typedef struct sheet {
 
 static inline sheet *sheet_new(int64_t rows)
 {
-    gm_arena *a = gm_arena_new(0);
+    gm_arena *a = gm_harness_arena();
     sheet *s = GM_ARENA_NEW(a, sheet);
     s->a = a;
     s->t = (gm_table){ .rows = rows, .columns = s->columns };

@@ -82,8 +82,8 @@ static void equals_all_pairs_on_random_tables(void)
             CHECK(gm_table_find(&t, "row")->f64[i] == (double)i); /* left rows: all, in order, once */
         }
         CHECK(matched == expected);
-        gm_arena_free(left->a);
-        gm_arena_free(right->a);
+        gm_harness_arena_free(left->a);
+        gm_harness_arena_free(right->a);
     }
 }
 

@@ -5,7 +5,7 @@
 
 static void corpus_holds(void)
 {
-    gm_arena *a = gm_arena_new(0);
+    gm_arena *a = gm_harness_arena();
     const char **names = NULL;
     size_t count = 0;
     gm_err err;
@@ -25,7 +25,7 @@ static void damaged_programs_are_programs_or_errors(void)
     static const char alphabet[] = "0123456789-.e\"[]{},:xna ";
     gm_random r;
     gm_random_init(&r, 404); /* the seed */
-    gm_arena *a = gm_arena_new(0);
+    gm_arena *a = gm_harness_arena();
     const char *json = json_of(every_program(&r, GM_TASK_MULTICLASS, a), a);
     size_t len = strlen(json);
     (void)LLVMFuzzerTestOneInput((const uint8_t *)json, len);

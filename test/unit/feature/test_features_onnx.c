@@ -8,7 +8,7 @@
 
 static void write_graph(const gm_program *p, const char *path)
 {
-    gm_arena *a = gm_arena_new(0);
+    gm_arena *a = gm_harness_arena();
     gm_onnx *g = gm_onnx_new(a);
     const char *tensor = NULL;
     gm_buf bytes = { 0 };
@@ -20,7 +20,7 @@ static void write_graph(const gm_program *p, const char *path)
     CHECK_OK(rc, &err);
     CHECK_OK(gm_fs_write(path, bytes.data, bytes.len, &err), &err);
     gm_buf_clear(&bytes);
-    gm_arena_free(a);
+    gm_harness_arena_free(a);
 }
 
 /* Computed by other code in ONNX Runtime. */
@@ -80,7 +80,7 @@ static void graph_equals_apply(void)
     for (size_t k = 0; k < 3; k++) {
         gm_random r;
         gm_random_init(&r, 1234 + k);
-        gm_arena *a = gm_arena_new(0);
+        gm_arena *a = gm_harness_arena();
         gm_program *p = every_program(&r, tasks[k], a);
         check_computed(p);
         const char *path = gm_path_join(a, gm_harness_tmpdir(), "features.onnx");
@@ -89,14 +89,14 @@ static void graph_equals_apply(void)
         compare(p, session, random_sheet(&r, 3000, true));
         compare(p, session, random_sheet(&r, 1, true));
         gm_ort_close(session);
-        gm_arena_free(a);
+        gm_harness_arena_free(a);
     }
 }
 
 static void every_day_has_its_parts(void)
 {
     enum { ROWS = 20000 };
-    gm_arena *a = gm_arena_new(0);
+    gm_arena *a = gm_harness_arena();
     sheet *s = sheet_new(ROWS);
     int64_t *t = GM_ARENA_ARRAY(s->a, int64_t, ROWS);
     for (int64_t i = 0; i < ROWS; i++) t[i] = (i - ROWS / 2) * INT64_C(86400000000) * 23 - (i % 2);

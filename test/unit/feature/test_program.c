@@ -13,13 +13,13 @@ static void batch_equals_its_rows_bit_for_bit(void)
 {
     gm_random r;
     gm_random_init(&r, 31);
-    gm_arena *a = gm_arena_new(0);
+    gm_arena *a = gm_harness_arena();
     gm_program *p = every_program(&r, GM_TASK_MULTICLASS, a);
     sheet *s = random_sheet(&r, 1500, true); /* more than a block, and not a whole number of them */
     gm_matrix all = apply(p, &s->t, a);
     CHECK((size_t)all.cols == gm_program_width(p));
     for (int64_t i = 0; i < s->t.rows; i += 7) {
-        gm_arena *row_arena = gm_arena_new(0);
+        gm_arena *row_arena = gm_harness_arena();
         gm_table row;
         gm_err err;
         CHECK_OK(gm_table_take(&s->t, &i, 1, row_arena, &row, &err), &err);
@@ -28,7 +28,7 @@ static void batch_equals_its_rows_bit_for_bit(void)
             if (!same_double(one.data[c], all.data[c * all.rows + i]))
                 gm_harness_fail(__FILE__, __LINE__, "row %lld, %s: %.17g alone, %.17g among others", (long long)i, all.names[c], one.data[c],
                                 all.data[c * all.rows + i]);
-        gm_arena_free(row_arena);
+        gm_harness_arena_free(row_arena);
     }
 }
 
@@ -38,7 +38,7 @@ static void what_was_read_computes_the_same_bits(void)
     for (size_t k = 0; k < 3; k++) {
         gm_random r;
         gm_random_init(&r, 77 + k);
-        gm_arena *a = gm_arena_new(0);
+        gm_arena *a = gm_harness_arena();
         gm_program *p = every_program(&r, tasks[k], a);
         const char *json = json_of(p, a);
         gm_program *q = read_back(json, a);
@@ -57,7 +57,7 @@ static void fit_matrix_differs_from_apply_only_where_the_target_was_seen(void)
 {
     gm_random r;
     gm_random_init(&r, 5);
-    gm_arena *a = gm_arena_new(0);
+    gm_arena *a = gm_harness_arena();
     sheet *s = random_sheet(&r, 400, false);
     gm_feature_spec specs[EVERY_MAX];
     size_t count = every_feature(s, specs);
@@ -118,7 +118,7 @@ static void no_rows_give_an_empty_matrix(void)
 {
     gm_random r;
     gm_random_init(&r, 2);
-    gm_arena *a = gm_arena_new(0);
+    gm_arena *a = gm_harness_arena();
     gm_program *p = every_program(&r, GM_TASK_BINARY, a);
     sheet *s = random_sheet(&r, 0, true);
     gm_matrix m = apply(p, &s->t, a);
@@ -153,7 +153,7 @@ static void inputs_are_the_raw_columns_each_once(void)
 {
     gm_random r;
     gm_random_init(&r, 8);
-    gm_arena *a = gm_arena_new(0);
+    gm_arena *a = gm_harness_arena();
     gm_program *p = every_program(&r, GM_TASK_BINARY, a);
     CHECK(gm_program_inputs_count(p) == 7);
     gm_type type = GM_TYPE_UNKNOWN;
@@ -220,7 +220,7 @@ static void broken_programs_are_refused_with_a_place(void)
           "\"column\": \"c\", \"steps\": [{\"transform\": \"ordinal\", \"state\": {\"columns\": [{\"values\": \"text\", \"categories\": [\"b\", \"a\"]}]}}]}]}", "rising" },
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        gm_arena *a = gm_arena_new(0);
+        gm_arena *a = gm_harness_arena();
         gm_node *n = NULL;
         gm_program *p = NULL;
         gm_err err;
@@ -229,7 +229,7 @@ static void broken_programs_are_refused_with_a_place(void)
         CHECK(rc == GM_EINVALID || rc == GM_EUNSUPPORTED);
         CHECK_HAS(err.message, cases[i].says);
         CHECK_STR(err.file, "features.json");
-        gm_arena_free(a);
+        gm_harness_arena_free(a);
     }
 }
 
@@ -238,7 +238,7 @@ static void vocabulary_of_the_wrong_type_is_refused(void)
 {
     static const char json[] = "{\"format\": \"gristmill-features\", \"version\": 1, \"inputs\": [{\"name\": \"x\", \"type\": \"float\"}], \"features\": [{\"name\": \"x\", "
                                "\"column\": \"x\", \"steps\": [{\"transform\": \"ordinal\", \"state\": {\"columns\": [{\"values\": \"text\", \"categories\": [\"a\"]}]}}]}]}";
-    gm_arena *a = gm_arena_new(0);
+    gm_arena *a = gm_harness_arena();
     gm_node *n = NULL;
     gm_program *p = NULL;
     gm_err err;

@@ -25,7 +25,7 @@ static reference read_table(const char *name, int64_t first, int64_t rows)
     read_file(name, &text);
     static double numbers[FIELDS][4096];
     static const char *texts[4096];
-    gm_arena *a = gm_arena_new(0);
+    gm_arena *a = gm_harness_arena();
     int64_t count = 0, line_number = 0;
     for (char *line = text.data, *next; line && *line; line = next, line_number++) {
         next = strchr(line, '\n');
@@ -57,6 +57,7 @@ static const gm_node *expected(gm_arena *a, const char *name)
     gm_err err;
     read_file("transforms.json", &text);
     CHECK_OK(gm_json_read(text.data, text.len, "transforms.json", a, &root, &err), &err);
+    gm_buf_clear(&text);
     const gm_node *n = gm_node_get(root, name);
     CHECK(n != NULL);
     return n;
