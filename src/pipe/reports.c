@@ -2,6 +2,7 @@
 #include "pipe/reports.h"
 
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 
 #include "base/fs.h"
@@ -227,6 +228,12 @@ static gm_rc copy_predictions(gm_store *store, const gm_graph *g, const char *di
     return rc ? rc : gm_fs_copy(blob, path, false, err);
 }
 
+static bool is_written(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && st.st_size > 0;
+}
+
 gm_rc gm_reports_write(gm_store *store, const gm_run_result *r, const char **out_dir, gm_err *err)
 {
     const gm_graph *g = &r->graph;
@@ -236,7 +243,7 @@ gm_rc gm_reports_write(gm_store *store, const gm_run_result *r, const char **out
     *out_dir = NULL;
     if (package < 0 || !gm_step_output(&g->steps[package], "package")) return GM_OK;
     const char *dir = gm_path_join(g->a, g->spec->base_dir, "reports"), *md = gm_path_join(g->a, dir, "model_card.md"), *html = gm_path_join(g->a, dir, "model_card.html");
-    bool nothing_new = r->done == 0 && r->failed == 0 && gm_fs_exists(md) && gm_fs_exists(html);
+    bool nothing_new = r->done == 0 && r->failed == 0 && is_written(md) && is_written(html);
     gm_rc rc = gm_fs_mkdirs(dir, err);
     if (!rc && !nothing_new) {
         rc = gm_card_record(store, r, &record, err);
