@@ -99,6 +99,8 @@ gm_rc gm_err_errno(gm_err *err, int errnum, const char *verb, const char *path)
     (void)gm_err_set(err, rc, "could not %s \"%s\": %s", verb, path, strerror(errnum));
     if (errnum == ENOSPC || errnum == EDQUOT)
         gm_err_hint(err, "Free space on that disk (`gristmill gc` removes what no kept run needs), then run again.");
+    if (errnum == EIO) gm_err_hint(err, "Check the disk, then run again: everything that was acknowledged is kept.");
+    if (errnum == EROFS) gm_err_hint(err, "The file system is mounted for reading only.");
     if (errnum == EACCES || errnum == EPERM) gm_err_hint(err, "Check the owner and the permissions of that path.");
     return rc;
 }

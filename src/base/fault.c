@@ -1,7 +1,8 @@
 /* fault.c - failing and dying on purpose, so that tests can visit every moment at which a disk may fail or the power go.
  *
  * GRISTMILL_FAULT=kill:N ends the process by SIGKILL at the N-th point it passes; fail:N makes that operation fail with EIO
- * (ENOSPC for `full:N`). GRISTMILL_FAULT_LOG=FILE appends "pid point" for each point passed.
+ * (ENOSPC for `full:N`). kill:N@PREFIX counts only points whose names begin so. GRISTMILL_FAULT_LOG=FILE appends "pid point" for each
+ * point passed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +33,8 @@ int gm_fault(const char *point)
     const char *file = getenv("GRISTMILL_FAULT_LOG"), *armed = getenv("GRISTMILL_FAULT");
     if (file) log_point(file, point);
     if (!armed) return 0;
-    const char *colon = strchr(armed, ':');
+    const char *colon = strchr(armed, ':'), *at = strchr(armed, '@');
+    if (at && strncmp(point, at + 1, strlen(at + 1)) != 0) return 0;
     long wanted = colon ? strtol(colon + 1, NULL, 10) : 0;
     if (atomic_fetch_add(&passed, 1) + 1 != wanted) return 0;
     if (strncmp(armed, "kill:", 5) == 0) (void)raise(SIGKILL);

@@ -34,7 +34,8 @@ gm_rc gm_library_symbol(void *handle, const char *name, void **out_symbol, gm_er
 
 /* Every fallible operation of fs and store passes here, so that tests can fail or kill the n-th one.
  * `point` names it ("blob.write"). Returns 0, or an errno to fail with. Armed by the environment:
- * GRISTMILL_FAULT=kill:N | fail:N (N counts from 1 within the process), GRISTMILL_FAULT_LOG=FILE appends the points passed. */
+ * GRISTMILL_FAULT=kill:N | fail:N | full:N, each with @PREFIX for points of that name only (N counts from 1 within the process),
+ * GRISTMILL_FAULT_LOG=FILE appends the points passed. */
 int gm_fault(const char *point);
 
 #endif

@@ -81,6 +81,8 @@ static gm_rc run(gm_cli *cli, const void *conf, gm_err *err)
     struct sigaction act = { .sa_handler = on_signal };
     (void)sigaction(SIGINT, &act, NULL);
     (void)sigaction(SIGTERM, &act, NULL);
+    struct sigaction hangup;
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) (void)sigaction(SIGHUP, &act, NULL); /* nohup stays nohup */
     gm_run_options run_options = { .jobs = o.jobs, .force = o.force, .keep_scratch = cli->common->debug, .watch = { .ctx = &o, .finished = finished, .note = note, .canceled = canceled } };
     rc = gm_pipeline_run(store, &spec, &run_options, &result, &cli->errs, err);
     gm_err second;

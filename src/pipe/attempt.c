@@ -211,7 +211,9 @@ gm_rc gm_attempt_start(gm_runner *r, size_t index, int64_t number, gm_attempt *o
         return gm_err_place(err, rc, s->pos);
     }
     if (s->timeout_seconds > 0) out->deadline_us = gm_monotonic_us() + (int64_t)(s->timeout_seconds * 1e6);
-    return gm_step_set_pid(r->store, s->record.id, out->job.id, out->job.start, err);
+    rc = gm_step_set_pid(r->store, s->record.id, out->job.id, out->job.start, err);
+    if (rc) (void)r->executor->kill(&out->job, 1, NULL); /* nobody would wait for it */
+    return rc;
 }
 
 /* The last lines of a program's output, for the person who must mend it. */
@@ -247,6 +249,17 @@ static gm_rc rebuild_error(const gm_node *n, gm_rc rc, gm_err *out)
     return rc;
 }
 
+/* A built-in step that could not even say how it ended: its code tells the class, its last words the rest. */
+static gm_rc no_result(gm_runner *r, const gm_attempt *t, const gm_step *s, gm_err *step_err)
+{
+    gm_rc rc = GM_EINTERNAL;
+    for (gm_rc candidate = GM_OK + 1; candidate < GM_RC_COUNT; candidate++)
+        if (gm_rc_exit_code(candidate) == t->job.exit_code) rc = candidate;
+    (void)gm_err_at(step_err, s->pos, rc, "step \"%s\" ended with code %d and left no result: %.300s", s->name, t->job.exit_code, last_line(log_tail(r, t->dir)));
+    gm_err_hint(step_err, rc == GM_EIO ? "Check the disk and the space on it, then run again." : "Its output is in `gristmill log`.");
+    return rc;
+}
+
 /* What the step says of itself; rc is GM_OK only when it ended well and said so. */
 static gm_rc read_answer(gm_runner *r, const gm_attempt *t, const gm_step *s, const gm_node **out_result, gm_err *step_err)
 {
@@ -261,7 +274,7 @@ static gm_rc read_answer(gm_runner *r, const gm_attempt *t, const gm_step *s, co
     }
     if (!s->user) {
         gm_err unread;
-        if (gm_node_read_file(result, r->a, &root, &unread)) return gm_err_at(step_err, s->pos, GM_EINTERNAL, "step \"%s\" ended with code %d and left no result: %s", s->name, t->job.exit_code, last_line(log_tail(r, t->dir)));
+        if (gm_node_read_file(result, r->a, &root, &unread)) return no_result(r, t, s, step_err);
         *out_result = root;
         gm_rc rc = (gm_rc)gm_node_int_or(root, "rc", GM_EINTERNAL);
         return rc ? gm_err_place(step_err, rebuild_error(gm_node_get(root, "error"), rc, step_err), s->pos) : GM_OK;

@@ -35,19 +35,14 @@ static gm_rc package_facts(gm_runner *r, const gm_digest *package, const char **
     return GM_OK;
 }
 
-static gm_rc set_champion(gm_runner *r, const char *model, int64_t version, gm_err *err)
-{
-    gm_rc rc = gm_model_tag(r->store, model, version, "compared_with", r->champion[0] ? r->champion : "none", err);
-    return rc ? rc : gm_model_alias_set(r->store, model, "champion", version, err);
-}
-
 gm_rc gm_inside_begin(gm_runner *r, gm_step *s, const char *kind, gm_err *err)
 {
     gm_rc rc = gm_runner_begin(r, err);
     if (rc) return rc;
     s->record = (gm_step_record){ .run_id = r->run_id, .name = s->name, .kind = kind, .key = s->key, .key_fields = s->key_fields, .state = "running", .attempt = 1,
                                   .started_us = gm_now_us(), .rows = -1, .error = "", .result_json = "", .log_digest = "" };
-    return gm_step_begin(r->store, &s->record, err);
+    rc = gm_step_begin(r->store, &s->record, err);
+    return rc ? rc : gm_step_point("step.begin", kind, err);
 }
 
 gm_rc gm_inside_commit(gm_runner *r, gm_step *s, const char *output, const char *file, const char *text, size_t len, gm_err *err)
@@ -62,6 +57,8 @@ gm_rc gm_inside_commit(gm_runner *r, gm_step *s, const char *output, const char 
     for (size_t i = 0; i < s->inputs_count; i++)
         ins[i] = (gm_artifact){ .name = s->inputs[i].name, .type = s->inputs[i].type, .digest = s->inputs[i].digest, .meta_json = "" };
     gm_artifacts inputs = { .items = ins, .count = s->inputs_count };
+    rc = gm_step_point("step.end", s->record.kind, err);
+    if (rc) return rc;
     s->record.state = "done";
     s->record.ended_us = gm_now_us();
     s->state = GM_STEP_DONE;
@@ -85,9 +82,11 @@ static gm_rc new_version(gm_runner *r, gm_step *s, const gm_artifact *package, i
     gm_rc rc = gm_inside_begin(r, s, "register", err);
     if (!rc) rc = package_facts(r, &package->digest, &trainer, &metrics, err);
     gm_model_version v = { .model = r->g->spec->pipeline, .digest = package->digest, .run_id = r->run_id, .step_id = s->record.id, .created_us = gm_now_us(),
-                           .trainer = trainer, .metrics_json = metrics, .aliases = "", .tags_json = "{}" };
+                           .trainer = trainer, .metrics_json = metrics, .aliases = "champion",
+                           .tags_json = gm_arena_printf(r->a, "{\"compared_with\":\"%s\"}", r->champion[0] ? r->champion : "none") };
+    if (!v.tags_json) return gm_err_set(err, GM_ENOMEM, "not enough memory to register the model");
     if (!rc) rc = gm_model_register(r->store, &v, out_version, &r->result->version_is_new, err);
-    if (!rc && (r->result->version_is_new || !r->champion[0])) rc = set_champion(r, v.model, *out_version, err);
+    if (!rc && !r->result->version_is_new && !r->champion[0]) rc = gm_model_alias_set(r->store, v.model, "champion", *out_version, err);
     return rc;
 }
 

@@ -8,7 +8,7 @@
 #include "base/fs.h"
 #include "pipe/run_internal.h"
 
-enum { JOBS_MAX = 256, POLL_MS = 250 };
+enum { JOBS_MAX = 256, POLL_MS = 250, RUNS_LOOKED_AT = 20 };
 
 static void tell_finished(gm_runner *r, const gm_step *s)
 {
@@ -377,7 +377,7 @@ gm_rc gm_run_recover(gm_store *store, int64_t *out_count, gm_err *err)
 {
     gm_arena *a = gm_arena_new(0);
     gm_step_record *left = NULL;
-    size_t count = 0;
+    size_t count = 0, runs_count = 0;
     if (!a) return gm_err_set(err, GM_ENOMEM, "not enough memory to recover");
     gm_rc rc = gm_step_unfinished(store, a, &left, &count, err);
     for (size_t i = 0; !rc && i < count; i++) {
@@ -387,8 +387,11 @@ gm_rc gm_run_recover(gm_store *store, int64_t *out_count, gm_err *err)
         left[i].error = "the run ended before this step did";
         left[i].ended_us = gm_now_us();
         if (!rc) rc = gm_step_end(store, &left[i], err);
-        if (!rc) rc = gm_run_end(store, left[i].run_id, "lost", "", err);
     }
+    gm_run_record *runs = NULL; /* also one that died between two steps; each run recovers, so that only new ones can be open */
+    if (!rc) rc = gm_run_list(store, RUNS_LOOKED_AT, a, &runs, &runs_count, err);
+    for (size_t i = 0; !rc && i < runs_count; i++)
+        if (strcmp(runs[i].state, "running") == 0) rc = gm_run_end(store, runs[i].id, "lost", "", err);
     if (!rc) rc = remove_scratch(store, a, err);
     gm_arena_free(a);
     if (!rc && out_count) *out_count = (int64_t)count;

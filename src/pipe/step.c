@@ -8,6 +8,14 @@
 #include "base/clock.h"
 #include "base/fs.h"
 
+gm_rc gm_step_point(const char *point, const char *kind, gm_err *err)
+{
+    char name[64];
+    (void)snprintf(name, sizeof(name), "%s.%s", point, kind);
+    int fault = gm_fault(name);
+    return fault ? gm_err_errno(err, fault, "do a step of the kind", kind) : GM_OK;
+}
+
 const gm_step_input *gm_io_find(const gm_step_io *io, const char *name)
 {
     for (size_t i = 0; i < io->inputs_count; i++)
@@ -134,7 +142,9 @@ gm_rc gm_step_main(const char *dir, gm_err *err)
     io.facts = &facts;
     io.outputs = &outputs;
     io.notes = &notes;
-    rc = ((const gm_step_kind *)item)->run(&io, err);
+    rc = gm_step_point("step.begin", item->name, err);
+    if (!rc) rc = ((const gm_step_kind *)item)->run(&io, err);
+    if (!rc) rc = gm_step_point("step.work", item->name, err);
     gm_json_object_end(&facts);
     gm_json_array_end(&outputs);
     gm_json_array_end(&notes);
@@ -145,6 +155,7 @@ gm_rc gm_step_main(const char *dir, gm_err *err)
         *err = second;
     }
     gm_engine_close(io.engine);
+    if (!rc) (void)gm_step_point("step.end", item->name, NULL); /* the answer is written: only a death can still change it */
 out:
     gm_buf_clear(&facts_text);
     gm_buf_clear(&outputs_text);

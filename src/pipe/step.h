@@ -60,6 +60,8 @@ gm_rc gm_io_write(gm_step_io *io, const char *name, const char *type, const char
 /* A line for the person who watches: printed by the runner under the step's line. */
 void gm_io_note(gm_step_io *io, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* A fault point (base/fs.h) of a kind of step: "step.begin.train". Errors: as injected. */
+gm_rc gm_step_point(const char *point, const char *kind, gm_err *err);
 /* The program of `gristmill step`. Writes result.json also when the step fails. */
 gm_rc gm_step_main(const char *dir, gm_err *err);
 

@@ -34,6 +34,7 @@ gm_rc gm_sqlite_error(sqlite3 *db, int code, const char *doing, gm_err *err)
     }
     (void)gm_err_set(err, rc, "could not %.80s: %s", doing, why);
     if ((code & 0xff) == SQLITE_FULL) gm_err_hint(err, "Free space on the disk and run again.");
+    else if (rc == GM_EIO) gm_err_hint(err, "Check the disk, then run again: everything that was acknowledged is kept.");
     if (rc == GM_ECORRUPT) gm_err_hint(err, "`gristmill fsck` says what is damaged. Restore the store from a copy.");
     return rc;
 }

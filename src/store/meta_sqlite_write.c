@@ -53,8 +53,11 @@ static void run_job(gm_meta *m, job *j, bool alone)
 static gm_rc commit(gm_meta *m, gm_err *err)
 {
     const gm_meta_options *o = &m->options;
-    if (sqlite3_get_autocommit(m->writer.db))
-        return gm_err_set(err, GM_EIO, "the transaction was rolled back because the disk failed or is full");
+    if (sqlite3_get_autocommit(m->writer.db)) {
+        gm_rc lost = gm_err_set(err, GM_EIO, "the transaction was rolled back because the disk failed or is full");
+        gm_err_hint(err, "Check the disk and the space on it, then run again: everything that was acknowledged is kept.");
+        return lost;
+    }
     gm_rc rc = o->before_commit ? o->before_commit(o->ctx, &m->writer.base, err) : GM_OK;
     int failed = rc ? 0 : gm_fault("meta.commit");
     if (failed) rc = gm_err_errno(err, failed, "commit to", m->path);

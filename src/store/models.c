@@ -3,18 +3,52 @@
  * A version is a package's digest under a number that counts up per model; both never change. Registering a digest that the model
  * has already gives its old number, so that running a pipeline again changes nothing. Versions are never removed here.
  */
+#include <string.h>
+
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/node.h"
 #include "store/model_names.h"
 #include "store/store_internal.h"
 
 /* ---- register ------------------------------------------------------------------------------------------------- */
 
+struct name_call {
+    const char *model, *key, *value; /* alias or tag; value of a tag */
+    int64_t version;
+};
+
+static gm_rc alias_set_work(gm_tx *tx, void *ctx, gm_err *err);
+static gm_rc tag_work(gm_tx *tx, void *ctx, gm_err *err);
+
 struct register_call {
     const gm_model_version *v;
+    const gm_node *tags; /* NULL = none */
+    gm_arena *a;
     int64_t version;
     bool is_new;
 };
+
+/* Aliases and tags of a new version: in its own transaction, so that no crash leaves it without them. */
+static gm_rc name_new(gm_tx *tx, const struct register_call *call, gm_err *err)
+{
+    struct name_call name = { .model = call->v->model, .version = call->version };
+    gm_rc rc = GM_OK;
+    for (size_t i = 0; call->tags && i < call->tags->count && !rc; i++) {
+        name.key = call->tags->keys[i];
+        name.value = call->tags->items[i]->text;
+        rc = gm_model_tag_check(name.key, err);
+        if (!rc) rc = tag_work(tx, &name, err);
+    }
+    for (const char *at = call->v->aliases ? call->v->aliases : ""; *at && !rc; at += strspn(at, " ")) {
+        size_t len = strcspn(at, " ");
+        name.key = gm_arena_strndup(call->a, at, len);
+        rc = name.key ? gm_model_alias_check(name.key, err) : gm_err_set(err, GM_ENOMEM, "not enough memory for an alias");
+        if (!rc) rc = alias_set_work(tx, &name, err);
+        at += len;
+    }
+    return rc;
+}
 
 static gm_rc register_work(gm_tx *tx, void *ctx, gm_err *err)
 {
@@ -24,19 +58,24 @@ static gm_rc register_work(gm_tx *tx, void *ctx, gm_err *err)
                            v->model, &v->digest);
     call->is_new = call->version == 0;
     if (rc || !call->is_new) return rc;
-    return gm_meta_int(tx, 0, &call->version, err,
+    rc = gm_meta_int(tx, 0, &call->version, err,
                        "INSERT INTO model_versions(model, version, digest, run_id, step_id, created_us, trainer, metrics) VALUES(?1,"
                        " (SELECT coalesce(max(version), 0) + 1 FROM model_versions WHERE model = ?1), ?2, ?3, ?4, ?5, ?6, ?7)"
                        " RETURNING version",
                        "tdiiitt", v->model, &v->digest, v->run_id, v->step_id, v->created_us ? v->created_us : gm_now_us(),
                        v->trainer, v->metrics_json);
+    return rc ? rc : name_new(tx, call, err);
 }
 
 gm_rc gm_model_register(gm_store *s, const gm_model_version *v, int64_t *out_version, bool *out_new, gm_err *err)
 {
-    struct register_call call = { .v = v };
-    gm_rc rc = gm_model_name_check(v->model, err);
+    gm_node *tags = NULL;
+    gm_arena *a = gm_arena_new(0);
+    gm_rc rc = a ? gm_model_name_check(v->model, err) : gm_err_set(err, GM_ENOMEM, "not enough memory to register a model");
+    if (!rc && v->tags_json && v->tags_json[0]) rc = gm_json_read(v->tags_json, strlen(v->tags_json), "tags", a, &tags, err);
+    struct register_call call = { .v = v, .tags = tags, .a = a };
     if (!rc) rc = gm_store_write(s, true, register_work, &call, err);
+    gm_arena_free(a);
     if (rc) return gm_err_ctx(err, rc, "registering a version of model \"%s\"", v->model ? v->model : "");
     *out_version = call.version;
     if (out_new) *out_new = call.is_new;
@@ -215,11 +254,6 @@ gm_rc gm_model_resolve(gm_store *s, const char *ref, gm_arena *a, gm_model_versi
 }
 
 /* ---- aliases, tags, uses ------------------------------------------------------------------------------------------ */
-
-struct name_call {
-    const char *model, *key, *value; /* alias or tag; value of a tag */
-    int64_t version;
-};
 
 static gm_rc check_version(gm_tx *tx, const struct name_call *call, gm_err *err)
 {

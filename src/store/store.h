@@ -146,6 +146,7 @@ typedef struct gm_model_version {
     const char *trainer, *metrics_json, *aliases; /* aliases: space-separated, filled by get and list */
     const char *tags_json;
 } gm_model_version;
+/* A new version gets v's aliases (separated by spaces) and tags in the same transaction; NULL or "" = none. */
 gm_rc gm_model_register(gm_store *s, const gm_model_version *v, int64_t *out_version, bool *out_new, gm_err *err);
 /* ref: "name", "name@champion", "name/3", "name:3". Bare name = @champion, else the newest. GM_ENOTFOUND with names as hint. */
 gm_rc gm_model_resolve(gm_store *s, const char *ref, gm_arena *a, gm_model_version *out, gm_err *err);

@@ -66,7 +66,9 @@ static gm_rc submit(const gm_job_spec *spec, gm_job *out, gm_err *err)
         return gm_err_errno(err, errno, "start a process for", spec->name);
     }
     (void)setpgid(pid, pid); /* both sides set it: whoever comes first */
-    ssize_t n = read(pipe_fds[0], &reason, sizeof(reason));
+    ssize_t n;
+    do n = read(pipe_fds[0], &reason, sizeof(reason));
+    while (n < 0 && errno == EINTR);
     (void)close(pipe_fds[0]);
     if (n == (ssize_t)sizeof(reason)) {
         (void)waitpid(pid, NULL, 0);
