@@ -129,7 +129,7 @@ static void missing(gm_doc *d, const char *name, const char *what, const char *k
     escaped(d, name);
     gm_buf_text(d->out, "</dt><dd class=\"miss\"><b>MISSING:</b> ");
     escaped(d, what);
-    gm_buf_text(d->out, " <span class=\"soft\">Write it at <code>");
+    gm_buf_text(d->out, ". <span class=\"soft\">Write it at <code>");
     escaped(d, key);
     gm_buf_text(d->out, "</code> in gristmill.yaml.</span></dd>\n");
 }
