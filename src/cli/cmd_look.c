@@ -182,6 +182,15 @@ static gm_rc show_artifacts(gm_cli *cli, gm_store *store, int64_t step_id, bool 
     return GM_OK;
 }
 
+/* JSON as it is kept with a step; nothing when there is none. */
+static void show_json(gm_cli *cli, const char *key, const char *text, gm_json *j)
+{
+    gm_node *root = NULL;
+    if (!text || !text[0] || gm_json_read(text, strlen(text), key, cli->a, &root, NULL)) return;
+    gm_json_key(j, key);
+    gm_node_json(root, j);
+}
+
 /* A step of the last run, or an artifact by its digest. */
 static gm_rc show(gm_cli *cli, const void *conf, gm_err *err)
 {
@@ -225,11 +234,8 @@ static gm_rc show(gm_cli *cli, const void *conf, gm_err *err)
             id = made.id;
             gm_json_kint(&j, "done_in_run", made.run_id);
         }
-        gm_node *fields = NULL;
-        if (s->key_fields && s->key_fields[0] && gm_json_read(s->key_fields, strlen(s->key_fields), "key", cli->a, &fields, NULL) == GM_OK) {
-            gm_json_key(&j, "key_fields");
-            gm_node_json(fields, &j);
-        }
+        show_json(cli, "key_fields", s->key_fields, &j);
+        show_json(cli, "result", id == s->id ? s->result_json : made.result_json, &j);
         rc = show_artifacts(cli, store, id, true, &j, err);
         if (!rc) rc = show_artifacts(cli, store, id, false, &j, err);
         gm_json_object_end(&j);

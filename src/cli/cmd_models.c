@@ -1,4 +1,5 @@
 /* cmd_models.c - `models`, `predict`, `lineage`, `card`: the registry and what comes out of it. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,17 +11,19 @@
 #include "data/engine.h"
 #include "govern/card.h"
 #include "govern/lineage.h"
+#include "model/package.h"
 #include "pipe/conform.h"
 #include "pipe/predictions.h"
 
 typedef struct models_opts {
-    const char *alias, *drop_alias, *tag;
+    const char *alias, *drop_alias, *tag, *export;
 } models_opts;
 
 static const gm_param models_options[] = {
     { "alias", GM_PARAM_STR, offsetof(models_opts, alias), "", "give the version this alias", 0, 0, NULL },
     { "drop_alias", GM_PARAM_STR, offsetof(models_opts, drop_alias), "", "take this alias away", 0, 0, NULL },
     { "tag", GM_PARAM_STR, offsetof(models_opts, tag), "", "set a tag: KEY=VALUE", 0, 0, NULL },
+    { "export", GM_PARAM_STR, offsetof(models_opts, export), "", "copy the version's package into this new folder", 0, 0, NULL },
     { 0 },
 };
 
@@ -36,6 +39,34 @@ static gm_rc change(gm_cli *cli, gm_store *store, const models_opts *o, gm_err *
     if (!rc && equals) rc = gm_model_tag(store, v.model, v.version, gm_arena_strndup(cli->a, o->tag, (size_t)(equals - o->tag)), equals + 1, err);
     if (!rc) printf("%s version %" PRId64 " changed\n", v.model, v.version);
     return rc;
+}
+
+/* A version's package as plain files: into a folder beside the wanted one first, so that nothing half-written has its name. */
+static gm_rc export_package(gm_cli *cli, const char *dir, gm_err *err)
+{
+    gm_store *store = NULL;
+    gm_model_version v;
+    gm_digest sealed;
+    if (!cli->operands_count) return gm_err_set(err, GM_EINVALID, "name a model version, as in flights/3");
+    if (gm_fs_exists(dir)) {
+        gm_rc rc = gm_err_set(err, GM_ECONFLICT, "\"%s\" is there already", dir);
+        gm_err_hint(err, "A package is written into a new folder, so that no file of another one stays in it.");
+        return rc;
+    }
+    const char *part = gm_arena_printf(cli->a, "%s.part-%ld", dir, (long)getpid());
+    gm_rc rc = part ? gm_cli_store(cli, false, &store, err) : gm_err_set(err, GM_ENOMEM, "not enough memory for the name of a folder");
+    if (!rc) rc = gm_model_resolve(store, cli->operands[0], cli->a, &v, err);
+    if (!rc) rc = gm_tree_export(store, &v.digest, part, cli->a, err);
+    if (!rc) rc = gm_package_verify(part, &sealed, err);
+    if (!rc && strcmp(sealed.hex, v.digest.hex) != 0) rc = gm_err_set(err, GM_ECORRUPT, "the package copied is %.12s, not %.12s", sealed.hex, v.digest.hex);
+    if (!rc && rename(part, dir) != 0) rc = gm_err_errno(err, errno, "rename to", dir);
+    gm_store_close(store);
+    gm_err second;
+    if (rc && part) (void)gm_fs_remove_tree(part, &second); /* the first failure is the one to report */
+    if (rc) return rc;
+    if (cli->common->json) printf("{\"model\":\"%s\",\"version\":%" PRId64 ",\"package\":\"%s\"}\n", v.model, v.version, v.digest.hex);
+    else printf("%s version %" PRId64 " copied to %s and verified\n", v.model, v.version, dir);
+    return GM_OK;
 }
 
 static void models_json(const gm_model_version *v, size_t count)
@@ -67,6 +98,7 @@ static gm_rc models(gm_cli *cli, const void *conf, gm_err *err)
     gm_model_version *v = NULL;
     size_t count = 0;
     bool write = o->alias[0] || o->drop_alias[0] || o->tag[0];
+    if (o->export[0]) return export_package(cli, o->export, err);
     gm_rc rc = gm_cli_store(cli, write, &store, err);
     if (!rc && write) rc = change(cli, store, o, err);
     else if (!rc) rc = gm_model_list(store, cli->operands_count ? cli->operands[0] : NULL, cli->a, &v, &count, err);
@@ -97,11 +129,11 @@ static gm_rc models(gm_cli *cli, const void *conf, gm_err *err)
 }
 
 const gm_command gm_command_models = {
-    .item = { .name = "models", .help = "list registered models and versions; set aliases and tags", .params = models_options, .conf_size = sizeof(models_opts) },
+    .item = { .name = "models", .help = "list registered models and versions; set aliases and tags; copy a package", .params = models_options, .conf_size = sizeof(models_opts) },
     .operands = "[MODEL]",
     .operands_max = 1,
     .group = "Models",
-    .examples = "gristmill models\ngristmill models flights/2 --alias champion\ngristmill models flights@champion --tag reviewed=yes",
+    .examples = "gristmill models\ngristmill models flights/2 --alias champion\ngristmill models flights@champion --tag reviewed=yes\ngristmill models flights --export package",
     .run = models,
 };
 
@@ -147,12 +179,14 @@ static gm_rc predict(gm_cli *cli, const void *conf, gm_err *err)
     gm_table rows, out;
     gm_digest used = { 0 };
     bool folder = gm_fs_is_dir(cli->operands[0]);
-    const char *tmp = gm_arena_printf(cli->a, "/tmp/gristmill-predict-%ld", (long)getpid());
+    const char *root = getenv("TMPDIR");
+    char *tmp = gm_arena_printf(cli->a, "%s/gristmill-predict-XXXXXX", root && root[0] ? root : "/tmp");
+    if (!tmp || !mkdtemp(tmp)) return gm_err_errno(err, errno, "make a scratch folder", tmp ? tmp : "");
     gm_rc rc = folder ? GM_OK : gm_cli_store(cli, true, &store, err);
     if (!rc) rc = open_scorer(cli, store, gm_path_join(cli->a, tmp, "package"), &scorer, &used, err);
     if (!rc) rc = gm_engine_open(&(gm_engine_options){ 0 }, &engine, err);
     if (!rc) rc = read_rows(cli, engine, cli->operands[1], tmp, &rows, err);
-    if (!rc && scorer.program) rc = gm_conform(scorer.program, &rows, cli->a, &rows, err);
+    if (!rc) rc = gm_conform(&scorer, &rows, cli->a, &rows, err);
     if (!rc) {
         const char **keep = GM_ARENA_ARRAY(cli->a, const char *, rows.columns_count);
         for (size_t i = 0; keep && i < rows.columns_count; i++) keep[i] = rows.columns[i].name;

@@ -79,14 +79,24 @@ static gm_rc load_text(gm_model *m, const char *path, gm_arena *a, gm_err *err)
     return rc;
 }
 
-/* The output of a foreign graph that holds its predictions. */
-static gm_rc choose_output(gm_model *m, gm_arena *a, gm_err *err)
+static gm_rc no_output(const char *const *names, const gm_type *types, size_t count, gm_err *err)
 {
-    static const char *const usual[] = { "probability", "probabilities", "output_probability", "prediction", "variable" };
+    gm_buf found = { 0 };
+    for (size_t i = 0; i < count; i++)
+        gm_buf_printf(&found, "%s\"%s\" (%s)", i ? ", " : "", names[i], types[i] == GM_TYPE_UNKNOWN ? "not a tensor of numbers or texts" : gm_type_name(types[i]));
+    gm_rc rc = gm_err_set(err, GM_EUNSUPPORTED, "the ONNX model has no output that is a tensor of real numbers; it has %s", gm_buf_str(&found));
+    gm_buf_clear(&found);
+    gm_err_hint(err, "A classifier exported from scikit-learn needs the option zipmap=False.");
+    return rc;
+}
+
+gm_rc gm_ort_prediction_output(gm_ort *s, gm_arena *a, const char **out_name, gm_err *err)
+{
+    static const char *const usual[] = { "probability", "probability_", "probabilities", "output_probability", "prediction", "prediction_", "variable" };
     const char **names = NULL;
     gm_type *types = NULL;
     size_t count = 0, best = SIZE_MAX, best_rank = SIZE_MAX;
-    gm_rc rc = gm_ort_outputs(m->ort, a, &names, &types, &count, err);
+    gm_rc rc = gm_ort_outputs(s, a, &names, &types, &count, err);
     if (rc) return rc;
     for (size_t i = 0; i < count; i++) {
         if (types[i] != GM_TYPE_FLOAT) continue;
@@ -97,16 +107,19 @@ static gm_rc choose_output(gm_model *m, gm_arena *a, gm_err *err)
             best_rank = rank;
         }
     }
-    if (best == SIZE_MAX) {
-        rc = gm_err_set(err, GM_EUNSUPPORTED, "the ONNX model has no output that is a tensor of real numbers");
-        gm_err_hint(err, "A classifier exported from scikit-learn needs the option zipmap=False.");
-        return rc;
-    }
-    m->ort_output = names[best];
-    m->outputs = gm_ort_output_width(m->ort, names[best]);
+    if (best == SIZE_MAX) return no_output(names, types, count, err);
+    *out_name = names[best];
+    return GM_OK;
+}
+
+static gm_rc choose_output(gm_model *m, gm_arena *a, gm_err *err)
+{
+    gm_rc rc = gm_ort_prediction_output(m->ort, a, &m->ort_output, err);
+    if (rc) return rc;
+    m->outputs = gm_ort_output_width(m->ort, m->ort_output);
     if (m->outputs < 1)
-        return gm_err_set(err, GM_EUNSUPPORTED, "the ONNX model does not say how wide its output \"%s\" is", names[best]);
-    m->ort_pair = m->outputs == 2 && strstr(names[best], "prob") != NULL;
+        return gm_err_set(err, GM_EUNSUPPORTED, "the ONNX model does not say how wide its output \"%s\" is", m->ort_output);
+    m->ort_pair = m->outputs == 2 && strstr(m->ort_output, "prob") != NULL;
     if (m->ort_pair) m->outputs = 1;
     return GM_OK;
 }

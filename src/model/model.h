@@ -65,6 +65,9 @@ gm_rc gm_ort_predict(gm_ort *s, const gm_table *t, const char *output, gm_arena 
                      gm_err *err);
 /* The same for an output of one text or integer per row: texts [rows] in arena. */
 gm_rc gm_ort_predict_texts(gm_ort *s, const gm_table *t, const char *output, gm_arena *a, const char ***out, gm_err *err);
+/* The output that holds a foreign graph's predictions: `probability`, `probabilities`, `output_probability`, `prediction`, `variable`, else the
+ * first of real numbers; in arena. GM_EUNSUPPORTED, naming the outputs found, when there is none. */
+gm_rc gm_ort_prediction_output(gm_ort *s, gm_arena *a, const char **out_name, gm_err *err);
 /* Names and types of the graph's inputs (type UNKNOWN when not one of ours); in arena. */
 gm_rc gm_ort_inputs(gm_ort *s, gm_arena *a, const char ***out_names, gm_type **out_types, size_t *out_count, gm_err *err);
 /* Columns of an output as the file states them; 1 for [N]; -1 when it does not say. */

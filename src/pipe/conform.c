@@ -58,16 +58,16 @@ static gm_rc from_text(const gm_column *c, gm_type wanted, gm_arena *a, gm_colum
     return GM_OK;
 }
 
-gm_rc gm_conform(const gm_program *p, const gm_table *t, gm_arena *a, gm_table *out, gm_err *err)
+gm_rc gm_conform(const gm_scorer *s, const gm_table *t, gm_arena *a, gm_table *out, gm_err *err)
 {
     gm_table made = *t;
     gm_rc rc = GM_OK;
     made.columns = GM_ARENA_ARRAY(a, gm_column, t->columns_count);
     if (!made.columns) return gm_err_set(err, GM_ENOMEM, "not enough memory for %zu columns", t->columns_count);
     memcpy(made.columns, t->columns, t->columns_count * sizeof(*made.columns));
-    for (size_t i = 0; !rc && i < gm_program_inputs_count(p); i++) {
-        gm_type wanted = GM_TYPE_UNKNOWN;
-        gm_column *c = (gm_column *)(uintptr_t)gm_table_find(&made, gm_program_input_name(p, i, &wanted)); /* ours: just copied */
+    for (size_t i = 0; !rc && i < s->inputs_count; i++) {
+        gm_type wanted = s->input_types[i];
+        gm_column *c = (gm_column *)(uintptr_t)gm_table_find(&made, s->inputs[i]); /* ours: just copied */
         if (!c || c->type == wanted) continue;
         if (wanted == GM_TYPE_STRING) rc = to_text(c, a, c, err);
         else if (c->type == GM_TYPE_STRING) rc = from_text(c, wanted, a, c, err);

@@ -2,10 +2,10 @@
 #ifndef GM_PIPE_CONFORM_H
 #define GM_PIPE_CONFORM_H
 
-#include "feature/program.h"
+#include "pipe/scorer.h"
 
-/* Columns of t that the program reads get the type it was fitted with; others stay. In a.
+/* Columns of t that the scorer reads get the type they had in training; others stay. In a.
  * Errors: GM_EINVALID a value that cannot be read as that type, with column, row and value; a column that is not there is left to apply. */
-gm_rc gm_conform(const gm_program *p, const gm_table *t, gm_arena *a, gm_table *out, gm_err *err);
+gm_rc gm_conform(const gm_scorer *s, const gm_table *t, gm_arena *a, gm_table *out, gm_err *err);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/fs.h"
+#include "pipe/examples.h"
 
 enum { BLOCK_ROWS = 16384 };
 
@@ -51,6 +52,34 @@ static gm_rc read_program(const char *path, gm_arena *a, gm_program **out, gm_er
     return rc ? rc : gm_program_read(root, a, out, err);
 }
 
+static gm_rc own_inputs(gm_scorer *s, gm_arena *a, gm_err *err)
+{
+    s->inputs_count = gm_program_inputs_count(s->program);
+    s->inputs = GM_ARENA_ARRAY(a, const char *, s->inputs_count);
+    s->input_types = GM_ARENA_ARRAY(a, gm_type, s->inputs_count);
+    if (!s->inputs || !s->input_types) return gm_err_set(err, GM_ENOMEM, "not enough memory for %zu columns", s->inputs_count);
+    for (size_t i = 0; i < s->inputs_count; i++) s->inputs[i] = gm_program_input_name(s->program, i, &s->input_types[i]);
+    return GM_OK;
+}
+
+/* The inputs of somebody else's graph: each must be a column, and none the answer. */
+static gm_rc foreign_inputs(gm_scorer *s, gm_arena *a, gm_err *err)
+{
+    gm_rc rc = gm_ort_inputs(s->ort, a, &s->inputs, &s->input_types, &s->inputs_count, err);
+    for (size_t i = 0; !rc && i < s->inputs_count; i++) {
+        const char *name = s->inputs[i];
+        if (s->input_types[i] == GM_TYPE_UNKNOWN) {
+            rc = gm_err_set(err, GM_EUNSUPPORTED, "the model's input \"%s\" is of a kind that no column has", name);
+            gm_err_hint(err, "Columns are fed as double, float, int64, int32, bool or string tensors of shape [N] or [N,1].");
+        } else if (strcmp(name, GM_TARGET_COLUMN) == 0 || strcmp(name, GM_SPLIT_COLUMN) == 0) {
+            rc = gm_err_set(err, GM_EINVALID, "the model reads \"%s\", which is known in training only", name);
+            gm_err_hint(err, "Leave the columns " GM_TARGET_COLUMN " and " GM_SPLIT_COLUMN " out of the features.");
+        }
+    }
+    if (!rc) rc = gm_ort_prediction_output(s->ort, a, &s->ort_output, err);
+    return rc;
+}
+
 gm_rc gm_scorer_parts(const char *features_path, const char *model_path, gm_model_format format, gm_task task, const char *const *classes,
                       int64_t classes_count, gm_arena *a, gm_scorer *out, gm_err *err)
 {
@@ -59,18 +88,28 @@ gm_rc gm_scorer_parts(const char *features_path, const char *model_path, gm_mode
     s.outputs = task == GM_TASK_MULTICLASS ? classes_count : 1;
     if (format == GM_MODEL_ONNX) {
         rc = gm_ort_open(model_path, &s.ort, err);
+        if (rc == GM_EUNSUPPORTED) gm_err_hint(err, "ONNX Runtime has most operators of ai.onnx.ml for float and not for double: export the model with float inputs.");
         if (rc) return rc;
         if (!gm_arena_defer(a, close_ort, s.ort)) {
             gm_ort_close(s.ort);
             return gm_err_set(err, GM_ENOMEM, "not enough memory to open a model");
         }
-        s.ort_output = task == GM_TASK_REGRESSION ? "prediction" : "probability";
+        rc = foreign_inputs(&s, a, err);
     } else {
         rc = read_program(features_path, a, &s.program, err);
+        if (!rc) rc = own_inputs(&s, a, err);
         if (!rc) rc = gm_model_load(format, model_path, a, &s.model, err);
     }
     if (!rc) *out = s;
     return rc;
+}
+
+/* What a foreign model's columns were in training: the graph alone cannot tell a time from a whole number. */
+static void trained_types(gm_scorer *s, const gm_node *inputs)
+{
+    for (size_t i = 0; inputs && i < inputs->count; i++)
+        for (size_t k = 0; k < s->inputs_count; k++)
+            if (strcmp(gm_node_str_or(inputs->items[i], "name", ""), s->inputs[k]) == 0) (void)gm_type_from_name(gm_node_str_or(inputs->items[i], "type", ""), &s->input_types[k]);
 }
 
 gm_rc gm_scorer_package(const char *dir, gm_arena *a, gm_scorer *out, gm_err *err)
@@ -86,6 +125,7 @@ gm_rc gm_scorer_package(const char *dir, gm_arena *a, gm_scorer *out, gm_err *er
     const char *native = gm_node_str_or(schema, "native", "model.onnx");
     rc = gm_scorer_parts(gm_path_join(a, dir, "features.json"), gm_path_join(a, dir, native), format, gm_task_from_name(gm_node_str_or(schema, "task", "")),
                          classes, classes_count, a, out, err);
+    if (!rc && out->ort) trained_types(out, gm_node_get(schema, "inputs"));
     return gm_err_ctx(err, rc, "reading the model package \"%s\"", dir);
 }
 
@@ -113,16 +153,28 @@ static gm_rc predict_block(const gm_scorer *s, const gm_table *t, gm_arena *scra
     int64_t width = 0;
     gm_rc rc = gm_ort_predict(s->ort, t, s->ort_output, scratch, &values, &width, err);
     if (rc) return rc;
-    int64_t skip = s->outputs == 1 && width == 2 ? 1 : 0; /* a binary model that gives both classes */
+    int64_t skip = s->task == GM_TASK_BINARY && width == 2 ? 1 : 0; /* a binary model that gives both classes */
     if (width != s->outputs && !skip)
         return gm_err_set(err, GM_EINVALID, "the model's output \"%s\" has %lld values a row, expected %lld", s->ort_output, (long long)width, (long long)s->outputs);
     for (int64_t i = 0; i < t->rows; i++) memcpy(out + i * s->outputs, values + i * width + skip, (size_t)s->outputs * sizeof(double));
     return GM_OK;
 }
 
+/* Graphs may be fed by position; a model that came from elsewhere never is, for nobody says what stands where. */
+static gm_rc foreign_columns(const gm_scorer *s, const gm_table *raw, gm_err *err)
+{
+    for (size_t i = 0; s->ort && i < s->inputs_count; i++) {
+        const gm_column *c = NULL;
+        if (gm_table_column(raw, s->inputs[i], &c, err) == GM_OK) continue;
+        return gm_err_ctx(err, err->rc, "feeding the model's input \"%s\" (it needs one input per column, named as the column)", s->inputs[i]);
+    }
+    return GM_OK;
+}
+
 gm_rc gm_scorer_predict(const gm_scorer *s, const gm_table *raw, double *out, gm_err *err)
 {
-    gm_rc rc = GM_OK;
+    gm_rc rc = foreign_columns(s, raw, err);
+    if (rc) return rc;
     gm_arena *scratch = gm_arena_new(0), *lasting = gm_arena_new(0);
     gm_column *columns = lasting ? GM_ARENA_ARRAY(lasting, gm_column, raw->columns_count) : NULL;
     if (!scratch || !columns) rc = gm_err_set(err, GM_ENOMEM, "not enough memory to predict");

@@ -14,6 +14,9 @@ typedef struct gm_scorer {
     const char **classes;  /* [classes_count] */
     int64_t classes_count; /* 0 for regression */
     int64_t outputs;       /* values per row: 1, or classes_count for multiclass */
+    const char **inputs;   /* the raw columns that it reads [inputs_count] */
+    gm_type *input_types;  /* as they were in training; of a foreign model that was never packaged: as its graph takes them */
+    size_t inputs_count;
 } gm_scorer;
 
 /* The parts: features NULL for a foreign model. */
@@ -21,7 +24,8 @@ gm_rc gm_scorer_parts(const char *features_path, const char *model_path, gm_mode
                       int64_t classes_count, gm_arena *a, gm_scorer *out, gm_err *err);
 /* A package's folder. */
 gm_rc gm_scorer_package(const char *dir, gm_arena *a, gm_scorer *out, gm_err *err);
-/* out [rows * outputs]. Matrices live in scratch, in blocks of rows, so that memory does not grow with the table. */
+/* Errors of a foreign model: GM_EINVALID (an input that names no column), GM_EUNSUPPORTED (an input or output of a kind we cannot feed or read).
+ * out [rows * outputs]. Matrices live in scratch, in blocks of rows, so that memory does not grow with the table. */
 gm_rc gm_scorer_predict(const gm_scorer *s, const gm_table *raw, double *out, gm_err *err);
 
 /* From a JSON list of texts; in a. */

@@ -3,6 +3,7 @@
 
 #include "eval/evaluation.h"
 #include "pipe/examples.h"
+#include "pipe/foreign.h"
 #include "pipe/scorer.h"
 
 enum { IMPORTANCE_ROWS = 10000, IMPORTANCE_REPEATS = 3, LEAK_ROWS_MIN = 100 };
@@ -70,9 +71,8 @@ static void read_columns(const evaluating *v, const gm_table *t, gm_table *out)
     out->rows = t->rows;
     out->columns_count = 0;
     for (size_t i = 0; i < t->columns_count; i++) {
-        bool reads = !v->scorer.program && strncmp(t->columns[i].name, "__", 2) != 0;
-        for (size_t k = 0; v->scorer.program && k < gm_program_inputs_count(v->scorer.program); k++)
-            reads = reads || strcmp(gm_program_input_name(v->scorer.program, k, NULL), t->columns[i].name) == 0;
+        bool reads = false;
+        for (size_t k = 0; k < v->scorer.inputs_count; k++) reads = reads || strcmp(v->scorer.inputs[k], t->columns[i].name) == 0;
         if (reads && !is_personal(v, t->columns[i].name)) out->columns[out->columns_count++] = t->columns[i];
     }
 }
@@ -157,6 +157,7 @@ static gm_rc run(gm_step_io *io, gm_err *err)
     if (!rc) rc = gm_examples_part(io, &all, GM_SIDE_TEST, &v.test, err);
     if (!rc) rc = score(&v, &v.train, &train, err);
     if (!rc) rc = score(&v, &v.valid, &valid, err);
+    if (!rc && v.scorer.ort) rc = gm_foreign_check(&v.scorer, &v.valid.table, valid.predicted, io->a, err);
     if (!rc) rc = score(&v, &v.test, &test, err);
     if (!rc) rc = main_metric(&v, &train, "training", &train_value, err);
     if (!rc) rc = main_metric(&v, &valid, "validation", &validation_value, err);

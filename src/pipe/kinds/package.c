@@ -85,7 +85,7 @@ static gm_rc head(const packing *p, const gm_table *t, int64_t rows, gm_table *o
 static gm_rc check_onnx(const packing *p, gm_err *err)
 {
     gm_table rows, fed;
-    gm_package_difference d;
+    gm_package_difference d = { 0 };
     if (p->format == GM_MODEL_ONNX) return GM_OK; /* it is what we predict with */
     gm_rc rc = head(p, &p->valid.table, CHECK_ROWS, &rows, err);
     double *ours = rc ? NULL : GM_ARENA_ARRAY(p->io->a, double, rows.rows * p->scorer.outputs);
@@ -93,10 +93,11 @@ static gm_rc check_onnx(const packing *p, gm_err *err)
     if (!rc) rc = gm_scorer_predict(&p->scorer, &rows, ours, err);
     if (!rc) rc = gm_program_onnx_table(p->scorer.program, &rows, p->io->a, &fed, err);
     if (!rc) rc = gm_package_check(p->dir, &fed, p->scorer.task == GM_TASK_REGRESSION ? "prediction" : "probability", ours, p->scorer.outputs, 0, &d, err);
+    if (rc == GM_EREFUSED) err->rc = rc = GM_EINTERNAL; /* not the user's model, our writing of it, is at fault */
     if (rc) return gm_err_ctx(err, rc, "checking model.onnx against ONNX Runtime");
-    gm_json_kint(p->io->facts, "checked_rows", d.rows);
+    gm_json_kint(p->io->facts, "checked_rows", rows.rows);
     gm_json_kdouble(p->io->facts, "largest_difference", d.worst);
-    gm_io_note(p->io, "model.onnx agrees with ONNX Runtime on %" PRId64 " validation rows; largest difference %.2g", d.rows, d.worst);
+    gm_io_note(p->io, "model.onnx agrees with ONNX Runtime on %" PRId64 " validation rows; largest difference %.2g", rows.rows, d.worst);
     return GM_OK;
 }
 
@@ -152,6 +153,13 @@ static void train_end(const packing *p, gm_json *j)
     gm_json_kstr(j, "train_to", last == GM_MISSING_INT ? NULL : gm_time_text(last, text, sizeof(text)));
 }
 
+/* The column's type as the model learned from it. */
+static gm_type input_type(const packing *p, size_t i)
+{
+    const gm_column *c = p->scorer.ort ? gm_table_find(&p->train.table, p->scorer.inputs[i]) : NULL;
+    return c ? c->type : p->scorer.input_types[i];
+}
+
 static gm_rc write_schema(const packing *p, gm_err *err)
 {
     const gm_node *json = NULL;
@@ -175,20 +183,9 @@ static gm_rc write_schema(const packing *p, gm_err *err)
     train_end(p, &j);
     gm_json_key(&j, "inputs");
     gm_json_array(&j);
-    if (p->scorer.program) {
-        for (size_t i = 0; i < gm_program_inputs_count(p->scorer.program); i++) {
-            gm_type type = GM_TYPE_UNKNOWN;
-            const char *name = gm_program_input_name(p->scorer.program, i, &type);
-            input_json(p, &schema, name, type, &j);
-        }
-    } else {
-        const char **names = NULL;
-        gm_type *types = NULL;
-        size_t count = 0;
-        rc = gm_ort_inputs(p->scorer.ort, p->io->a, &names, &types, &count, err);
-        for (size_t i = 0; !rc && i < count; i++) input_json(p, &schema, names[i], types[i], &j);
-    }
+    for (size_t i = 0; i < p->scorer.inputs_count; i++) input_json(p, &schema, p->scorer.inputs[i], input_type(p, i), &j);
     gm_json_array_end(&j);
+    if (p->scorer.ort) gm_json_kstr(&j, "output", p->scorer.ort_output);
     const gm_graph_input *graph = NULL;
     size_t count = p->scorer.program ? gm_program_onnx_inputs(p->scorer.program, &graph) : 0;
     gm_json_key(&j, "onnx_inputs"); /* `computed`: by the feature program, before the graph */
@@ -202,10 +199,6 @@ static gm_rc write_schema(const packing *p, gm_err *err)
     }
     gm_json_array_end(&j);
     gm_json_object_end(&j);
-    if (rc) {
-        gm_buf_clear(&b);
-        return rc;
-    }
     return put_json(p, "schema.json", &b, err);
 }
 
@@ -236,10 +229,9 @@ static gm_rc write_example(const packing *p, gm_err *err)
     gm_json_array(&j);
     for (int64_t i = 0; i < rows.rows && (!personal || personal->count == 0); i++) {
         gm_json_object(&j);
-        for (size_t k = 0; p->scorer.program && k < gm_program_inputs_count(p->scorer.program); k++) {
-            const char *name = gm_program_input_name(p->scorer.program, k, NULL);
-            const gm_column *c = gm_table_find(&rows, name);
-            gm_json_key(&j, name);
+        for (size_t k = 0; k < p->scorer.inputs_count; k++) {
+            const gm_column *c = gm_table_find(&rows, p->scorer.inputs[k]);
+            gm_json_key(&j, p->scorer.inputs[k]);
             value_json(c, i, &j);
         }
         gm_json_object_end(&j);
@@ -322,21 +314,39 @@ static gm_rc write_metrics(const packing *p, gm_err *err)
     return put_json(p, "metrics.json", &b, err);
 }
 
+/* Names and types of the outputs of model.onnx that a signature can hold. */
+static gm_rc outputs_of(const packing *p, const char ***out_names, gm_type **out_types, size_t *out_count, gm_err *err)
+{
+    gm_ort *ort = NULL;
+    size_t count = 0, kept = 0;
+    gm_rc rc = gm_ort_open(in_package(p, "model.onnx"), &ort, err);
+    if (!rc) rc = gm_ort_outputs(ort, p->io->a, out_names, out_types, &count, err);
+    gm_ort_close(ort);
+    for (size_t i = 0; !rc && i < count; i++) {
+        if ((*out_types)[i] == GM_TYPE_UNKNOWN) continue;
+        (*out_names)[kept] = (*out_names)[i];
+        (*out_types)[kept++] = (*out_types)[i];
+    }
+    if (!rc) *out_count = kept;
+    return rc;
+}
+
+/* The signature names what the graph has; a foreign graph's own names are kept. */
 static gm_rc write_mlmodel(const packing *p, gm_err *err)
 {
     const gm_graph_input *graph = NULL;
-    size_t count = p->scorer.program ? gm_program_onnx_inputs(p->scorer.program, &graph) : 0;
     const char **names = NULL;
     gm_type *types = NULL;
-    gm_rc rc = p->scorer.program ? GM_OK : gm_ort_inputs(p->scorer.ort, p->io->a, &names, &types, &count, err);
-    gm_signature_column *inputs = GM_ARENA_ARRAY(p->io->a, gm_signature_column, count), outputs[2];
+    size_t count = 0, outputs_count = 0;
+    gm_rc rc = outputs_of(p, &names, &types, &outputs_count, err);
     if (rc) return rc;
-    if (!inputs) return gm_err_set(err, GM_ENOMEM, "not enough memory for the signature");
-    for (size_t i = 0; i < count; i++) inputs[i] = (gm_signature_column){ .name = graph ? graph[i].name : names[i], .type = graph ? graph[i].type : types[i], .required = true };
-    bool classes = p->scorer.task != GM_TASK_REGRESSION;
-    outputs[0] = (gm_signature_column){ .name = classes ? "probability" : "prediction", .type = GM_TYPE_FLOAT, .required = true };
-    outputs[1] = (gm_signature_column){ .name = "label", .type = GM_TYPE_STRING, .required = true };
-    return gm_package_mlmodel(p->dir, inputs, count, outputs, classes ? 2 : 1, err);
+    count = p->scorer.program ? gm_program_onnx_inputs(p->scorer.program, &graph) : p->scorer.inputs_count;
+    gm_signature_column *inputs = GM_ARENA_ARRAY(p->io->a, gm_signature_column, count), *outputs = GM_ARENA_ARRAY(p->io->a, gm_signature_column, outputs_count);
+    if (!inputs || !outputs) return gm_err_set(err, GM_ENOMEM, "not enough memory for the signature");
+    for (size_t i = 0; i < count; i++)
+        inputs[i] = (gm_signature_column){ .name = graph ? graph[i].name : p->scorer.inputs[i], .type = graph ? graph[i].type : p->scorer.input_types[i], .required = true };
+    for (size_t i = 0; i < outputs_count; i++) outputs[i] = (gm_signature_column){ .name = names[i], .type = types[i], .required = true };
+    return gm_package_mlmodel(p->dir, inputs, count, outputs, outputs_count, err);
 }
 
 static gm_rc begin(packing *p, gm_err *err)
