@@ -15,6 +15,8 @@ PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 ONLY ?=
+# At a terminal ninja shows how far it is; elsewhere only what went wrong.
+QUIET := $(if $(MAKE_TERMOUT),,-- --quiet)
 PROGRAM := build/release/gristmill
 
 .DEFAULT_GOAL := build
@@ -29,13 +31,13 @@ setup:
 build: setup
 	@cmake --preset release >build/.configure.log 2>&1 || { cat build/.configure.log; exit 1; }
 	@echo "building build/release (a few minutes the first time)"
-	@cmake --build build/release --target gristmill -j $(JOBS) -- --quiet
+	@cmake --build build/release --target gristmill -j $(JOBS) $(QUIET)
 	@echo "built $(PROGRAM)"
 
 test: build
 	@cmake --preset asan >build/.configure.log 2>&1 || { cat build/.configure.log; exit 1; }
 	@echo "building build/asan (with the address and undefined-behaviour sanitizers)"
-	@cmake --build build/asan -j $(JOBS) -- --quiet
+	@cmake --build build/asan -j $(JOBS) $(QUIET)
 	@tools/run_tests.py --unit build/asan --program $(PROGRAM) --only '$(ONLY)'
 
 demo: build
@@ -46,7 +48,8 @@ check: setup
 	@tools/check_format.sh
 	@tools/check_layers.py
 	@cmake --preset dev >build/.configure.log 2>&1 || { cat build/.configure.log; exit 1; }
-	@cmake --build build/dev -j $(JOBS) -- --quiet
+	@cmake --build build/dev -j $(JOBS) $(QUIET)
+	@tools/check_docs.py --program build/dev/gristmill
 	@tools/run_tests.py --unit build/dev --only '$(ONLY)'
 
 bench: build
