@@ -11,6 +11,7 @@
 #include "data/engine.h"
 #include "govern/card.h"
 #include "govern/lineage.h"
+#include "govern/provenance.h"
 #include "model/package.h"
 #include "pipe/conform.h"
 #include "pipe/predictions.h"
@@ -41,6 +42,58 @@ static gm_rc change(gm_cli *cli, gm_store *store, const models_opts *o, gm_err *
     return rc;
 }
 
+/* The record kept by the run that registered the version. */
+static gm_rc card_record(gm_cli *cli, gm_store *store, const char *ref, const gm_node **out, gm_err *err)
+{
+    gm_model_version v;
+    gm_step_record *steps = NULL;
+    size_t count = 0;
+    gm_node *root = NULL;
+    gm_rc rc = gm_model_resolve(store, ref, cli->a, &v, err);
+    if (!rc) rc = gm_step_list(store, v.run_id, cli->a, &steps, &count, err);
+    for (size_t i = 0; !rc && i < count; i++) {
+        gm_artifacts outputs = { 0 };
+        if (strcmp(steps[i].name, "card") != 0) continue;
+        rc = gm_action_get(store, steps[i].key, cli->a, &outputs, NULL, err);
+        for (size_t k = 0; !rc && k < outputs.count && !root; k++) {
+            void *bytes = NULL;
+            size_t len = 0;
+            rc = gm_blob_get(store, &outputs.items[k].digest, cli->a, &bytes, &len, err);
+            if (!rc) rc = gm_json_read(bytes, len, "card.json", cli->a, &root, err);
+        }
+    }
+    if (!rc && !root) rc = gm_err_set(err, GM_ENOTFOUND, "no card is recorded for %s version %" PRId64, v.model, v.version);
+    if (!rc) *out = root;
+    return rc;
+}
+
+static gm_rc put_text(gm_cli *cli, const char *dir, const char *name, gm_buf *text, gm_rc rc, gm_err *err)
+{
+    if (!rc && text->failed) rc = gm_err_set(err, GM_ENOMEM, "not enough memory for \"%s\"", name);
+    if (!rc) rc = gm_fs_write(gm_path_join(cli->a, dir, name), gm_buf_str(text), text->len, err);
+    gm_buf_clear(text);
+    return rc;
+}
+
+/* What stands beside a package under its digest, not in its manifest: where it is from, and its card. */
+static gm_rc put_companions(gm_cli *cli, gm_store *store, const gm_model_version *v, const char *dir, gm_err *err)
+{
+    const gm_node *record = NULL;
+    gm_buf b = { 0 };
+    gm_json j;
+    gm_err none;
+    gm_rc rc = gm_provenance(store, v, &b, err);
+    rc = put_text(cli, dir, "provenance.intoto.jsonl", &b, rc, err);
+    if (rc || card_record(cli, store, gm_arena_printf(cli->a, "%s/%" PRId64, v->model, v->version), &record, &none)) return rc; /* no card was recorded */
+    gm_json_init(&j, &b, true);
+    gm_node_json(record, &j);
+    rc = put_text(cli, dir, "card.json", &b, rc, err);
+    if (!rc) rc = gm_card_markdown(record, &b, err);
+    rc = put_text(cli, dir, "card.md", &b, rc, err);
+    if (!rc) rc = gm_card_html(record, &b, err);
+    return put_text(cli, dir, "card.html", &b, rc, err);
+}
+
 /* A version's package as plain files: into a folder beside the wanted one first, so that nothing half-written has its name. */
 static gm_rc export_package(gm_cli *cli, const char *dir, gm_err *err)
 {
@@ -59,6 +112,7 @@ static gm_rc export_package(gm_cli *cli, const char *dir, gm_err *err)
     if (!rc) rc = gm_tree_export(store, &v.digest, part, cli->a, err);
     if (!rc) rc = gm_package_verify(part, &sealed, err);
     if (!rc && strcmp(sealed.hex, v.digest.hex) != 0) rc = gm_err_set(err, GM_ECORRUPT, "the package copied is %.12s, not %.12s", sealed.hex, v.digest.hex);
+    if (!rc) rc = put_companions(cli, store, &v, part, err);
     if (!rc && rename(part, dir) != 0) rc = gm_err_errno(err, errno, "rename to", dir);
     gm_store_close(store);
     gm_err second;
@@ -257,31 +311,6 @@ static const gm_param card_options[] = {
     { "out", GM_PARAM_STR, offsetof(card_opts, out), "", "write to this file", 0, 0, NULL },
     { 0 },
 };
-
-/* The record kept by the run that registered the version. */
-static gm_rc card_record(gm_cli *cli, gm_store *store, const char *ref, const gm_node **out, gm_err *err)
-{
-    gm_model_version v;
-    gm_step_record *steps = NULL;
-    size_t count = 0;
-    gm_node *root = NULL;
-    gm_rc rc = gm_model_resolve(store, ref, cli->a, &v, err);
-    if (!rc) rc = gm_step_list(store, v.run_id, cli->a, &steps, &count, err);
-    for (size_t i = 0; !rc && i < count; i++) {
-        gm_artifacts outputs = { 0 };
-        if (strcmp(steps[i].name, "card") != 0) continue;
-        rc = gm_action_get(store, steps[i].key, cli->a, &outputs, NULL, err);
-        for (size_t k = 0; !rc && k < outputs.count && !root; k++) {
-            void *bytes = NULL;
-            size_t len = 0;
-            rc = gm_blob_get(store, &outputs.items[k].digest, cli->a, &bytes, &len, err);
-            if (!rc) rc = gm_json_read(bytes, len, "card.json", cli->a, &root, err);
-        }
-    }
-    if (!rc && !root) rc = gm_err_set(err, GM_ENOTFOUND, "no card is recorded for %s version %" PRId64, v.model, v.version);
-    if (!rc) *out = root;
-    return rc;
-}
 
 static gm_rc card(gm_cli *cli, const void *conf, gm_err *err)
 {
