@@ -195,7 +195,9 @@ void gm_doc_markdown_begin(gm_doc *d)
     gm_buf_text(d->out, "---\n");
     if (license[0]) {
         gm_buf_text(d->out, "license: ");
+        size_t begin = d->out->len;
         quoted(d->out, license);
+        for (size_t i = begin; i < d->out->len; i++) d->out->data[i] = (char)tolower((unsigned char)d->out->data[i]); /* as the hub writes its ids */
         gm_buf_char(d->out, '\n');
     }
     gm_buf_text(d->out, "library_name: onnx\n");
