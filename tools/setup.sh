@@ -40,7 +40,7 @@ as_root() {
 install_packages() {
   echo "setup: installing with apt-get: $*"
   if [ "$(id -u)" -ne 0 ] && ! { command -v sudo >/dev/null && sudo -n true 2>/dev/null; }; then
-    echo "setup: this needs root, and sudo would ask for a password. Please run, then try again:" >&2
+    echo "setup: that needs root, and sudo is not here or would ask for a password. Please run this, then try again:" >&2
     echo "  sudo apt-get install --no-install-recommends $*" >&2
     exit 1
   fi
