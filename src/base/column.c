@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/random.h"
 
 static const char *const type_names[] = { "unknown", "bool", "int", "float", "string", "time" };
 
@@ -223,13 +222,21 @@ const char *gm_time_text(int64_t us, char *out, size_t out_size)
 
 /* ---- dictionaries ---------------------------------------------------------------------------------------- */
 
+/* A slot keeps the hash beside the code, so that growing and most misses never touch the texts. */
+typedef struct dict_slot {
+    uint32_t hash;
+    int32_t code_plus_1; /* 0 = free */
+} dict_slot;
+
 struct gm_dict_builder {
     gm_arena *a;
     const char **texts;
     uint32_t *lens;
     int32_t count, capacity;
-    int32_t *slots; /* open addressing, code + 1, 0 = free */
+    dict_slot *slots; /* open addressing */
     uint32_t slots_count;
+    char *room; /* where the next texts go: small texts share allocations */
+    size_t room_left;
 };
 
 gm_dict_builder *gm_dict_builder_new(gm_arena *a)
@@ -239,16 +246,30 @@ gm_dict_builder *gm_dict_builder_new(gm_arena *a)
     *b = (gm_dict_builder){ .a = a, .capacity = 64, .slots_count = 256 };
     b->texts = GM_ARENA_ARRAY(a, const char *, b->capacity);
     b->lens = GM_ARENA_ARRAY(a, uint32_t, b->capacity);
-    b->slots = GM_ARENA_ARRAY(a, int32_t, b->slots_count);
+    b->slots = GM_ARENA_ARRAY(a, dict_slot, b->slots_count);
     return b->texts && b->lens && b->slots ? b : NULL;
 }
 
-static uint32_t slot_of(const gm_dict_builder *b, const char *text, size_t len)
+/* Only for the slots of a dictionary; codes do not depend on it. A product of two 64-bit words folded, word by word. */
+static uint32_t text_hash(const char *text, size_t len)
 {
-    uint32_t mask = b->slots_count - 1, at = (uint32_t)gm_hash_bytes(0, text, len) & mask;
-    for (; b->slots[at]; at = (at + 1) & mask) {
-        int32_t code = b->slots[at] - 1;
-        if (b->lens[code] == len && memcmp(b->texts[code], text, len) == 0) break;
+    uint64_t h = 0x9E3779B97F4A7C15u ^ len;
+    for (size_t at = 0; at < len; at += 8) {
+        uint64_t word = 0;
+        size_t left = len - at;
+        memcpy(&word, text + at, left < 8 ? left : 8);
+        unsigned __int128 product = (unsigned __int128)(h ^ word) * 0xD6E8FEB86659FD93u;
+        h = (uint64_t)product ^ (uint64_t)(product >> 64);
+    }
+    return (uint32_t)(h ^ (h >> 32));
+}
+
+static uint32_t slot_of(const gm_dict_builder *b, const char *text, size_t len, uint32_t hash)
+{
+    uint32_t mask = b->slots_count - 1, at = hash & mask;
+    for (; b->slots[at].code_plus_1; at = (at + 1) & mask) {
+        int32_t code = b->slots[at].code_plus_1 - 1;
+        if (b->slots[at].hash == hash && b->lens[code] == len && memcmp(b->texts[code], text, len) == 0) break;
     }
     return at;
 }
@@ -256,39 +277,60 @@ static uint32_t slot_of(const gm_dict_builder *b, const char *text, size_t len)
 static bool grow(gm_dict_builder *b)
 {
     if (b->count == b->capacity) {
-        const char **texts = GM_ARENA_ARRAY(b->a, const char *, b->capacity * 2);
-        uint32_t *lens = GM_ARENA_ARRAY(b->a, uint32_t, b->capacity * 2);
-        if (!texts || !lens) return false;
+        const char **texts = GM_ARENA_ARRAY(b->a, const char *, (int64_t)b->capacity * 2);
+        uint32_t *lens = GM_ARENA_ARRAY(b->a, uint32_t, (int64_t)b->capacity * 2);
+        if (!texts || !lens || b->capacity > INT32_MAX / 2) return false;
         memcpy(texts, b->texts, (size_t)b->count * sizeof(*texts));
         memcpy(lens, b->lens, (size_t)b->count * sizeof(*lens));
         b->texts = texts;
         b->lens = lens;
         b->capacity *= 2;
     }
-    if ((uint32_t)b->count * 2 < b->slots_count) return true;
-    int32_t *old = b->slots;
-    uint32_t old_count = b->slots_count;
-    b->slots = GM_ARENA_ARRAY(b->a, int32_t, old_count * 4);
-    if (!b->slots) {
-        b->slots = old;
-        return false;
+    if ((uint32_t)b->count * 2 < b->slots_count || b->slots_count > UINT32_MAX / 8) return true;
+    uint32_t slots_count = b->slots_count * 4, mask = slots_count - 1;
+    dict_slot *slots = GM_ARENA_ARRAY(b->a, dict_slot, slots_count);
+    if (!slots) return false;
+    for (uint32_t i = 0; i < b->slots_count; i++) {
+        if (!b->slots[i].code_plus_1) continue;
+        uint32_t at = b->slots[i].hash & mask;
+        while (slots[at].code_plus_1) at = (at + 1) & mask;
+        slots[at] = b->slots[i];
     }
-    b->slots_count = old_count * 4;
-    for (int32_t code = 0; code < b->count; code++) b->slots[slot_of(b, b->texts[code], b->lens[code])] = code + 1;
+    b->slots = slots;
+    b->slots_count = slots_count;
     return true;
+}
+
+/* A copy with a NUL after it; texts up to a kilobyte come out of shared rooms. */
+static char *keep_text(gm_dict_builder *b, const char *text, size_t len)
+{
+    enum { ROOM = 64 << 10, SMALL = 1024 };
+    if (len >= SMALL) return gm_arena_strndup(b->a, text, len);
+    if (b->room_left < len + 1) {
+        size_t size = b->count < 256 ? SMALL * 2 : ROOM;
+        b->room = gm_arena_alloc(b->a, size, 1);
+        b->room_left = b->room ? size : 0;
+        if (!b->room) return NULL;
+    }
+    char *copy = b->room;
+    if (len) memcpy(copy, text, len);
+    copy[len] = '\0';
+    b->room += len + 1;
+    b->room_left -= len + 1;
+    return copy;
 }
 
 int32_t gm_dict_builder_code(gm_dict_builder *b, const char *text, size_t len)
 {
-    uint32_t at = slot_of(b, text, len);
-    if (b->slots[at]) return b->slots[at] - 1;
+    uint32_t hash = text_hash(text, len), at = slot_of(b, text, len, hash);
+    if (b->slots[at].code_plus_1) return b->slots[at].code_plus_1 - 1;
     if (len > UINT32_MAX || b->count == INT32_MAX || !grow(b)) return -2;
-    at = slot_of(b, text, len);
-    char *copy = gm_arena_strndup(b->a, text, len);
+    at = slot_of(b, text, len, hash);
+    char *copy = keep_text(b, text, len);
     if (!copy) return -2;
     b->texts[b->count] = copy;
     b->lens[b->count] = (uint32_t)len;
-    b->slots[at] = b->count + 1;
+    b->slots[at] = (dict_slot){ .hash = hash, .code_plus_1 = b->count + 1 };
     return b->count++;
 }
 
