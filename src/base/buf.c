@@ -175,6 +175,12 @@ void gm_json_null(gm_json *j)
     gm_buf_text(j->out, "null");
 }
 
+void gm_json_raw(gm_json *j, const char *json)
+{
+    before_value(j);
+    gm_buf_text(j->out, json);
+}
+
 void gm_json_str(gm_json *j, const char *text)
 {
     if (!text) {

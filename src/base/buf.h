@@ -43,6 +43,7 @@ void gm_json_int(gm_json *j, int64_t v);
 void gm_json_double(gm_json *j, double v);
 void gm_json_bool(gm_json *j, bool v);
 void gm_json_null(gm_json *j);
+void gm_json_raw(gm_json *j, const char *json); /* a value that is JSON already */
 /* key + value in one call */
 void gm_json_kstr(gm_json *j, const char *key, const char *text);
 void gm_json_kint(gm_json *j, const char *key, int64_t v);

@@ -283,10 +283,14 @@ static gm_rc json_node(reader *r, yyjson_val *v, int depth, gm_node **out)
         n->text_len = yyjson_get_len(v);
         return n->text ? GM_OK : out_of_memory(r);
     case YYJSON_TYPE_RAW: /* numbers, as written */
+        n->literal = true;
         n->text = gm_arena_strndup(r->a, yyjson_get_raw(v), yyjson_get_len(v));
         n->text_len = yyjson_get_len(v);
         return n->text ? GM_OK : out_of_memory(r);
-    case YYJSON_TYPE_BOOL: n->text = yyjson_get_bool(v) ? "true" : "false"; break;
+    case YYJSON_TYPE_BOOL:
+        n->literal = true;
+        n->text = yyjson_get_bool(v) ? "true" : "false";
+        break;
     default:
         n->text = "";
         n->is_null = true;
@@ -412,7 +416,8 @@ void gm_node_json(const gm_node *n, gm_json *j)
     if (!n) {
         gm_json_null(j);
     } else if (n->kind == GM_NODE_SCALAR) {
-        gm_json_str(j, n->is_null ? NULL : n->text);
+        if (n->literal) gm_json_raw(j, n->text);
+        else gm_json_str(j, n->is_null ? NULL : n->text);
     } else if (n->kind == GM_NODE_SEQ) {
         gm_json_array(j);
         for (size_t i = 0; i < n->count; i++) gm_node_json(n->items[i], j);

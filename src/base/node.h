@@ -21,6 +21,7 @@ struct gm_node {
     const char *text;   /* scalar: NUL-terminated, never NULL                   */
     size_t text_len;    /* scalar: bytes                                        */
     bool quoted;        /* scalar: was written in quotes                        */
+    bool literal;       /* scalar: a JSON number, true or false                 */
     bool is_null;       /* scalar: nothing was written (YAML) or null (JSON)    */
     size_t count;       /* seq, map: entries                                    */
     const char **keys;  /* map: [count], in the file's order                    */
@@ -51,7 +52,7 @@ gm_rc gm_node_int(const gm_node *n, int64_t *out, gm_err *err);
 gm_rc gm_node_bool(const gm_node *n, bool *out, gm_err *err);      /* true, false only */
 gm_rc gm_node_text(const gm_node *n, const char **out, gm_err *err); /* fails on seq and map */
 
-/* The tree as JSON; scalars as texts, NULL and nothing as null. */
+/* The tree as JSON; what was a number, true or false in JSON is one again, other scalars are texts, NULL and nothing are null. */
 void gm_node_json(const gm_node *n, gm_json *j);
 
 #endif

@@ -16,7 +16,7 @@ size_t gm_feature_defaults(gm_kind kind, int64_t distinct, bool for_linear, cons
 {
     static const char *const none[] = { NULL };
     static const char *const number[] = { "number", NULL };
-    static const char *const scaled[] = { "impute", "standardize", NULL };
+    static const char *const scaled[] = { "fence", "impute", "standardize", NULL };
     static const char *const one_hot[] = { "one_hot", NULL };
     static const char *const target[] = { "target_encode", NULL };
     static const char *const target_scaled[] = { "target_encode", "standardize", NULL };
@@ -26,7 +26,7 @@ size_t gm_feature_defaults(gm_kind kind, int64_t distinct, bool for_linear, cons
     switch (kind) {
     case GM_KIND_NUMBER:
     case GM_KIND_BOOL:
-        if (for_linear) return answer(scaled, out_names, "a linear model needs every value, on one scale", out_why);
+        if (for_linear) return answer(scaled, out_names, "a linear model needs every value, on one scale, and none far out", out_why);
         return answer(number, out_names, "trees take numbers as they are, missing included", out_why);
     case GM_KIND_CATEGORY:
         if (distinct <= ONE_HOT_MAX) return answer(one_hot, out_names, "20 categories or fewer", out_why);

@@ -3,6 +3,7 @@
     X(gm_transform_bin)            \
     X(gm_transform_clip)           \
     X(gm_transform_date_parts)     \
+    X(gm_transform_fence)          \
     X(gm_transform_impute)         \
     X(gm_transform_log)            \
     X(gm_transform_number)         \

@@ -1,4 +1,6 @@
-/* clip.c - values held between two bounds.
+/* clip.c - values held between bounds: given ones, or fences around the bulk of the training values.
+ *
+ * clip
  *
  *   out = min(max(x, low), high)
  *   low  = the larger of the parameter `low` and, with low_quantile > 0, that quantile of the finite training values;
@@ -8,6 +10,20 @@
  * NaN         stays NaN; infinities are clipped
  * No value    (for a quantile) GM_EINVALID
  * Checked     test/unit/feature/test_transforms.c: quantiles against transforms.json (pandas 3.1.1), the rest by hand
+ */
+/* fence
+ *
+ *   out = min(max(x, q25 - k s), q75 + k s)
+ *   s   = q75 - q25, or, where that is 0, q99 - q01, or, where that is 0 too, max - min; of the finite training values
+ *
+ * For linear models, which one value of 1e300 or one infinity would spoil: with the default of k, 20, the fences of a normal distribution are
+ * 27 standard deviations out, so that ordinary values are never touched.
+ *
+ * Quantiles, NaN  as above
+ * Fences          are held within +-1e100, whose square is still a number
+ * No value        no fence
+ * Source          Tukey (1977), Exploratory Data Analysis, with a wider k
+ * Checked         test_transforms.c, by hand
  */
 #include "feature/transform.h"
 
@@ -109,6 +125,65 @@ static const char *emit(const void *conf_in, const void *opaque, const gm_emit_i
     const char *above = gm_onnx_op3(g, "Where", gm_onnx_op2(g, "Greater", in->tensor, high), high, in->tensor);
     return gm_onnx_op3(g, "Where", gm_onnx_op2(g, "Less", in->tensor, low), low, above);
 }
+
+/* ---- fence ------------------------------------------------------------------------------------------------ */
+
+typedef struct fence_conf {
+    double k;
+} fence_conf;
+
+static const gm_param fence_params[] = {
+    { "k", GM_PARAM_DOUBLE, offsetof(fence_conf, k), "20", .help = "how many times the middle half's width beyond it", .low = 0, .high = 1e6 },
+    { 0 },
+};
+
+static double held(double fence)
+{
+    const double far = 1e100;
+    return fmin(fmax(fence, -far), far);
+}
+
+static gm_rc fence_column(double k, const double *x, int64_t rows, gm_arena *scratch, double *low, double *high, gm_err *err)
+{
+    double *v = NULL;
+    int64_t count = 0;
+    gm_rc rc = gm_finite_copy(x, rows, scratch, &v, &count, err);
+    if (rc) return rc;
+    *low = -INFINITY;
+    *high = INFINITY;
+    if (!count) return GM_OK;
+    gm_sort_doubles(v, count);
+    double q25 = gm_quantile_linear(v, count, 0.25), q75 = gm_quantile_linear(v, count, 0.75), spread = q75 - q25;
+    if (spread == 0) spread = gm_quantile_linear(v, count, 0.99) - gm_quantile_linear(v, count, 0.01);
+    if (spread == 0) spread = v[count - 1] - v[0];
+    *low = held(q25 - k * spread);
+    *high = held(q75 + k * spread);
+    return GM_OK;
+}
+
+static gm_rc fence_fit(const void *conf_in, const gm_values *in, const gm_truth *y, gm_arena *a, gm_arena *scratch,
+                       void **out_state, gm_err *err)
+{
+    (void)y;
+    const fence_conf *c = conf_in;
+    state *s = NULL;
+    gm_rc rc = new_state(in->width, a, &s, err);
+    for (int64_t i = 0; !rc && i < in->width; i++)
+        rc = fence_column(c->k, in->numbers + i * in->stride, in->rows, scratch, &s->low[i], &s->high[i], err);
+    if (!rc) *out_state = s;
+    return rc;
+}
+
+const gm_transform gm_transform_fence = {
+    .item = { .name = "fence", .help = "hold values near the bulk of the training values", .params = fence_params, .conf_size = sizeof(fence_conf) },
+    .accepts = GM_ACCEPTS_NUMBERS,
+    .chains = true,
+    .fit = fence_fit,
+    .apply = apply,
+    .write = write,
+    .read = read,
+    .emit = emit,
+};
 
 const gm_transform gm_transform_clip = {
     .item = { .name = "clip", .help = "hold values between bounds or quantiles", .params = params, .conf_size = sizeof(conf) },

@@ -61,6 +61,7 @@ static inline size_t every_feature(const sheet *s, gm_feature_spec *specs)
         { "d", NULL, { "target_encode", NULL, "standardize", NULL } },
         { "x mean", "x", { "impute", "{strategy: mean, add_indicator: never}" } },
         { "x frequent", "x", { "impute", "{strategy: most_frequent, add_indicator: always}" } },
+        { "x fenced", "x", { "fence", "{k: 1}", "impute", NULL } },
         { "x clipped", "x", { "clip", "{low_quantile: 0.1, high: 8}" } },
         { "x binned", "x", { "bin", "{bins: 7}", "one_hot", NULL } },
         { "z bins", "col('z z')", { "bin", "{bins: 4, by: uniform}" } },

@@ -170,7 +170,7 @@ static void defaults_follow_kind_and_model(void)
         const char *first;
         size_t count;
     } cases[] = {
-        { GM_KIND_NUMBER, 900, false, "number", 1 },       { GM_KIND_NUMBER, 900, true, "impute", 2 },
+        { GM_KIND_NUMBER, 900, false, "number", 1 },       { GM_KIND_NUMBER, 900, true, "fence", 3 },
         { GM_KIND_CATEGORY, 20, false, "one_hot", 1 },     { GM_KIND_CATEGORY, 21, false, "target_encode", 1 },
         { GM_KIND_CATEGORY, 21, true, "target_encode", 2 }, { GM_KIND_BOOL, 2, false, "number", 1 },
         { GM_KIND_TIME, 900, false, "date_parts", 1 },     { GM_KIND_TIME, 900, true, "date_parts", 3 },

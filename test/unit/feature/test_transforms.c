@@ -263,6 +263,29 @@ static void clip_cuts_at_quantiles(void)
     CHECK_NEAR(m.data[3], 0.5, 0);
 }
 
+static void fence_holds_far_values(void)
+{
+    sheet *s = sheet_new(9), *late = sheet_new(4);
+    add_floats(s, "bulk", (double[]){ 0, 1, 2, 3, 4, 1e300, -1e300, INFINITY, NAN });
+    add_floats(s, "flag", (double[]){ 0, 0, 0, 0, 0, 0, 0, 0, 1 }); /* no middle half; 99 % at 0.92 */
+    add_floats(s, "same", (double[]){ 5, 5, 5, 5, 5, 5, 5, 5, 5 });
+    gm_feature_spec specs[] = { SPEC(s->a, "bulk", "fence", "{k: 2}"), SPEC(s->a, "flag", "fence", NULL), SPEC(s->a, "same", "fence", NULL) };
+    gm_program *p = fit(s, NULL, GM_TASK_BINARY, specs, 3);
+    const double far[] = { -INFINITY, INFINITY, NAN, 1 };
+    add_floats(late, "bulk", far);
+    add_floats(late, "flag", far);
+    add_floats(late, "same", far);
+    gm_matrix m = apply(p, late);
+    CHECK_NEAR(m.data[0], 0.5 - 2 * 3, 1e-12); /* finite values -1e300 0 1 2 3 4 1e300: quartiles 0.5 and 3.5 */
+    CHECK_NEAR(m.data[1], 3.5 + 2 * 3, 1e-12);
+    CHECK(isnan(m.data[2]));
+    CHECK_NEAR(m.data[3], 1, 0);
+    CHECK_NEAR(m.data[4], -20 * 0.92, 1e-12);
+    CHECK_NEAR(m.data[7], 1, 0); /* a rare flag is kept */
+    CHECK_NEAR(m.data[8], 5, 0);
+    CHECK_NEAR(m.data[9], 5, 0);
+}
+
 /* ---- by hand ----------------------------------------------------------------------------------------------- */
 
 static gm_matrix one_column(gm_type type, const double *train, int64_t train_rows, const double *test, int64_t test_rows,
@@ -501,7 +524,7 @@ static void wrong_parameters_are_told(void)
 
 TESTS(T(impute_is_simple_imputer), T(imputed_values_are_the_statistics), T(standardize_is_standard_scaler), T(bin_is_kbins_ordinal),
       T(bin_edges_are_those_of_kbins), T(one_hot_is_one_hot_encoder), T(ordinal_is_ordinal_encoder), T(target_encode_is_target_encoder),
-      T(target_encode_in_training_is_out_of_fold), T(clip_cuts_at_quantiles), T(log_is_log1p_to_four_ulp),
+      T(target_encode_in_training_is_out_of_fold), T(clip_cuts_at_quantiles), T(fence_holds_far_values), T(log_is_log1p_to_four_ulp),
       T(constant_column_is_centred_and_not_scaled), T(impute_adds_a_column_where_values_were_missing), T(constant_fill_needs_no_value),
       T(one_hot_keeps_the_most_frequent), T(numbers_are_categories_too), T(target_encode_gives_a_column_per_class),
       T(target_encode_of_a_large_regression_target_does_not_cancel), T(folds_follow_the_key_not_the_row), T(date_parts_follow_the_calendar),
