@@ -31,6 +31,9 @@ static void load(void)
     if (!api_rc) api_rc = gm_library_symbol(handle, "duckdb_" #name, (void **)(void *)&api.name, &api_err);
     GM_DUCKDB_FUNCTIONS(X)
 #undef X
+    if (api_rc || strcmp(api.library_version(), GM_ENGINE_VERSION) == 0) return;
+    api_rc = gm_err_set(&api_err, GM_EUNSUPPORTED, "the library \"libduckdb.so\" has version %.40s; this program works with %s", api.library_version(), GM_ENGINE_VERSION);
+    gm_err_hint(&api_err, "`make build` fetches that version; GRISTMILL_LIB_DIR names another folder to look in.");
 }
 
 gm_rc gm_duck(const duck_api **out, gm_err *err)
@@ -44,11 +47,7 @@ gm_rc gm_duck(const duck_api **out, gm_err *err)
     return GM_OK;
 }
 
-const char *gm_engine_version(void)
-{
-    const duck_api *duck = NULL;
-    return gm_duck(&duck, NULL) ? "unavailable" : duck->library_version();
-}
+const char *gm_engine_version(void) { return GM_ENGINE_VERSION; }
 
 /* ---- errors ---- */
 

@@ -18,7 +18,9 @@ typedef struct gm_engine_options {
 
 gm_rc gm_engine_open(const gm_engine_options *o, gm_engine **out, gm_err *err);
 void gm_engine_close(gm_engine *e);
-const char *gm_engine_version(void); /* "1.5.6" pinned; static */
+/* Part of the keys of steps. Pinned, so that it is known without loading 70 MB of library; another version is refused when it is opened. */
+#define GM_ENGINE_VERSION "v1.5.6"
+const char *gm_engine_version(void);
 
 /* Where data comes from, as written under `data:`. */
 typedef struct gm_source {
