@@ -13,8 +13,8 @@
  *   lineage      {run, file, code..., step: action key}        environment {name: text}
  *   govern       {owner, intended_use, out_of_scope, limitations, risks, contact, license}
  * What only a person can say and nobody said is a line `MISSING: <what to write>` with its key in gristmill.yaml.
- * Of personal columns only the names and kinds appear, never a value. Texts of the record are data: they are escaped wherever they stand.
- * Equal records give equal bytes.
+ * Of personal columns only the names and kinds appear, never a value. Texts of the record are data: they are escaped wherever
+ * they stand. Equal records give equal bytes.
  */
 #ifndef GM_GOVERN_CARD_H
 #define GM_GOVERN_CARD_H

@@ -24,7 +24,8 @@ static const char *label(gm_doc *d, const char *text, size_t max)
 {
     size_t characters = 0, bytes = 0;
     while (text[bytes]) {
-        if (((unsigned char)text[bytes] & 0xC0) != 0x80 && characters++ == max) return gm_doc_printf(d, "%.*s\u2026", (int)bytes, text);
+        if (((unsigned char)text[bytes] & 0xC0) != 0x80 && characters++ == max)
+            return gm_doc_printf(d, "%.*s\u2026", (int)bytes, text);
         bytes++;
     }
     return text;
@@ -91,14 +92,16 @@ void gm_chart_candidates(gm_doc *d)
     pad(&low, &high);
     const gm_scale x = { low, high, LABEL, WIDE - 70 };
     double bottom = 6 + ROW * (double)count;
-    begin(d, &svg, WIDE, bottom + 22, "Candidates", "The metric of each candidate on the test rows, with its 95% interval. The table below has the numbers.");
+    begin(d, &svg, WIDE, bottom + 22, "Candidates",
+          "The metric of each candidate on the test rows, with its 95% interval. The table below has the numbers.");
     value_axis(d, &svg, &x, 4, bottom);
     for (size_t i = 0; i < count; i++) {
         const gm_node *c = list->items[i];
         double y = 6 + ROW * ((double)i + 0.5), value = number(c, "value"), from = number(c, "low"), to = number(c, "high");
         bool won = strcmp(gm_node_str_or(c, "trainer", ""), winner) == 0;
         gm_svg_text(&svg, LABEL - 12, y + 4, GM_ANCHOR_END, won ? "head" : "name", label(d, gm_doc_text(d, c, "trainer"), 24));
-        if (isfinite(from) && isfinite(to)) gm_svg_line(&svg, gm_scale_at(&x, from), y, gm_scale_at(&x, to), y, won ? "range" : "dimrange");
+        if (isfinite(from) && isfinite(to))
+            gm_svg_line(&svg, gm_scale_at(&x, from), y, gm_scale_at(&x, to), y, won ? "range" : "dimrange");
         if (isfinite(value)) gm_svg_circle(&svg, gm_scale_at(&x, value), y, won ? 5 : 4, won ? "dot" : "dim");
         gm_svg_text(&svg, WIDE - 2, y + 4, GM_ANCHOR_END, won ? "head" : "t", gm_doc_number(d, value));
     }
@@ -126,7 +129,8 @@ static void unit_square(gm_buf *svg, const char *x_name, const char *y_name)
 }
 
 /* points: [[x, y, ...] ...] within the unit square. */
-static void curve(gm_doc *d, const gm_node *points, const char *title, const char *desc, const char *x_name, const char *y_name, bool diagonal, const char *caption)
+static void curve(gm_doc *d, const gm_node *points, const char *title, const char *desc, const char *x_name, const char *y_name,
+                  bool diagonal, const char *caption)
 {
     gm_buf svg = { 0 };
     size_t count = gm_card_count(points), kept = 0;
@@ -165,7 +169,8 @@ static void calibration(gm_doc *d, const gm_node *bins, double ece)
     if (count == 0) return;
     for (size_t i = 0; i < count; i++) most = fmax(most, number(bins->items[i], "rows"));
     begin(d, &svg, SIDE, PLOT_TOP + PLOT_SIZE + 38, "Calibration",
-          "Share of positives against the mean prediction, in ten bins of predictions; the larger a dot, the more rows. The table of calibration has the numbers.");
+          "Share of positives against the mean prediction, in ten bins of predictions; the larger a dot, the more rows. The "
+          "table of calibration has the numbers.");
     unit_square(&svg, "mean prediction", "share positive");
     gm_svg_line(&svg, unit_x.at_from, unit_y.at_from, unit_x.at_to, unit_y.at_to, "ref");
     double *xy = GM_ARENA_ARRAY(d->a, double, 2 * count);
@@ -175,21 +180,26 @@ static void calibration(gm_doc *d, const gm_node *bins, double ece)
     }
     if (xy) gm_svg_path(&svg, xy, count, false, "curve");
     for (size_t i = 0; xy && i < count; i++)
-        if (isfinite(xy[2 * i]) && isfinite(xy[2 * i + 1])) gm_svg_circle(&svg, xy[2 * i], xy[2 * i + 1], 2.5 + 5 * sqrt(fmax(0, number(bins->items[i], "rows")) / fmax(most, 1)), "dot");
+        if (isfinite(xy[2 * i]) && isfinite(xy[2 * i + 1]))
+            gm_svg_circle(&svg, xy[2 * i], xy[2 * i + 1], 2.5 + 5 * sqrt(fmax(0, number(bins->items[i], "rows")) / fmax(most, 1)),
+                          "dot");
     if (!xy) d->failed = true;
     finish(d, &svg, gm_doc_printf(d, "Calibration: expected calibration error %s", gm_doc_number(d, ece)));
 }
 
 void gm_chart_curves(gm_doc *d)
 {
-    const gm_node *e = gm_card_evaluation(d->record), *metrics = gm_node_get(e, "metrics"), *bins = gm_node_get(gm_node_get(e, "calibration"), "bins");
+    const gm_node *e = gm_card_evaluation(d->record), *metrics = gm_node_get(e, "metrics"),
+                  *bins = gm_node_get(gm_node_get(e, "calibration"), "bins");
     const gm_node *roc = gm_node_get(e, "roc"), *pr = gm_node_get(e, "pr");
     if (!d->writer->draws || (!gm_card_count(roc) && !gm_card_count(pr) && !gm_card_count(bins))) return;
     d->writer->group(d, true);
-    curve(d, roc, "ROC curve", "Share of positives found against share of negatives called positive, over all thresholds.", "false positive rate", "true positive rate", true,
+    curve(d, roc, "ROC curve", "Share of positives found against share of negatives called positive, over all thresholds.",
+          "false positive rate", "true positive rate", true,
           gm_doc_printf(d, "ROC curve: area %s", gm_doc_number(d, number(gm_node_get(metrics, "roc_auc"), "value"))));
     curve(d, pr, "Precision and recall", "Precision against recall, over all thresholds.", "recall", "precision", false,
-          gm_doc_printf(d, "Precision and recall: average precision %s", gm_doc_number(d, number(gm_node_get(metrics, "average_precision"), "value"))));
+          gm_doc_printf(d, "Precision and recall: average precision %s",
+                        gm_doc_number(d, number(gm_node_get(metrics, "average_precision"), "value"))));
     calibration(d, bins, number(gm_node_get(e, "calibration"), "ece"));
     d->writer->group(d, false);
 }
@@ -200,14 +210,16 @@ enum { WORST_SLICES = 12, BEST_SLICES = 4 };
 
 void gm_chart_slices(gm_doc *d)
 {
-    const gm_node *e = gm_card_evaluation(d->record), *list = gm_node_get(e, "slices"), *m = gm_node_get(gm_node_get(e, "metrics"), gm_node_str_or(e, "metric", ""));
+    const gm_node *e = gm_card_evaluation(d->record), *list = gm_node_get(e, "slices"),
+                  *m = gm_node_get(gm_node_get(e, "metrics"), gm_node_str_or(e, "metric", ""));
     const gm_node *judged[WORST_SLICES + BEST_SLICES];
     double overall = number(m, "value"), low = overall, high = overall;
     size_t count = 0, all = 0, seen = 0;
     gm_buf svg = { 0 };
     bool higher = gm_node_bool_or(m, "higher_is_better", true);
     if (!d->writer->draws || !isfinite(overall)) return;
-    for (size_t i = 0; i < gm_card_count(list); i++) all += gm_node_bool_or(list->items[i], "judged", true) && isfinite(number(list->items[i], "value"));
+    for (size_t i = 0; i < gm_card_count(list); i++)
+        all += gm_node_bool_or(list->items[i], "judged", true) && isfinite(number(list->items[i], "value"));
     for (size_t i = 0; i < gm_card_count(list); i++) {
         if (!gm_node_bool_or(list->items[i], "judged", true) || !isfinite(number(list->items[i], "value"))) continue;
         if (seen < WORST_SLICES || seen + BEST_SLICES >= all) judged[count++] = list->items[i]; /* worst first in the record */
@@ -222,21 +234,29 @@ void gm_chart_slices(gm_doc *d)
     pad(&low, &high);
     const gm_scale x = { low, high, LABEL + 20, WIDE - 130 };
     double bottom = 24 + ROW * (double)count, middle = gm_scale_at(&x, overall);
-    begin(d, &svg, WIDE, bottom + 22, "The metric by slice", "Bars go from the value of all test rows to the value of the slice; lines are 95% intervals. The table of slices has the numbers.");
+    begin(d, &svg, WIDE, bottom + 22, "The metric by slice",
+          "Bars go from the value of all test rows to the value of the slice; lines are 95% intervals. The table of slices has "
+          "the numbers.");
     value_axis(d, &svg, &x, 18, bottom);
     for (size_t i = 0; i < count; i++) {
-        double y = 24 + ROW * ((double)i + 0.5), value = number(judged[i], "value"), from = number(judged[i], "low"), to = number(judged[i], "high");
-        const char *name = gm_doc_printf(d, "%s = %s", gm_node_str_or(judged[i], "column", ""), gm_node_str_or(judged[i], "slice", ""));
+        double y = 24 + ROW * ((double)i + 0.5), value = number(judged[i], "value"), from = number(judged[i], "low"),
+               to = number(judged[i], "high");
+        const char *name =
+            gm_doc_printf(d, "%s = %s", gm_node_str_or(judged[i], "column", ""), gm_node_str_or(judged[i], "slice", ""));
         gm_svg_text(&svg, LABEL + 8, y + 4, GM_ANCHOR_END, "name", label(d, name, 26));
-        gm_svg_rect(&svg, middle, y - 6, gm_scale_at(&x, value) - middle, 12, value == overall || (value > overall) == higher ? "better" : "worse");
+        gm_svg_rect(&svg, middle, y - 6, gm_scale_at(&x, value) - middle, 12,
+                    value == overall || (value > overall) == higher ? "better" : "worse");
         if (isfinite(from) && isfinite(to)) gm_svg_line(&svg, gm_scale_at(&x, from), y, gm_scale_at(&x, to), y, "whisker");
         gm_svg_text(&svg, WIDE - 74, y + 4, GM_ANCHOR_END, "name", gm_doc_number(d, value));
-        gm_svg_text(&svg, WIDE - 2, y + 4, GM_ANCHOR_END, "t", gm_doc_printf(d, "%s rows", gm_doc_number(d, number(judged[i], "rows"))));
+        gm_svg_text(&svg, WIDE - 2, y + 4, GM_ANCHOR_END, "t",
+                    gm_doc_printf(d, "%s rows", gm_doc_number(d, number(judged[i], "rows"))));
     }
     gm_svg_line(&svg, middle, 18, middle, bottom, "ref");
     gm_svg_text(&svg, middle, 12, GM_ANCHOR_MIDDLE, "t", gm_doc_printf(d, "all rows %s", gm_doc_number(d, overall)));
-    finish(d, &svg, count < all ? gm_doc_printf(d, "%s by slice: the %d worst and the %d best of %zu that were judged", gm_doc_text(d, e, "metric"), WORST_SLICES, BEST_SLICES, all)
-                                : gm_doc_printf(d, "%s by slice", gm_doc_text(d, e, "metric")));
+    finish(d, &svg,
+           count < all ? gm_doc_printf(d, "%s by slice: the %d worst and the %d best of %zu that were judged",
+                                       gm_doc_text(d, e, "metric"), WORST_SLICES, BEST_SLICES, all)
+                       : gm_doc_printf(d, "%s by slice", gm_doc_text(d, e, "metric")));
 }
 
 /* ---- importance -------------------------------------------------------------------------------------------------- */
@@ -259,7 +279,8 @@ void gm_chart_importance(gm_doc *d)
     if (low == high) high = low + 1e-6;
     const gm_scale x = { low, high + (high - low) * 0.04, LABEL + 20, WIDE - 80 };
     double bottom = 6 + ROW * (double)count, zero = gm_scale_at(&x, 0);
-    begin(d, &svg, WIDE, bottom + 22, "Permutation importance", "How much the metric gets worse when a column is shuffled, with one standard deviation. The table has the numbers.");
+    begin(d, &svg, WIDE, bottom + 22, "Permutation importance",
+          "How much the metric gets worse when a column is shuffled, with one standard deviation. The table has the numbers.");
     value_axis(d, &svg, &x, 4, bottom);
     for (size_t i = 0; i < count; i++) {
         const gm_node *f = sorted[i];
@@ -271,12 +292,15 @@ void gm_chart_importance(gm_doc *d)
         gm_svg_text(&svg, WIDE - 2, y + 4, GM_ANCHOR_END, "t", gm_doc_number(d, mean));
     }
     gm_svg_line(&svg, zero, 4, zero, bottom, "axis");
-    finish(d, &svg, gm_card_count(list) > count ? gm_doc_printf(d, "The %zu columns that matter most, of %zu", count, gm_card_count(list)) : NULL);
+    finish(d, &svg,
+           gm_card_count(list) > count ? gm_doc_printf(d, "The %zu columns that matter most, of %zu", count, gm_card_count(list))
+                                       : NULL);
 }
 
 /* ---- values of features --------------------------------------------------------------------------------------------- */
 
-/* The column that a feature is: "temp" of the first data set, or "weather.temp". NULL when it is made by an expression or is personal. */
+/* The column that a feature is: "temp" of the first data set, or "weather.temp". NULL when it is made by an expression or is
+ * personal. */
 static const gm_node *find_column(const gm_node *record, const char *feature)
 {
     const gm_node *data = gm_node_get(record, "data");
@@ -303,11 +327,13 @@ static void values_of(gm_doc *d, const char *feature, const gm_node *column)
     gm_buf svg = { 0 };
     if (!(most > 0)) return;
     const gm_scale x = { 0, most, 96, SIDE - 52 };
-    begin(d, &svg, SIDE, 6 + 19 * (double)count, gm_doc_printf(d, "Values of %s", feature), "The most frequent values, with their share of the rows that have one.");
+    begin(d, &svg, SIDE, 6 + 19 * (double)count, gm_doc_printf(d, "Values of %s", feature),
+          "The most frequent values, with their share of the rows that have one.");
     for (size_t i = 0; i < count; i++) {
         double y = 4 + 19 * ((double)i + 0.5), n = item_number(top->items[i], 1);
         const gm_node *value = gm_card_count(top->items[i]) ? top->items[i]->items[0] : NULL;
-        gm_svg_text(&svg, 88, y + 4, GM_ANCHOR_END, "name", label(d, value && value->kind == GM_NODE_SCALAR ? value->text : "", 13));
+        gm_svg_text(&svg, 88, y + 4, GM_ANCHOR_END, "name",
+                    label(d, value && value->kind == GM_NODE_SCALAR ? value->text : "", 13));
         if (n > 0) gm_svg_rect(&svg, 96, y - 6, gm_scale_at(&x, n) - 96, 12, "palebar");
         gm_svg_text(&svg, SIDE - 2, y + 4, GM_ANCHOR_END, "t", gm_doc_percent(d, n / rows));
     }

@@ -1,7 +1,7 @@
 /* card_doc.h - a document being written: headings, facts, tables, figures, and places where a person must write.
  *
- * card.c says what stands in a card, once; card_markdown.c and card_html.c say how it looks. Texts are plain: the writer escapes them.
- * For this room only. Memory: everything in the document's arena.
+ * card.c says what stands in a card, once; card_markdown.c and card_html.c say how it looks. Texts are plain: the writer escapes
+ * them. For this room only. Memory: everything in the document's arena.
  */
 #ifndef GM_GOVERN_CARD_DOC_H
 #define GM_GOVERN_CARD_DOC_H
@@ -12,7 +12,15 @@
 #include "base/node.h"
 
 /* How a text is meant: an item of code or a name, a good or bad outcome, something less important. */
-typedef enum gm_tone { GM_TONE_PLAIN, GM_TONE_CODE, GM_TONE_GOOD, GM_TONE_WARN, GM_TONE_BAD, GM_TONE_MUTED, GM_TONE_STRONG } gm_tone;
+typedef enum gm_tone {
+    GM_TONE_PLAIN,
+    GM_TONE_CODE,
+    GM_TONE_GOOD,
+    GM_TONE_WARN,
+    GM_TONE_BAD,
+    GM_TONE_MUTED,
+    GM_TONE_STRONG
+} gm_tone;
 
 typedef struct gm_cell {
     const char *text; /* NULL or "" shows as a dash */
@@ -23,11 +31,11 @@ typedef struct gm_card_table {
     const char *title;
     const char *heads[12];
     size_t columns;
-    char align[12];     /* one letter a column: l or r                    */
-    gm_cell *cells;     /* [rows, columns] in arena                       */
+    char align[12]; /* one letter a column: l or r                    */
+    gm_cell *cells; /* [rows, columns] in arena                       */
     size_t rows, capacity;
-    size_t left_out;    /* rows beyond the document's limit               */
-    bool folded;        /* shown on demand where the format can           */
+    size_t left_out; /* rows beyond the document's limit               */
+    bool folded;     /* shown on demand where the format can           */
 } gm_card_table;
 
 typedef struct gm_doc gm_doc;
@@ -49,11 +57,13 @@ typedef struct gm_doc_writer {
     void (*section)(gm_doc *d, const char *id, const char *title);
     void (*subsection)(gm_doc *d, const char *title);
     void (*paragraph)(gm_doc *d, gm_tone tone, const char *text);
-    void (*item)(gm_doc *d, const char *lead, gm_tone tone, const char *text); /* one of a list; the list ends with the next other thing */
+    void (*item)(gm_doc *d, const char *lead, gm_tone tone,
+                 const char *text); /* one of a list; the list ends with the next other thing */
     void (*fact)(gm_doc *d, const char *name, gm_tone tone, const char *value); /* likewise */
     void (*missing)(gm_doc *d, const char *name, const char *what, const char *key);
     void (*table)(gm_doc *d, const gm_card_table *t);
-    /* svg: a finished drawing, shown where the format can; several figures between group(true) and group(false) stand side by side. */
+    /* svg: a finished drawing, shown where the format can; several figures between group(true) and group(false) stand side by
+     * side. */
     void (*figure)(gm_doc *d, const char *caption, const gm_buf *svg);
     void (*group)(gm_doc *d, bool begin);
     bool draws; /* figures are shown: charts are made */
@@ -99,13 +109,13 @@ void gm_table_row(gm_doc *d, gm_card_table *t, const gm_cell *cells);
 /* ---- charts (card_charts.c): written into the document as figures; nothing when the record has no such part ------- */
 
 void gm_chart_candidates(gm_doc *d);
-void gm_chart_curves(gm_doc *d);     /* ROC, precision and recall, calibration */
+void gm_chart_curves(gm_doc *d); /* ROC, precision and recall, calibration */
 void gm_chart_slices(gm_doc *d);
 void gm_chart_importance(gm_doc *d);
-void gm_chart_values(gm_doc *d);     /* most frequent values of the categories that are features */
+void gm_chart_values(gm_doc *d); /* most frequent values of the categories that are features */
 
-/* The entries of a list of objects by one of their numbers, largest first, those without it last; [gm_card_count(list)] in arena, NULL
- * when memory is out. */
+/* The entries of a list of objects by one of their numbers, largest first, those without it last; [gm_card_count(list)] in arena,
+ * NULL when memory is out. */
 const gm_node **gm_card_by(gm_doc *d, const gm_node *list, const char *key);
 
 /* Parts of the record that several files read. */

@@ -14,13 +14,20 @@ static bool inside_word(const char *begin, const char *c)
 void gm_markdown_text(gm_buf *out, const char *text)
 {
     for (const char *c = text; *c; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7F) gm_buf_char(out, ' ');
-        else if (*c == '<') gm_buf_text(out, "&lt;");
-        else if (*c == '&') gm_buf_text(out, "&amp;");
-        else if (*c == '_' && inside_word(text, c)) gm_buf_char(out, *c);
-        else if (strchr("\\`*_[]|~", *c)) gm_buf_printf(out, "\\%c", *c);
-        else if (c == text && strchr("#>+-", *c)) gm_buf_printf(out, "\\%c", *c);
-        else gm_buf_char(out, *c);
+        if ((unsigned char)*c < 0x20 || *c == 0x7F)
+            gm_buf_char(out, ' ');
+        else if (*c == '<')
+            gm_buf_text(out, "&lt;");
+        else if (*c == '&')
+            gm_buf_text(out, "&amp;");
+        else if (*c == '_' && inside_word(text, c))
+            gm_buf_char(out, *c);
+        else if (strchr("\\`*_[]|~", *c))
+            gm_buf_printf(out, "\\%c", *c);
+        else if (c == text && strchr("#>+-", *c))
+            gm_buf_printf(out, "\\%c", *c);
+        else
+            gm_buf_char(out, *c);
     }
 }
 
@@ -187,9 +194,11 @@ static void quoted(gm_buf *out, const char *text)
 /* Keys of a Hugging Face card: license, library_name, pipeline_tag, tags, metrics, model-index. What is not known is left out. */
 void gm_doc_markdown_begin(gm_doc *d)
 {
-    const gm_node *model = gm_node_get(d->record, "model"), *evaluation = gm_card_evaluation(d->record), *metrics = gm_node_get(evaluation, "metrics");
+    const gm_node *model = gm_node_get(d->record, "model"), *evaluation = gm_card_evaluation(d->record),
+                  *metrics = gm_node_get(evaluation, "metrics");
     const gm_node *data = gm_node_get(d->record, "data"), *first = gm_card_count(data) ? data->items[0] : NULL;
-    const char *license = gm_node_str_or(gm_node_get(d->record, "govern"), "license", ""), *task = gm_node_str_or(model, "task", "");
+    const char *license = gm_node_str_or(gm_node_get(d->record, "govern"), "license", ""),
+               *task = gm_node_str_or(model, "task", "");
     const char *tag = strcmp(task, "regression") == 0 ? "tabular-regression" : "tabular-classification";
     size_t shown = 0;
     gm_buf_text(d->out, "---\n");
@@ -197,7 +206,8 @@ void gm_doc_markdown_begin(gm_doc *d)
         gm_buf_text(d->out, "license: ");
         size_t begin = d->out->len;
         quoted(d->out, license);
-        for (size_t i = begin; i < d->out->len; i++) d->out->data[i] = (char)tolower((unsigned char)d->out->data[i]); /* as the hub writes its ids */
+        for (size_t i = begin; i < d->out->len; i++)
+            d->out->data[i] = (char)tolower((unsigned char)d->out->data[i]); /* as the hub writes its ids */
         gm_buf_char(d->out, '\n');
     }
     gm_buf_text(d->out, "library_name: onnx\n");
@@ -209,7 +219,8 @@ void gm_doc_markdown_begin(gm_doc *d)
         if (shown++ == 0) {
             gm_buf_text(d->out, "model-index:\n- name: ");
             quoted(d->out, gm_node_str_or(model, "name", ""));
-            gm_buf_printf(d->out, "\n  results:\n  - task:\n      type: %s\n    dataset:\n      type: tabular\n      name: ", tag);
+            gm_buf_printf(d->out,
+                          "\n  results:\n  - task:\n      type: %s\n    dataset:\n      type: tabular\n      name: ", tag);
             quoted(d->out, gm_node_str_or(first, "name", "test"));
             gm_buf_text(d->out, "\n      split: test\n    metrics:\n");
         }

@@ -88,7 +88,8 @@ static gm_rc expand(walk *w, lnode *n, int depth, gm_err *err)
     if (!n->steps) return gm_err_set(err, GM_ENOMEM, "not enough memory for the lineage");
     for (size_t i = 0; !rc && i < count; i++) {
         bool again = false; /* another attempt with the same key made the same */
-        for (size_t k = 0; k < n->count && !again; k++) again = strcmp(n->steps[k].record.key, found[i].key) == 0 && strcmp(n->steps[k].record.name, found[i].name) == 0;
+        for (size_t k = 0; k < n->count && !again; k++)
+            again = strcmp(n->steps[k].record.key, found[i].key) == 0 && strcmp(n->steps[k].record.name, found[i].name) == 0;
         if (again) continue;
         n->steps[n->count].record = found[i];
         rc = expand_step(w, &n->steps[n->count++], depth, err);
@@ -103,7 +104,8 @@ typedef struct lineage {
     size_t uses_count;
 } lineage;
 
-static gm_rc walk_from(gm_store *store, bool forward, const gm_digest *digest, const char *name, gm_arena *a, lnode *out, gm_err *err)
+static gm_rc walk_from(gm_store *store, bool forward, const gm_digest *digest, const char *name, gm_arena *a, lnode *out,
+                       gm_err *err)
 {
     walk w = { .store = store, .a = a, .forward = forward, .seen = GM_ARENA_ARRAY(a, gm_digest, NODES_MAX) };
     if (!w.seen) return gm_err_set(err, GM_ENOMEM, "not enough memory for the lineage");
@@ -138,10 +140,12 @@ static gm_rc collect(gm_store *store, const char *ref, gm_arena *a, lineage *out
 static void put_artifact(gm_buf *out, const lnode *n)
 {
     gm_buf_text(out, n->artifact.name);
-    if (n->artifact.type && n->artifact.type[0] && strcmp(n->artifact.type, n->artifact.name) != 0) gm_buf_printf(out, " (%s)", n->artifact.type);
+    if (n->artifact.type && n->artifact.type[0] && strcmp(n->artifact.type, n->artifact.name) != 0)
+        gm_buf_printf(out, " (%s)", n->artifact.type);
     gm_buf_printf(out, " %.12s", n->artifact.digest.hex);
     if (n->dataset)
-        gm_buf_printf(out, ", %s version %" PRId64 " from %s, %" PRId64 " rows", n->dataset->name, n->dataset->version, n->dataset->source, n->dataset->rows);
+        gm_buf_printf(out, ", %s version %" PRId64 " from %s, %" PRId64 " rows", n->dataset->name, n->dataset->version,
+                      n->dataset->source, n->dataset->rows);
 }
 
 static void put_indent(gm_buf *out, int depth)
@@ -153,8 +157,10 @@ static void back_text(gm_buf *out, const lnode *n, int depth)
 {
     put_indent(out, depth);
     put_artifact(out, n);
-    if (n->count) gm_buf_printf(out, " <- %s, run %" PRId64 "\n", n->steps[0].record.name, n->steps[0].record.run_id);
-    else gm_buf_text(out, n->repeated ? " (see above)\n" : "\n");
+    if (n->count)
+        gm_buf_printf(out, " <- %s, run %" PRId64 "\n", n->steps[0].record.name, n->steps[0].record.run_id);
+    else
+        gm_buf_text(out, n->repeated ? " (see above)\n" : "\n");
     for (size_t i = 0; n->count && i < n->steps[0].count; i++) back_text(out, &n->steps[0].items[i], depth + 1);
 }
 
@@ -225,7 +231,8 @@ static void back_json(gm_json *j, const lnode *n, int depth)
 {
     gm_json_object(j);
     artifact_members(j, n);
-    if (n->count && depth == JSON_DEPTH_MAX) gm_json_kbool(j, "cut", true);
+    if (n->count && depth == JSON_DEPTH_MAX)
+        gm_json_kbool(j, "cut", true);
     else if (n->count) {
         gm_json_key(j, "made_by");
         gm_json_object(j);
@@ -273,7 +280,8 @@ static void write_json(const char *ref, const lineage *l, gm_json *j)
         gm_json_kstr(j, "aliases", l->model.aliases);
         gm_json_kstr(j, "trainer", l->model.trainer);
         gm_json_object_end(j);
-    } else gm_json_null(j);
+    } else
+        gm_json_null(j);
     gm_json_key(j, "artifact");
     back_json(j, &l->back, 0);
     gm_json_key(j, "used_by");

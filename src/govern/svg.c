@@ -21,22 +21,32 @@ void gm_markup_text(gm_buf *out, const char *text)
     const unsigned char *c = (const unsigned char *)text;
     while (*c) {
         size_t len = utf8_length(c);
-        if (len == 0) gm_buf_text(out, "\xEF\xBF\xBD");
-        else if (len > 1) gm_buf_add(out, c, len);
-        else if (*c == '&') gm_buf_text(out, "&amp;");
-        else if (*c == '<') gm_buf_text(out, "&lt;");
-        else if (*c == '>') gm_buf_text(out, "&gt;");
-        else if (*c == '"') gm_buf_text(out, "&quot;");
-        else if (*c == '\'') gm_buf_text(out, "&#39;");
-        else gm_buf_char(out, *c < 0x20 || *c == 0x7F ? ' ' : (char)*c);
+        if (len == 0)
+            gm_buf_text(out, "\xEF\xBF\xBD");
+        else if (len > 1)
+            gm_buf_add(out, c, len);
+        else if (*c == '&')
+            gm_buf_text(out, "&amp;");
+        else if (*c == '<')
+            gm_buf_text(out, "&lt;");
+        else if (*c == '>')
+            gm_buf_text(out, "&gt;");
+        else if (*c == '"')
+            gm_buf_text(out, "&quot;");
+        else if (*c == '\'')
+            gm_buf_text(out, "&#39;");
+        else
+            gm_buf_char(out, *c < 0x20 || *c == 0x7F ? ' ' : (char)*c);
         c += len ? len : 1;
     }
 }
 
 void gm_svg_begin(gm_buf *out, double width, double height, const char *id, const char *title, const char *desc)
 {
-    gm_buf_printf(out, "<svg viewBox=\"0 0 %.0f %.0f\" width=\"%.0f\" height=\"%.0f\" role=\"img\" aria-labelledby=\"%s-t %s-d\">"
-                       "<title id=\"%s-t\">", width, height, width, height, id, id, id);
+    gm_buf_printf(out,
+                  "<svg viewBox=\"0 0 %.0f %.0f\" width=\"%.0f\" height=\"%.0f\" role=\"img\" aria-labelledby=\"%s-t %s-d\">"
+                  "<title id=\"%s-t\">",
+                  width, height, width, height, id, id, id);
     gm_markup_text(out, title);
     gm_buf_printf(out, "</title><desc id=\"%s-d\">", id);
     gm_markup_text(out, desc);
@@ -55,9 +65,16 @@ void gm_svg_line(gm_buf *out, double x1, double y1, double x2, double y2, const 
 
 void gm_svg_rect(gm_buf *out, double x, double y, double width, double height, const char *css_class)
 {
-    if (width < 0) { x += width; width = -width; }
-    if (height < 0) { y += height; height = -height; }
-    gm_buf_printf(out, "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"1.5\"/>", css_class, x, y, width, height);
+    if (width < 0) {
+        x += width;
+        width = -width;
+    }
+    if (height < 0) {
+        y += height;
+        height = -height;
+    }
+    gm_buf_printf(out, "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"1.5\"/>", css_class, x, y,
+                  width, height);
 }
 
 void gm_svg_circle(gm_buf *out, double x, double y, double radius, const char *css_class)
@@ -96,9 +113,12 @@ size_t gm_ticks(double low, double high, int want, double out[16], int *out_deci
     if (!(high > low) || !isfinite(low) || !isfinite(high) || want < 1) return 0;
     double rough = (high - low) / want, power = pow(10, floor(log10(rough))), step = 10 * power;
     if (!isfinite(power) || !(power > 0)) return 0;
-    if (rough <= 1.5 * power) step = power;
-    else if (rough <= 3.5 * power) step = 2 * power;
-    else if (rough <= 7.5 * power) step = 5 * power;
+    if (rough <= 1.5 * power)
+        step = power;
+    else if (rough <= 3.5 * power)
+        step = 2 * power;
+    else if (rough <= 7.5 * power)
+        step = 5 * power;
     size_t count = 0;
     /* The tolerance keeps a tick that equals an end but for rounding. */
     double first = ceil(low / step - 1e-9), last = floor(high / step + 1e-9);

@@ -1,4 +1,5 @@
-/* test_card.c - a card says what is recorded, what is missing, and nothing that is personal; whatever the record holds, it is text. */
+/* test_card.c - a card says what is recorded, what is missing, and nothing that is personal; whatever the record holds, it is
+ * text. */
 #include "govern/card.h"
 
 #include <stdio.h>
@@ -68,8 +69,11 @@ static void equal_records_give_equal_bytes(void)
 static void an_empty_record_is_a_card_that_says_what_is_absent(void)
 {
     const char *md = card_of(gm_card_markdown, "{}"), *html = card_of(gm_card_html, "{}");
-    static const char *const sentences[] = { "does not say which model", "No data set is recorded", "No features are recorded", "No candidates are recorded", "was not evaluated",
-                                             "No slices were evaluated", "importance was not measured", "nothing held the model back", "No lineage is recorded", "environment is not recorded" };
+    static const char *const sentences[] = { "does not say which model",    "No data set is recorded",
+                                             "No features are recorded",    "No candidates are recorded",
+                                             "was not evaluated",           "No slices were evaluated",
+                                             "importance was not measured", "nothing held the model back",
+                                             "No lineage is recorded",      "environment is not recorded" };
     for (size_t i = 0; i < sizeof(sentences) / sizeof(sentences[0]); i++) {
         CHECK_HAS(md, sentences[i]);
         CHECK_HAS(html, sentences[i]);
@@ -81,9 +85,18 @@ static void an_empty_record_is_a_card_that_says_what_is_absent(void)
 
 static void every_part_may_be_absent_or_of_another_shape(void)
 {
-    static const char *const parts[] = { "model", "data", "checks", "split", "features", "dropped", "candidates", "winner", "evaluation", "gates", "timing_gates", "comparison", "lineage",
-                                         "environment", "govern" };
-    static const char *const shapes[] = { "null", "7", "\"text\"", "[]", "{}", "[1, null, \"x\"]", "[[1], [[]], {}]", "{\"a\": [1], \"b\": {\"c\": null}}", "[{\"name\": []}]" };
+    static const char *const parts[] = { "model",        "data",       "checks",  "split",       "features",
+                                         "dropped",      "candidates", "winner",  "evaluation",  "gates",
+                                         "timing_gates", "comparison", "lineage", "environment", "govern" };
+    static const char *const shapes[] = { "null",
+                                          "7",
+                                          "\"text\"",
+                                          "[]",
+                                          "{}",
+                                          "[1, null, \"x\"]",
+                                          "[[1], [[]], {}]",
+                                          "{\"a\": [1], \"b\": {\"c\": null}}",
+                                          "[{\"name\": []}]" };
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
         for (size_t k = 0; k < sizeof(shapes) / sizeof(shapes[0]); k++) {
             char json[200];
@@ -95,12 +108,19 @@ static void every_part_may_be_absent_or_of_another_shape(void)
 
 static void parts_of_the_evaluation_may_have_any_shape(void)
 {
-    static const char *const parts[] = { "metric", "metrics", "confusion", "slices", "calibration", "roc", "pr", "thresholds", "best_f1", "importance", "feedback", "class_names" };
-    static const char *const shapes[] = { "null", "\"text\"", "[1, 2, 3]", "[[1], [2], [3, 4]]", "{\"bins\": [1, 2], \"m\": 1}", "[{\"value\": \"x\"}, {\"value\": 1e308, \"mean\": -1e308}]" };
+    static const char *const parts[] = { "metric", "metrics",    "confusion", "slices",     "calibration", "roc",
+                                         "pr",     "thresholds", "best_f1",   "importance", "feedback",    "class_names" };
+    static const char *const shapes[] = { "null",
+                                          "\"text\"",
+                                          "[1, 2, 3]",
+                                          "[[1], [2], [3, 4]]",
+                                          "{\"bins\": [1, 2], \"m\": 1}",
+                                          "[{\"value\": \"x\"}, {\"value\": 1e308, \"mean\": -1e308}]" };
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
         for (size_t k = 0; k < sizeof(shapes) / sizeof(shapes[0]); k++) {
             char json[300];
-            const char *metric = i == 0 ? "" : ", \"metric\": \"m\"", *metrics = i == 1 ? "" : ", \"metrics\": {\"m\": {\"value\": 1}}";
+            const char *metric = i == 0 ? "" : ", \"metric\": \"m\"",
+                       *metrics = i == 1 ? "" : ", \"metrics\": {\"m\": {\"value\": 1}}";
             (void)snprintf(json, sizeof(json), "{\"evaluation\": {\"%s\": %s%s%s}}", parts[i], shapes[k], metric, metrics);
             CHECK_HAS(card_of(gm_card_html, json), "</html>");
         }
@@ -172,7 +192,8 @@ static void markup_in_a_record_is_shown_as_text(void)
 static void a_page_loads_nothing(void)
 {
     const char *html = card_of(gm_card_html, file_text(HERE "card_small.json"));
-    static const char *const never[] = { "<script", "<img", "<link", "<iframe", "<object", "@import", "url(", "http://", "https://", "onload", "javascript:" };
+    static const char *const never[] = { "<script", "<img",    "<link",    "<iframe", "<object",    "@import",
+                                         "url(",    "http://", "https://", "onload",  "javascript:" };
     for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++) CHECK(!strstr(html, never[i]));
     CHECK_HAS(html, "default-src 'none'");
     CHECK(count_of(html, "<svg") == 6); /* values, candidates, ROC, calibration, slices, importance */
@@ -193,7 +214,8 @@ static void values_of_personal_columns_never_appear(void)
 
 static void values_of_texts_and_ids_are_not_listed(void)
 {
-    const char *json = "{\"data\": [{\"name\": \"d\", \"schema\": {\"columns\": [{\"name\": \"note\", \"kind\": \"text\", \"top\": [[\"Mr. Smith called\", 2]]}, "
+    const char *json = "{\"data\": [{\"name\": \"d\", \"schema\": {\"columns\": [{\"name\": \"note\", \"kind\": \"text\", "
+                       "\"top\": [[\"Mr. Smith called\", 2]]}, "
                        "{\"name\": \"id\", \"kind\": \"id\", \"top\": [[\"A-17\", 1]]}]}}]}";
     CHECK(!strstr(card_of(gm_card_markdown, json), "Smith"));
     CHECK(!strstr(card_of(gm_card_markdown, json), "A-17"));
@@ -221,14 +243,21 @@ static void a_huge_record_stays_below_the_limit(void)
     char long_text[3001];
     memset(long_text, '<', sizeof(long_text) - 1);
     long_text[sizeof(long_text) - 1] = '\0';
-    gm_buf_printf(&b, "{\"govern\": {\"owner\": \"%s\", \"risks\": \"%s\"}, \"data\": [{\"name\": \"%s\", \"schema\": {\"columns\": [", long_text, long_text, long_text);
-    for (int i = 0; i < 400; i++) gm_buf_printf(&b, "%s{\"name\": \"c%d%s\", \"kind\": \"category\", \"rows\": 10, \"top\": [[\"%s\", 3]]}", i ? "," : "", i, long_text, long_text);
+    gm_buf_printf(
+        &b, "{\"govern\": {\"owner\": \"%s\", \"risks\": \"%s\"}, \"data\": [{\"name\": \"%s\", \"schema\": {\"columns\": [",
+        long_text, long_text, long_text);
+    for (int i = 0; i < 400; i++)
+        gm_buf_printf(&b, "%s{\"name\": \"c%d%s\", \"kind\": \"category\", \"rows\": 10, \"top\": [[\"%s\", 3]]}", i ? "," : "",
+                      i, long_text, long_text);
     gm_buf_text(&b, "]}}], \"features\": [");
-    for (int i = 0; i < 500; i++) gm_buf_printf(&b, "%s{\"name\": \"c%d%s\", \"reason\": \"%s\"}", i ? "," : "", i, long_text, long_text);
+    for (int i = 0; i < 500; i++)
+        gm_buf_printf(&b, "%s{\"name\": \"c%d%s\", \"reason\": \"%s\"}", i ? "," : "", i, long_text, long_text);
     gm_buf_text(&b, "], \"environment\": {");
     for (int i = 0; i < 300; i++) gm_buf_printf(&b, "%s\"k%d%s\": \"%s\"", i ? "," : "", i, long_text, long_text);
     gm_buf_text(&b, "}, \"evaluation\": {\"metric\": \"m\", \"metrics\": {\"m\": {\"value\": 0.5}}, \"slices\": [");
-    for (int i = 0; i < 2000; i++) gm_buf_printf(&b, "%s{\"column\": \"%s\", \"slice\": \"%d\", \"value\": 0.4, \"rows\": 7}", i ? "," : "", i % 50 ? "x" : long_text, i);
+    for (int i = 0; i < 2000; i++)
+        gm_buf_printf(&b, "%s{\"column\": \"%s\", \"slice\": \"%d\", \"value\": 0.4, \"rows\": 7}", i ? "," : "",
+                      i % 50 ? "x" : long_text, i);
     gm_buf_text(&b, "]}}");
     const char *html = card_of(gm_card_html, gm_buf_str(&b));
     CHECK(strlen(html) <= GM_CARD_HTML_MAX);
@@ -258,14 +287,19 @@ static void bars_in_a_table_do_not_end_a_cell(void)
         size_t len = strcspn(line, "\n"), bars = 0;
         for (size_t i = 0; i < len; i++) bars += line[i] == '|' && (i == 0 || line[i - 1] != '\\');
         static size_t head;
-        if (line[0] != '|') head = 0;
-        else if (head == 0) head = bars;
-        else CHECK(bars == head);
+        if (line[0] != '|')
+            head = 0;
+        else if (head == 0)
+            head = bars;
+        else
+            CHECK(bars == head);
         line += len + (line[len] == '\n');
     }
 }
 
-TESTS(T(a_small_record_gives_the_known_card), T(equal_records_give_equal_bytes), T(an_empty_record_is_a_card_that_says_what_is_absent), T(every_part_may_be_absent_or_of_another_shape),
-      T(parts_of_the_evaluation_may_have_any_shape), T(a_record_that_is_no_object_is_refused), T(markup_in_a_record_is_shown_as_text), T(a_page_loads_nothing),
-      T(values_of_personal_columns_never_appear), T(values_of_texts_and_ids_are_not_listed), T(what_is_written_is_no_longer_missing), T(a_huge_record_stays_below_the_limit),
+TESTS(T(a_small_record_gives_the_known_card), T(equal_records_give_equal_bytes),
+      T(an_empty_record_is_a_card_that_says_what_is_absent), T(every_part_may_be_absent_or_of_another_shape),
+      T(parts_of_the_evaluation_may_have_any_shape), T(a_record_that_is_no_object_is_refused),
+      T(markup_in_a_record_is_shown_as_text), T(a_page_loads_nothing), T(values_of_personal_columns_never_appear),
+      T(values_of_texts_and_ids_are_not_listed), T(what_is_written_is_no_longer_missing), T(a_huge_record_stays_below_the_limit),
       T(a_cut_text_ends_between_characters), T(bars_in_a_table_do_not_end_a_cell))

@@ -24,12 +24,22 @@ static gm_artifact put(gm_store *s, const char *name, const char *type, const ch
 }
 
 /* A step that is done. */
-static void step(gm_store *s, int64_t run, const char *name, const gm_artifact *inputs, size_t inputs_count, const gm_artifact *output)
+static void step(gm_store *s, int64_t run, const char *name, const gm_artifact *inputs, size_t inputs_count,
+                 const gm_artifact *output)
 {
     gm_err err;
     gm_digest key;
     gm_digest_of(name, strlen(name), &key);
-    gm_step_record r = { .run_id = run, .name = name, .kind = "run", .key = key.hex, .key_fields = "{}", .state = "running", .attempt = 1, .error = "", .result_json = "", .log_digest = "" };
+    gm_step_record r = { .run_id = run,
+                         .name = name,
+                         .kind = "run",
+                         .key = key.hex,
+                         .key_fields = "{}",
+                         .state = "running",
+                         .attempt = 1,
+                         .error = "",
+                         .result_json = "",
+                         .log_digest = "" };
     CHECK_OK(gm_step_begin(s, &r, &err), &err);
     r.state = "done";
     gm_artifact in[4], out = *output;
@@ -46,7 +56,8 @@ static gm_artifact make_loop(gm_store *s)
     bool is_new = false;
     gm_run_record r = { .pipeline = "p", .state = "running", .spec_digest = "", .environment_json = "{}", .summary_json = "" };
     CHECK_OK(gm_run_begin(s, &r, &run, &err), &err);
-    gm_artifact file = put(s, "file0001", "file", "raw"), data = put(s, "data", "dataset", "rows"), model = put(s, "model", "model", "trees"), package = put(s, "package", "model", "manifest"),
+    gm_artifact file = put(s, "file0001", "file", "raw"), data = put(s, "data", "dataset", "rows"),
+                model = put(s, "model", "model", "trees"), package = put(s, "package", "model", "manifest"),
                 predictions = put(s, "predictions", "dataset", "scores");
     step(s, run, "load d", &file, 1, &data);
     step(s, run, "train t", &data, 1, &model);
@@ -54,7 +65,13 @@ static gm_artifact make_loop(gm_store *s)
     step(s, run, "predict", &package, 1, &predictions);
     gm_dataset_version d = { .name = "d", .digest = data.digest, .source = "d.csv", .rows = 42, .columns = 2, .schema_json = "" };
     CHECK_OK(gm_dataset_add(s, &d, &version, &err), &err);
-    gm_model_version v = { .model = "m", .digest = package.digest, .run_id = run, .trainer = "t", .metrics_json = "{}", .aliases = "", .tags_json = "{}" };
+    gm_model_version v = { .model = "m",
+                           .digest = package.digest,
+                           .run_id = run,
+                           .trainer = "t",
+                           .metrics_json = "{}",
+                           .aliases = "",
+                           .tags_json = "{}" };
     CHECK_OK(gm_model_register(s, &v, &version, &is_new, &err), &err);
     CHECK_OK(gm_model_alias_set(s, "m", "champion", version, &err), &err);
     CHECK_OK(gm_model_use(s, &package.digest, "predict", "new.csv -> out.csv", &err), &err);
@@ -165,4 +182,5 @@ static void a_long_chain_is_cut_not_crashed(void)
     gm_store_close(s);
 }
 
-TESTS(T(both_directions_are_followed), T(a_file_leads_forward_to_predictions), T(json_has_the_same_edges), T(what_is_not_known_is_not_found), T(a_long_chain_is_cut_not_crashed))
+TESTS(T(both_directions_are_followed), T(a_file_leads_forward_to_predictions), T(json_has_the_same_edges),
+      T(what_is_not_known_is_not_found), T(a_long_chain_is_cut_not_crashed))

@@ -6,7 +6,8 @@
 static void markup_in_a_text_is_text(void)
 {
     gm_buf b = { 0 };
-    gm_markup_text(&b, "<a href=\"x\" y='z'>&amp;\n\x01\x7f" "caf\xC3\xA9");
+    gm_markup_text(&b, "<a href=\"x\" y='z'>&amp;\n\x01\x7f"
+                       "caf\xC3\xA9");
     CHECK_STR(gm_buf_str(&b), "&lt;a href=&quot;x&quot; y=&#39;z&#39;&gt;&amp;amp;   caf\xC3\xA9");
     gm_buf_clear(&b);
 }
@@ -75,5 +76,6 @@ static void an_empty_range_has_no_ticks(void)
     CHECK(gm_ticks(0, 1e-320, 5, at, &decimals) <= 16);
 }
 
-TESTS(T(markup_in_a_text_is_text), T(bytes_that_are_not_utf8_are_replaced), T(a_drawing_has_a_title_and_a_description), T(a_path_leaves_out_what_is_not_finite),
-      T(a_scale_maps_ends_to_ends), T(ticks_are_round_and_inside), T(an_empty_range_has_no_ticks))
+TESTS(T(markup_in_a_text_is_text), T(bytes_that_are_not_utf8_are_replaced), T(a_drawing_has_a_title_and_a_description),
+      T(a_path_leaves_out_what_is_not_finite), T(a_scale_maps_ends_to_ends), T(ticks_are_round_and_inside),
+      T(an_empty_range_has_no_ticks))
