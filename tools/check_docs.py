@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Are the documents true? Generated pages equal what the program prints, and links between pages lead somewhere.
+"""Are the documents true? Generated pages equal what the program prints, commands and options that pages name exist, links lead somewhere.
 
     check_docs.py [--program GRISTMILL] [--write]
 
@@ -58,17 +58,44 @@ def link_problems():
                 yield f"{page.relative_to(ROOT)}: {to.name} has no heading #{anchor}"
 
 
+def known_commands(program):
+    """{command: its options}, from the reference page."""
+    known, common = {}, set()
+    for section in generated(program, "commands").decode().split("\n## ")[1:]:
+        options = set(re.findall(r"^\| `(--[a-z-]+)", section, re.M))
+        name = re.match(r"gristmill (\S+)", section)
+        if name:
+            known[name[1]] = options
+        else:
+            common |= options
+    return {name: options | common | {"-f", "-h"} for name, options in known.items()} | {"step": set(), "COMMAND": common}
+
+
+def command_problems(program):
+    known = known_commands(program)
+    for page in sorted(pages()):
+        code = "\n".join(m[0] for m in FENCE.finditer(page.read_text()))
+        for command, rest in re.findall(r"(?:^|[`(;&] ?)gristmill ([A-Za-z]+)((?: [^\n`#|;&>]*)?)", code, re.M):
+            if command not in known:
+                yield f"{page.relative_to(ROOT)}: there is no command `gristmill {command}`"
+                continue
+            for option in re.findall(r"(?<=\s)(--?[a-z][a-z-]*)", rest):
+                if option not in known[command]:
+                    yield f"{page.relative_to(ROOT)}: `gristmill {command}` has no option {option}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--program")
     parser.add_argument("--write", action="store_true")
     args = parser.parse_args()
     problems = list(reference_problems(args.program, args.write)) if args.program else []
+    problems += list(command_problems(args.program)) if args.program else []
     problems += link_problems()
     for problem in problems:
         print(problem)
     if not problems:
-        print(f"docs: {sum(1 for _ in pages())} pages, links lead somewhere" + (", generated pages are current" if args.program else ""))
+        print(f"docs: {sum(1 for _ in pages())} pages, links lead somewhere" + (", generated pages are current, commands exist" if args.program else ""))
     return 1 if problems else 0
 
 

@@ -1,4 +1,4 @@
-"""The generated pages are what this program prints; links between the documents lead somewhere."""
+"""The generated pages are what this program prints, commands that pages name exist, and links between the documents lead somewhere."""
 import subprocess
 import sys
 import unittest
@@ -7,7 +7,7 @@ import gm
 
 
 class Docs(gm.Case):
-    def test_generated_pages_and_links(self):
+    def test_pages_commands_and_links(self):
         done = subprocess.run([sys.executable, str(gm.ROOT / "tools/check_docs.py"), "--program", gm.PROGRAM], capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
