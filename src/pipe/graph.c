@@ -484,40 +484,68 @@ static void add_card(gm_graph *g)
 
 /* ---- the user's steps ------------------------------------------------------------------------------------- */
 
+/* Is `from` "STEP" or "STEP.OUTPUT" of this step? A file may have such a name too ("train.py" beside a step "train"): only outputs count. */
+static bool names_output(const gm_user_step *u, const char *from, const char **out_output)
+{
+    size_t len = strlen(u->name);
+    if (strncmp(from, u->name, len) != 0) return false;
+    if (from[len] == '\0') {
+        *out_output = u->outputs_count ? u->outputs[0].name : "";
+        return true;
+    }
+    for (size_t i = 0; from[len] == '.' && i < u->outputs_count; i++)
+        if (strcmp(u->outputs[i].name, from + len + 1) == 0) {
+            *out_output = u->outputs[i].name;
+            return true;
+        }
+    return false;
+}
+
+/* "STEP.something" that is no output and no file: a mistyped output more likely than a missing file. */
+static void check_output_name(gm_graph *g, const gm_step *s, const char *from, const char *path, gm_errs *errs)
+{
+    for (size_t i = 0; i < g->spec->steps_count; i++) {
+        const gm_user_step *u = &g->spec->steps[i];
+        size_t len = strlen(u->name);
+        gm_buf names = { 0 };
+        if (strncmp(from, u->name, len) != 0 || from[len] != '.' || gm_fs_exists(path)) continue;
+        for (size_t k = 0; k < u->outputs_count; k++) gm_buf_printf(&names, "%s%s", k ? ", " : "", u->outputs[k].name);
+        gm_errs_at(errs, s->pos, GM_EINVALID, u->outputs_count ? gm_arena_printf(g->a, "Its outputs are: %s.", gm_buf_str(&names)) : "It has no outputs.",
+                   "step \"%s\" has no output \"%s\", and there is no file \"%s\"", u->name, from + len + 1, from);
+        gm_buf_clear(&names);
+        return;
+    }
+}
+
 /* `from`: a data set, "examples", "STEP", "STEP.OUTPUT", or a file beside the pipeline file. */
-static bool link_user_input(gm_graph *g, gm_step *s, const char *name, const char *from)
+static void link_user_input(gm_graph *g, gm_step *s, const char *name, const char *from, gm_errs *errs)
 {
     const gm_data_spec *d = find_data(g->spec, from);
     if (d) {
         link_data(g, s, name, d);
-        return true;
+        return;
     }
     if (strcmp(from, "examples") == 0 && gm_graph_find(g, "examples") >= 0) {
         link_step(g, s, name, "examples", "examples", "dataset");
-        return true;
+        return;
     }
     for (size_t i = 0; i < g->spec->steps_count; i++) {
-        const gm_user_step *u = &g->spec->steps[i];
-        size_t len = strlen(u->name);
-        if (strncmp(from, u->name, len) != 0 || (from[len] != '\0' && from[len] != '.')) continue;
-        if (gm_graph_find(g, u->name) < 0) return false; /* not yet added: the caller tries again later */
-        const char *output = from[len] == '.' ? from + len + 1 : u->outputs_count ? u->outputs[0].name : "";
-        link_step(g, s, name, u->name, output, "file");
-        return true;
+        const char *output = NULL;
+        if (!names_output(&g->spec->steps[i], from, &output)) continue;
+        link_step(g, s, name, g->spec->steps[i].name, output, "file");
+        return;
     }
     gm_edge *e = add_edge(g, s, name);
     e->path = gm_path_join(g->a, g->spec->base_dir, from);
-    return true;
+    check_output_name(g, s, from, e->path, errs);
 }
 
 static bool ready(const gm_graph *g, const gm_user_step *u)
 {
+    const char *output = NULL;
     for (size_t k = 0; k < u->inputs_count; k++)
-        for (size_t i = 0; i < g->spec->steps_count; i++) {
-            const char *name = g->spec->steps[i].name, *from = u->inputs[k].from;
-            size_t len = strlen(name);
-            if (strncmp(from, name, len) == 0 && (from[len] == '\0' || from[len] == '.') && gm_graph_find(g, name) < 0) return false;
-        }
+        for (size_t i = 0; i < g->spec->steps_count; i++)
+            if (names_output(&g->spec->steps[i], u->inputs[k].from, &output) && gm_graph_find(g, g->spec->steps[i].name) < 0) return false;
     return true;
 }
 
@@ -565,7 +593,7 @@ static void link_code(gm_graph *g, gm_step *s, const gm_user_step *u)
     }
 }
 
-static void add_user_step(gm_graph *g, const gm_user_step *u)
+static void add_user_step(gm_graph *g, const gm_user_step *u, gm_errs *errs)
 {
     gm_step *s = add_step(g, u->name, u->sql ? "sql" : NULL, u->pos);
     s->user = u->sql ? NULL : u;
@@ -573,7 +601,7 @@ static void add_user_step(gm_graph *g, const gm_user_step *u)
     s->timeout_seconds = u->timeout_seconds;
     s->retry = u->retry;
     user_params(g, s, u);
-    for (size_t i = 0; i < u->inputs_count; i++) (void)link_user_input(g, s, u->inputs[i].name, u->inputs[i].from);
+    for (size_t i = 0; i < u->inputs_count; i++) link_user_input(g, s, u->inputs[i].name, u->inputs[i].from, errs);
     if (!u->sql) link_code(g, s, u);
 }
 
@@ -584,7 +612,7 @@ static void add_user_steps(gm_graph *g, gm_errs *errs)
         moved = false;
         for (size_t i = 0; i < p->steps_count; i++) {
             if (gm_graph_find(g, p->steps[i].name) >= 0 || !ready(g, &p->steps[i])) continue;
-            add_user_step(g, &p->steps[i]);
+            add_user_step(g, &p->steps[i], errs);
             moved = true;
         }
     }

@@ -100,6 +100,7 @@ def main():
     if len(sys.argv) > 1:
         suite = unittest.TestSuite(t for group in suite for t in group if sys.argv[1] in t.id())
     outcome = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
-    failed, skipped = len(outcome.failures) + len(outcome.errors), len(outcome.skipped)
+    bad = {getattr(t, "test_case", t).id() for t, _ in outcome.failures + outcome.errors}  # a part of a test that failed is that test
+    failed, skipped = len(bad), len(outcome.skipped)
     print(f"{outcome.testsRun - failed - skipped} passed, {failed} failed, {skipped} skipped")
     sys.exit(1 if failed else 0)
