@@ -135,11 +135,24 @@ static size_t utf8_length(const unsigned char *s, size_t left)
     return n;
 }
 
+/* Bytes from the start that stand for themselves. */
+static size_t plain_length(const unsigned char *s, size_t left)
+{
+    size_t n = 0;
+    while (n < left && s[n] >= 0x20 && s[n] < 0x7F && s[n] != '"' && s[n] != '\\') n++;
+    return n;
+}
+
 static void quoted(gm_buf *out, const char *text)
 {
     gm_buf_char(out, '"');
     const unsigned char *s = (const unsigned char *)text;
     for (size_t left = strlen(text); left > 0;) {
+        size_t plain = plain_length(s, left);
+        if (plain) gm_buf_add(out, s, plain);
+        s += plain;
+        left -= plain;
+        if (left == 0) break;
         size_t n = utf8_length(s, left);
         if (n == 0) {
             gm_buf_text(out, "\xEF\xBF\xBD");

@@ -97,6 +97,7 @@ gm_rc gm_fs_write_atomic(const char *path, const void *bytes, size_t len, gm_err
 gm_rc gm_fs_mkdirs(const char *path, gm_err *err)
 {
     char part[PATH_MAX];
+    if (mkdir(path, 0777) == 0) return GM_OK; /* the usual case: only the last part is missing */
     size_t len = strlen(path);
     if (len == 0 || len >= sizeof(part)) return gm_err_set(err, GM_EINVALID, "the path \"%.100s\" is empty or too long", path);
     memcpy(part, path, len + 1);
@@ -112,8 +113,9 @@ gm_rc gm_fs_mkdirs(const char *path, gm_err *err)
 
 static int remove_at(int dir, const char *name)
 {
-    if (unlinkat(dir, name, 0) == 0 || errno == ENOENT) return 0;
-    if (errno != EISDIR && errno != EPERM) return -1;
+    if (unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT) return 0; /* an empty folder */
+    if (errno == ENOTDIR) return unlinkat(dir, name, 0);
+    if (errno != ENOTEMPTY && errno != EEXIST) return -1;
     int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) return -1;
     DIR *entries = fdopendir(fd);

@@ -33,44 +33,32 @@ static int64_t start_of(int64_t pid)
     return at ? strtoll(at, NULL, 10) : 0;
 }
 
-/* Only async-signal-safe calls between fork and exec. */
-static _Noreturn void become(const gm_job_spec *spec, int log_fd, int error_fd, pid_t parent)
+/* Between vfork and exec: only system calls, in memory that is still the parent's. */
+static _Noreturn void become(const gm_job_spec *spec, int log_fd, pid_t parent, volatile int *out_reason)
 {
     (void)setpgid(0, 0);
+    (void)signal(SIGPIPE, SIG_DFL); /* ignored by us; a program in a pipeline expects to end by it */
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* the runner's death is ours */
     if (getppid() != parent) _exit(127);
     int null_fd = open("/dev/null", O_RDONLY);
     if (null_fd >= 0 && dup2(null_fd, 0) >= 0 && dup2(log_fd, 1) >= 0 && dup2(log_fd, 2) >= 0 && chdir(spec->cwd) == 0)
         (void)execvpe(spec->argv[0], (char *const *)(uintptr_t)spec->argv, (char *const *)(uintptr_t)spec->env);
-    int reason = errno;
-    ssize_t n = write(error_fd, &reason, sizeof(reason));
-    (void)n; /* nobody is left to tell */
+    *out_reason = errno;
     _exit(127);
 }
 
+/* vfork: the parent waits until the program runs or could not be started, and no page of it is copied for that moment. */
 static gm_rc submit(const gm_job_spec *spec, gm_job *out, gm_err *err)
 {
-    int pipe_fds[2], reason = 0;
+    volatile int reason = 0;
     int log_fd = open(spec->log_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (log_fd < 0) return gm_err_errno(err, errno, "create", spec->log_path);
-    if (pipe2(pipe_fds, O_CLOEXEC) != 0) {
-        (void)close(log_fd);
-        return gm_err_errno(err, errno, "make a pipe for", spec->name);
-    }
-    pid_t parent = getpid(), pid = fork();
-    if (pid == 0) become(spec, log_fd, pipe_fds[1], parent);
+    pid_t parent = getpid(), pid = vfork();
+    if (pid == 0) become(spec, log_fd, parent, &reason);
+    int failed = errno;
     (void)close(log_fd);
-    (void)close(pipe_fds[1]);
-    if (pid < 0) {
-        (void)close(pipe_fds[0]);
-        return gm_err_errno(err, errno, "start a process for", spec->name);
-    }
-    (void)setpgid(pid, pid); /* both sides set it: whoever comes first */
-    ssize_t n;
-    do n = read(pipe_fds[0], &reason, sizeof(reason));
-    while (n < 0 && errno == EINTR);
-    (void)close(pipe_fds[0]);
-    if (n == (ssize_t)sizeof(reason)) {
+    if (pid < 0) return gm_err_errno(err, failed, "start a process for", spec->name);
+    if (reason) {
         (void)waitpid(pid, NULL, 0);
         gm_rc rc = gm_err_set(err, GM_EINVALID, "could not run \"%s\": %s", spec->argv[0], strerror(reason));
         gm_err_hint(err, "Check that the program is installed and on the PATH.");
