@@ -53,6 +53,7 @@ static gm_rc submit(const gm_job_spec *spec, gm_job *out, gm_err *err)
     volatile int reason = 0;
     int log_fd = open(spec->log_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (log_fd < 0) return gm_err_errno(err, errno, "create", spec->log_path);
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* what a step's program leaves behind comes to us and not to an init that may not collect it */
     pid_t parent = getpid(), pid = vfork();
     if (pid == 0) become(spec, log_fd, parent, &reason);
     int failed = errno;
@@ -68,6 +69,12 @@ static gm_rc submit(const gm_job_spec *spec, gm_job *out, gm_err *err)
     return GM_OK;
 }
 
+/* The dead of a group that are our children: see submit. */
+static void collect(int64_t group)
+{
+    while (waitpid(-(pid_t)group, NULL, WNOHANG) > 0) {}
+}
+
 static void reap(gm_job *job)
 {
     int status = 0;
@@ -78,6 +85,7 @@ static void reap(gm_job *job)
         job->state = GM_JOB_LOST;
         return;
     }
+    collect(job->id);
     job->state = GM_JOB_DONE;
     job->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     job->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
@@ -110,19 +118,25 @@ static gm_rc status(gm_job **jobs, size_t count, int timeout_ms, gm_err *err)
     return GM_OK;
 }
 
+/* The number was given to another process since: it is not for us to end. */
+static bool is_anothers(const gm_job *job)
+{
+    int64_t start = start_of(job->id);
+    return start && job->start && start != job->start;
+}
+
 static gm_rc kill_jobs(const gm_job *jobs, size_t count, gm_err *err)
 {
     (void)err;
     for (size_t i = 0; i < count; i++) {
         if (jobs[i].id <= 1) continue;
-        int64_t start = start_of(jobs[i].id);
-        if (start && jobs[i].start && start != jobs[i].start) continue; /* the number is somebody else's now */
+        if (is_anothers(&jobs[i])) continue;
         (void)kill(-(pid_t)jobs[i].id, SIGKILL);
     }
     for (size_t i = 0; i < count; i++) /* gone, or not our child: then only gone from the table matters */
-        for (int tries = 0; tries < 500 && jobs[i].id > 1 && kill(-(pid_t)jobs[i].id, 0) == 0; tries++) {
-            (void)waitpid((pid_t)jobs[i].id, NULL, WNOHANG);
-            (void)usleep(2000);
+        for (int tries = 0; tries < 1000 && jobs[i].id > 1 && !is_anothers(&jobs[i]) && kill(-(pid_t)jobs[i].id, 0) == 0; tries++) {
+            collect(jobs[i].id);
+            (void)usleep(1000);
         }
     return GM_OK;
 }
