@@ -205,7 +205,13 @@ gm_rc gm_fs_list(const char *path, gm_arena *a, const char ***out_names, size_t 
 char *gm_path_join(gm_arena *a, const char *dir, const char *name)
 {
     if (name[0] == '/' || dir[0] == '\0' || strcmp(dir, ".") == 0) return gm_arena_strdup(a, name);
-    return gm_arena_printf(a, "%s%s%s", dir, dir[strlen(dir) - 1] == '/' ? "" : "/", name);
+    size_t dir_len = strlen(dir), name_len = strlen(name);
+    char *path = gm_arena_alloc(a, dir_len + name_len + 2, 1); /* by hand: folders of many files are joined name by name */
+    if (!path) return NULL;
+    memcpy(path, dir, dir_len);
+    if (path[dir_len - 1] != '/') path[dir_len++] = '/';
+    memcpy(path + dir_len, name, name_len + 1);
+    return path;
 }
 
 const char *gm_fs_program_dir(void)

@@ -16,12 +16,12 @@ static gm_rc digest_folder(gm_store *store, const char *path, gm_arena *a, gm_ha
         gm_digest d;
         if (names[i][0] == '.' || strcmp(names[i], "__pycache__") == 0) continue;
         gm_hasher_text(h, names[i]);
-        if (gm_fs_is_dir(child)) {
+        rc = gm_stat_digest(store, child, &d, NULL, err); /* first as a file, which most are: one look at each */
+        if (!rc) {
+            gm_hasher_text(h, d.hex);
+        } else if (gm_fs_is_dir(child)) {
             gm_hasher_text(h, "folder");
             rc = digest_folder(store, child, a, h, err);
-        } else {
-            rc = gm_stat_digest(store, child, &d, NULL, err);
-            if (!rc) gm_hasher_text(h, d.hex);
         }
     }
     gm_hasher_text(h, "end");
