@@ -10,7 +10,7 @@ option(GM_FUZZ "build fuzz targets with libFuzzer" OFF)
 
 add_library(gm_flags INTERFACE)
 target_compile_options(gm_flags INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes
-  -Wmissing-prototypes -Wvla -Wundef -Wpointer-arith -Wwrite-strings -Wformat=2 -Wno-format-truncation -Werror -ffp-contract=off)
+  -Wmissing-prototypes -Wvla -Wundef -Wpointer-arith -Wwrite-strings -Wformat=2 $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation> -Werror -ffp-contract=off)
 target_compile_definitions(gm_flags INTERFACE _GNU_SOURCE GM_VERSION="${GM_VERSION}"
   GM_BUILD_LIB_DIR="${CMAKE_SOURCE_DIR}/deps/native/lib")
 target_include_directories(gm_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)

@@ -459,7 +459,7 @@ static bool check_node(checker *c, gm_expr *e)
     case GM_EXPR_BETWEEN: return check_against_others(c, e);
     case GM_EXPR_IS: return check_is(c, e);
     }
-    gm_assert(!"a node of no kind");
+    gm_assert(false && "a node of no kind");
 }
 
 static bool check(checker *c, gm_expr *e)

@@ -599,7 +599,7 @@ static gm_expr_reg *compile(evaluation *ev, const gm_expr *e)
     case GM_EXPR_BETWEEN: return between(ev, e);
     case GM_EXPR_IS: return is(ev, e);
     }
-    gm_assert(!"a node of no kind");
+    gm_assert(false && "a node of no kind");
 }
 
 static gm_expr_reg *compile_as(evaluation *ev, const gm_expr *e, gm_type want)

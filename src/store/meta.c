@@ -27,7 +27,7 @@ static gm_rc bind(gm_stmt *st, const char *types, va_list args, gm_err *err)
             b->bind_bytes(st, i + 1, raw.bytes, sizeof(raw.bytes));
             break;
         }
-        default: gm_assert(!"a type letter of meta.h");
+        default: gm_assert(false && "a type letter of meta.h");
         }
     }
     return GM_OK;

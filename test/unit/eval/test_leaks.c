@@ -26,13 +26,13 @@ static leak_case *make(void)
     gm_random_init(&r, 6);
     s.a = gm_arena_new(0);
     for (int i = 0; i < ROWS; i++) {
-        s.target[i] = gm_random_double(&r) < 0.3;
+        s.target[i] = gm_random_double(&r) < 0.3 ? 1 : 0;
         s.noise[i] = gm_random_normal(&r) + 0.5 * s.target[i];
         s.leak[i] = -10 * s.target[i] + gm_random_normal(&r);
-        s.bump[i] = s.target[i] ? gm_random_double(&r) : gm_random_double(&r) + (i % 2 ? 1.01 : -1.01); /* in the middle: not monotone */
-        s.gaps[i] = s.target[i] ? (double)NAN : gm_random_normal(&r);
+        s.bump[i] = s.target[i] > 0 ? gm_random_double(&r) : gm_random_double(&r) + (i % 2 ? 1.01 : -1.01); /* in the middle: not monotone */
+        s.gaps[i] = s.target[i] > 0 ? (double)NAN : gm_random_normal(&r);
         s.id[i] = i;
-        s.kind[i] = s.target[i] ? 1 : i % 2 ? 0 : 2;
+        s.kind[i] = s.target[i] > 0 ? 1 : i % 2 ? 0 : 2;
         (void)snprintf(room[i], sizeof(room[i]), "r%d", i);
         texts[i] = room[i];
         lens[i] = (uint32_t)strlen(room[i]);

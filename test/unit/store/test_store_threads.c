@@ -18,7 +18,7 @@ struct worker {
 static gm_rc one_step(struct worker *w, int i, gm_arena *a)
 {
     char text[64], name[32], key[32], bytes[70000];
-    gm_digest own, shared, large;
+    gm_digest own = { 0 }, shared = { 0 }, large;
     (void)snprintf(text, sizeof(text), "blob %d of %d", i, w->number);
     (void)snprintf(name, sizeof(name), "step-%d-%d", w->number, i);
     (void)snprintf(key, sizeof(key), "key-%d-%d", w->number, i);
