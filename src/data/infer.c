@@ -514,3 +514,35 @@ bool gm_rule_int(const gm_rule *r, const gm_cell *cell, int64_t *out)
     *out = us;
     return true;
 }
+
+/* ---- one value, later -------------------------------------------------------------------------------------- */
+
+static gm_form form_of(gm_type type, const char *format)
+{
+    static const struct {
+        const char *format;
+        gm_form form;
+    } times[] = { { "%d/%m/%Y", GM_FORM_TIME_DMY }, { "%m/%d/%Y", GM_FORM_TIME_MDY }, { "%d %b %Y", GM_FORM_TIME_NAMED } };
+    switch (type) {
+    case GM_TYPE_INT: return GM_FORM_THOUSANDS_INT;
+    case GM_TYPE_FLOAT: return GM_FORM_THOUSANDS_FLOAT;
+    case GM_TYPE_BOOL: return GM_FORM_BOOL;
+    case GM_TYPE_TIME:
+        for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+            if (strcmp(format, times[i].format) == 0) return times[i].form;
+        return GM_FORM_TIME;
+    default: return GM_FORM_TEXT;
+    }
+}
+
+bool gm_field_parse(gm_type type, const char *format, const char *text, double *out_number, int64_t *out_whole)
+{
+    if (!format) format = "";
+    gm_rule rule = { .form = form_of(type, format), .type = type, .separator = ',', .missing = UINT32_MAX };
+    gm_cell cell = { .text = text, .len = (uint32_t)strlen(text) };
+    if (type == GM_TYPE_FLOAT) return gm_rule_double(&rule, &cell, out_number);
+    if (type != GM_TYPE_INT && type != GM_TYPE_BOOL && type != GM_TYPE_TIME) return false;
+    if (gm_rule_int(&rule, &cell, out_whole)) return true;
+    rule.form = GM_FORM_TIME; /* whoever wrote 31/01/2013 then may write 2013-01-31 now: it can only mean one day */
+    return type == GM_TYPE_TIME && gm_rule_int(&rule, &cell, out_whole);
+}

@@ -48,6 +48,10 @@ gm_rc gm_schema_read(const gm_node *json, gm_arena *a, gm_schema *out, gm_err *e
 const gm_field *gm_schema_find(const gm_schema *s, const char *name);
 const char *gm_kind_name(gm_kind k);
 
+/* One text as a column of this type and format (gm_field.format; NULL or "" = the usual one) was read. Missing gives NaN and GM_MISSING_INT.
+ * *out_number for FLOAT, *out_whole for INT, BOOL and TIME. false when the text is no such value. */
+bool gm_field_parse(gm_type type, const char *format, const char *text, double *out_number, int64_t *out_whole);
+
 /* What changed since `expected`: a column that vanished (with a near name, when there is one) or has another type. An
  * integer column where decimals were expected is fine, and so is one that is all missing on either side. Columns that are
  * new are not reported. Each difference is added to errs; GM_EINVALID when there is any. Column order does not matter. */

@@ -2,8 +2,9 @@
 #include "pipe/conform.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "data/schema.h"
 
 enum { TEXT_MAX = 4096 };
 
@@ -26,25 +27,14 @@ static gm_rc to_text(const gm_column *c, gm_arena *a, gm_column *out, gm_err *er
     return out->dict ? GM_OK : out_of_memory(c, err);
 }
 
-/* One text as a number or a time; false when it is neither. Reading once per distinct text is enough. */
-static bool read_text(const char *text, gm_type wanted, double *number, int64_t *whole)
-{
-    char *end = NULL;
-    if (wanted == GM_TYPE_TIME) return gm_time_parse(text, whole);
-    if (wanted == GM_TYPE_BOOL && (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)) *number = text[0] == 't';
-    else *number = strtod(text, &end);
-    *whole = (int64_t)*number;
-    return !end || (end != text && *end == '\0');
-}
-
-static gm_rc from_text(const gm_column *c, gm_type wanted, gm_arena *a, gm_column *out, gm_err *err)
+static gm_rc from_text(const gm_column *c, gm_type wanted, const char *format, gm_arena *a, gm_column *out, gm_err *err)
 {
     int32_t count = c->dict->count;
     double *numbers = GM_ARENA_ARRAY(a, double, count), *f64 = GM_ARENA_ARRAY(a, double, c->rows);
     int64_t *wholes = GM_ARENA_ARRAY(a, int64_t, count);
     bool *good = GM_ARENA_ARRAY(a, bool, count);
     if (!numbers || !wholes || !good || !f64) return out_of_memory(c, err);
-    for (int32_t k = 0; k < count; k++) good[k] = read_text(c->dict->texts[k], wanted, &numbers[k], &wholes[k]);
+    for (int32_t k = 0; k < count; k++) good[k] = gm_field_parse(wanted, format, c->dict->texts[k], &numbers[k], &wholes[k]); /* once per distinct text is enough */
     int64_t *i64 = (int64_t *)(void *)f64; /* the same width: which of the two it is, the type says */
     bool float_wanted = wanted == GM_TYPE_FLOAT;
     for (int64_t i = 0; i < c->rows; i++) {
@@ -53,6 +43,23 @@ static gm_rc from_text(const gm_column *c, gm_type wanted, gm_arena *a, gm_colum
             return gm_err_set(err, GM_EINVALID, "column \"%s\" holds \"%.60s\" in row %" PRId64 "; the model knows it as %s", c->name, c->dict->texts[k], i + 1, gm_type_name(wanted));
         if (float_wanted) f64[i] = k < 0 ? (double)NAN : numbers[k];
         else i64[i] = k < 0 ? GM_MISSING_INT : wholes[k];
+    }
+    *out = (gm_column){ .name = c->name, .type = wanted, .rows = c->rows, .f64 = f64 };
+    return GM_OK;
+}
+
+/* Numbers are no times and times are no numbers, but a column without any value may be either. */
+static gm_rc no_such_value(const gm_column *c, gm_type wanted, gm_arena *a, gm_column *out, gm_err *err)
+{
+    char text[64];
+    double *f64 = GM_ARENA_ARRAY(a, double, c->rows);
+    if (!f64) return out_of_memory(c, err);
+    int64_t *i64 = (int64_t *)(void *)f64; /* as above */
+    for (int64_t i = 0; i < c->rows; i++) {
+        if (!gm_column_is_missing(c, i))
+            return gm_err_set(err, GM_EINVALID, "column \"%s\" holds \"%.60s\" in row %" PRId64 "; the model knows it as %s", c->name, gm_column_show(c, i, text, sizeof(text)), i + 1, gm_type_name(wanted));
+        if (wanted == GM_TYPE_FLOAT) f64[i] = (double)NAN;
+        else i64[i] = GM_MISSING_INT;
     }
     *out = (gm_column){ .name = c->name, .type = wanted, .rows = c->rows, .f64 = f64 };
     return GM_OK;
@@ -70,7 +77,8 @@ gm_rc gm_conform(const gm_scorer *s, const gm_table *t, gm_arena *a, gm_table *o
         gm_column *c = (gm_column *)(uintptr_t)gm_table_find(&made, s->inputs[i]); /* ours: just copied */
         if (!c || c->type == wanted) continue;
         if (wanted == GM_TYPE_STRING) rc = to_text(c, a, c, err);
-        else if (c->type == GM_TYPE_STRING) rc = from_text(c, wanted, a, c, err);
+        else if (c->type == GM_TYPE_STRING) rc = from_text(c, wanted, s->input_formats ? s->input_formats[i] : NULL, a, c, err);
+        else if (wanted == GM_TYPE_TIME || c->type == GM_TYPE_TIME) rc = no_such_value(c, wanted, a, c, err);
     }
     if (!rc) *out = made;
     return rc;

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <strings.h>
 
 static const gm_dict *class_dict(const gm_scorer *s, gm_arena *a)
 {
@@ -24,9 +25,18 @@ static int32_t answer(const gm_scorer *s, const double *p)
     return best;
 }
 
+/* name, or name_ where the rows have that column already; DuckDB tells no A from a. NULL when memory is out. */
+static const char *free_name(const gm_table *t, const char *name, gm_arena *a)
+{
+    for (size_t i = 0; name && i < t->columns_count; i++)
+        if (strcasecmp(t->columns[i].name, name) == 0) return free_name(t, gm_arena_printf(a, "%s_", name), a);
+    return name;
+}
+
 static gm_rc add_values(const gm_scorer *s, const double *p, int64_t rows, int64_t which, const char *name, gm_arena *a, gm_table *out, gm_err *err)
 {
     double *v = GM_ARENA_ARRAY(a, double, rows);
+    name = free_name(out, name, a);
     if (!v || !name) return gm_err_set(err, GM_ENOMEM, "not enough memory for %" PRId64 " predictions", rows);
     for (int64_t i = 0; i < rows; i++) v[i] = p[i * s->outputs + which];
     out->columns[out->columns_count++] = (gm_column){ .name = name, .type = GM_TYPE_FLOAT, .rows = rows, .f64 = v };
@@ -36,7 +46,8 @@ static gm_rc add_values(const gm_scorer *s, const double *p, int64_t rows, int64
 static gm_rc add_labels(const gm_scorer *s, const double *p, const double *truth, int64_t rows, const gm_dict *dict, const char *name, gm_arena *a, gm_table *out, gm_err *err)
 {
     int32_t *codes = GM_ARENA_ARRAY(a, int32_t, rows);
-    if (!codes || !dict) return gm_err_set(err, GM_ENOMEM, "not enough memory for %" PRId64 " labels", rows);
+    name = free_name(out, name, a);
+    if (!codes || !dict || !name) return gm_err_set(err, GM_ENOMEM, "not enough memory for %" PRId64 " labels", rows);
     for (int64_t i = 0; i < rows; i++) codes[i] = truth ? (int32_t)truth[i] : answer(s, p + i * s->outputs);
     out->columns[out->columns_count++] = (gm_column){ .name = name, .type = GM_TYPE_STRING, .rows = rows, .code = codes, .dict = dict };
     return GM_OK;
@@ -60,7 +71,7 @@ gm_rc gm_predictions(const gm_scorer *s, const gm_table *raw, const char *const 
     if (!rc && s->task != GM_TASK_REGRESSION) rc = add_labels(s, p, NULL, rows, dict, "label", a, &t, err);
     for (int64_t k = 0; !rc && s->task == GM_TASK_MULTICLASS && k < s->classes_count; k++)
         rc = add_values(s, p, rows, k, gm_arena_printf(a, "probability_%s", s->classes[k]), a, &t, err);
-    if (!rc && truth && s->task == GM_TASK_REGRESSION) t.columns[t.columns_count++] = (gm_column){ .name = "truth", .type = GM_TYPE_FLOAT, .rows = rows, .f64 = truth };
+    if (!rc && truth && s->task == GM_TASK_REGRESSION) t.columns[t.columns_count++] = (gm_column){ .name = free_name(&t, "truth", a), .type = GM_TYPE_FLOAT, .rows = rows, .f64 = truth };
     if (!rc && truth && s->task != GM_TASK_REGRESSION) rc = add_labels(s, p, truth, rows, dict, "truth", a, &t, err);
     if (!rc) *out = t;
     return rc;

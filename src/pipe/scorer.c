@@ -104,12 +104,18 @@ gm_rc gm_scorer_parts(const char *features_path, const char *model_path, gm_mode
     return rc;
 }
 
-/* What a foreign model's columns were in training: the graph alone cannot tell a time from a whole number. */
-static void trained_types(gm_scorer *s, const gm_node *inputs)
+/* How the columns were read in training: the graph of a foreign model cannot tell a time from a whole number, and no model 03/07 from 07/03. */
+static gm_rc trained_inputs(gm_scorer *s, const gm_node *inputs, gm_arena *a, gm_err *err)
 {
+    s->input_formats = GM_ARENA_ARRAY(a, const char *, s->inputs_count);
+    if (!s->input_formats) return gm_err_set(err, GM_ENOMEM, "not enough memory for %zu columns", s->inputs_count);
     for (size_t i = 0; inputs && i < inputs->count; i++)
-        for (size_t k = 0; k < s->inputs_count; k++)
-            if (strcmp(gm_node_str_or(inputs->items[i], "name", ""), s->inputs[k]) == 0) (void)gm_type_from_name(gm_node_str_or(inputs->items[i], "type", ""), &s->input_types[k]);
+        for (size_t k = 0; k < s->inputs_count; k++) {
+            if (strcmp(gm_node_str_or(inputs->items[i], "name", ""), s->inputs[k]) != 0) continue;
+            s->input_formats[k] = gm_node_str_or(inputs->items[i], "format", NULL);
+            if (s->ort) (void)gm_type_from_name(gm_node_str_or(inputs->items[i], "type", ""), &s->input_types[k]);
+        }
+    return GM_OK;
 }
 
 gm_rc gm_scorer_package(const char *dir, gm_arena *a, gm_scorer *out, gm_err *err)
@@ -125,7 +131,7 @@ gm_rc gm_scorer_package(const char *dir, gm_arena *a, gm_scorer *out, gm_err *er
     const char *native = gm_node_str_or(schema, "native", "model.onnx");
     rc = gm_scorer_parts(gm_path_join(a, dir, "features.json"), gm_path_join(a, dir, native), format, gm_task_from_name(gm_node_str_or(schema, "task", "")),
                          classes, classes_count, a, out, err);
-    if (!rc && out->ort) trained_types(out, gm_node_get(schema, "inputs"));
+    if (!rc) rc = trained_inputs(out, gm_node_get(schema, "inputs"), a, err);
     return gm_err_ctx(err, rc, "reading the model package \"%s\"", dir);
 }
 

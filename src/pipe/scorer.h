@@ -16,6 +16,7 @@ typedef struct gm_scorer {
     int64_t outputs;       /* values per row: 1, or classes_count for multiclass */
     const char **inputs;   /* the raw columns that it reads [inputs_count] */
     gm_type *input_types;  /* as they were in training; of a foreign model that was never packaged: as its graph takes them */
+    const char **input_formats; /* how their texts were read, see gm_field; NULL outside a package, and so may each be */
     size_t inputs_count;
 } gm_scorer;
 

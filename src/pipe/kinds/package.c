@@ -110,6 +110,7 @@ static void input_json(const packing *p, const gm_schema *schema, const char *na
     gm_json_kstr(j, "name", name);
     gm_json_kstr(j, "type", gm_type_name(type));
     gm_json_kbool(j, "required", f && f->missing == 0);
+    if (f && f->format && f->format[0]) gm_json_kstr(j, "format", f->format);
     const gm_column *c = gm_table_find(&p->train.table, name);
     if (c && type != GM_TYPE_STRING) {
         double low = INFINITY, high = -INFINITY;
