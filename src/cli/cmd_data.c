@@ -76,6 +76,10 @@ static gm_rc list_versions(gm_cli *cli, const char *name, gm_err *err)
     gm_rc rc = gm_cli_store(cli, false, &store, err);
     if (!rc) rc = gm_dataset_list(store, name, cli->a, &v, &count, err);
     gm_store_close(store);
+    if (!rc && name && count == 0) {
+        rc = gm_err_set(err, GM_ENOTFOUND, "no data set and no file \"%.60s\"", name);
+        gm_err_hint(err, "`gristmill data` lists the data sets of the runs so far.");
+    }
     if (rc) return rc;
     gm_grid *g = gm_grid_new(cli->a, 7);
     gm_buf b = { 0 };
@@ -105,7 +109,14 @@ static gm_rc list_versions(gm_cli *cli, const char *name, gm_err *err)
     return GM_OK;
 }
 
-static void print_rows(const gm_table *t, gm_arena *a)
+static bool listed(const gm_node *names, const char *name)
+{
+    for (size_t i = 0; names && i < names->count; i++)
+        if (strcmp(names->items[i]->text, name) == 0) return true;
+    return false;
+}
+
+static void print_rows(const gm_table *t, const gm_node *personal, gm_arena *a)
 {
     enum { SHOWN_MAX = 12 };
     size_t columns = t->columns_count < SHOWN_MAX ? t->columns_count : SHOWN_MAX;
@@ -117,7 +128,7 @@ static void print_rows(const gm_table *t, gm_arena *a)
         for (size_t k = 0; k < columns; k++) {
             char *text = gm_arena_alloc(a, 64, 1);
             gm_assert(text != NULL);
-            cells[k] = gm_column_show(&t->columns[k], i, text, 64);
+            cells[k] = listed(personal, t->columns[k].name) ? "(personal)" : gm_column_show(&t->columns[k], i, text, 64);
         }
         gm_grid_add(g, cells);
     }
@@ -149,7 +160,9 @@ static gm_rc show_quarantine(gm_cli *cli, const char *name, int64_t rows, gm_err
         if (!rc) rc = gm_data_read(engine, path, NULL, 0, rows, cli->a, &t, err);
         if (rc) break;
         printf("%s%s%s\n", gm_term_bold(), steps[i].name, gm_term_plain());
-        print_rows(&t, cli->a);
+        gm_node *fields = NULL;
+        if (gm_json_read(step.key_fields, strlen(step.key_fields), "key", cli->a, &fields, NULL)) fields = NULL;
+        print_rows(&t, gm_node_get(gm_node_get(fields, "params"), "personal"), cli->a);
         shown++;
     }
     gm_engine_close(engine);

@@ -123,7 +123,15 @@ static gm_rc export_package(gm_cli *cli, const char *dir, gm_err *err)
     return GM_OK;
 }
 
-static void models_json(const gm_model_version *v, size_t count)
+static void put_json(const char *key, const char *text, gm_arena *a, gm_json *j)
+{
+    gm_node *n = NULL;
+    if (!text || !text[0] || gm_json_read(text, strlen(text), key, a, &n, NULL)) return;
+    gm_json_key(j, key);
+    gm_node_json(n, j);
+}
+
+static void models_json(const gm_model_version *v, size_t count, gm_arena *a)
 {
     gm_buf b = { 0 };
     gm_json j;
@@ -138,11 +146,28 @@ static void models_json(const gm_model_version *v, size_t count)
         gm_json_kstr(&j, "aliases", v[i].aliases);
         gm_json_kint(&j, "run", v[i].run_id);
         gm_json_kint(&j, "created_us", v[i].created_us);
+        put_json("tags", v[i].tags_json, a, &j);
+        put_json("metrics", v[i].metrics_json, a, &j);
         gm_json_object_end(&j);
     }
     gm_json_array_end(&j);
     printf("%s\n", gm_buf_str(&b));
     gm_buf_clear(&b);
+}
+
+/* All models, the versions of one, or the one version that "flights/2" or "flights@champion" names. */
+static gm_rc list_versions(gm_cli *cli, gm_store *store, gm_model_version **out, size_t *out_count, gm_err *err)
+{
+    const char *ref = cli->operands_count ? cli->operands[0] : NULL;
+    if (!ref || !strpbrk(ref, "/@:")) {
+        gm_rc rc = gm_model_list(store, ref, cli->a, out, out_count, err);
+        gm_model_version none;
+        return !rc && ref && *out_count == 0 ? gm_model_resolve(store, ref, cli->a, &none, err) : rc; /* says which names there are */
+    }
+    *out = GM_ARENA_NEW(cli->a, gm_model_version);
+    if (!*out) return gm_err_set(err, GM_ENOMEM, "not enough memory for a version");
+    *out_count = 1;
+    return gm_model_resolve(store, ref, cli->a, *out, err);
 }
 
 static gm_rc models(gm_cli *cli, const void *conf, gm_err *err)
@@ -155,11 +180,11 @@ static gm_rc models(gm_cli *cli, const void *conf, gm_err *err)
     if (o->export[0]) return export_package(cli, o->export, err);
     gm_rc rc = gm_cli_store(cli, write, &store, err);
     if (!rc && write) rc = change(cli, store, o, err);
-    else if (!rc) rc = gm_model_list(store, cli->operands_count ? cli->operands[0] : NULL, cli->a, &v, &count, err);
+    else if (!rc) rc = list_versions(cli, store, &v, &count, err);
     gm_store_close(store);
     if (rc || write) return rc;
     if (cli->common->json) {
-        models_json(v, count);
+        models_json(v, count, cli->a);
         return GM_OK;
     }
     gm_grid *g = gm_grid_new(cli->a, 8);

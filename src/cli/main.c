@@ -1,4 +1,5 @@
 /* main.c - the program's entry: find the command, read its options, run it, report what failed. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,6 +88,7 @@ static gm_rc defaults(const gm_param *params, gm_arena *a, void *conf, gm_err *e
 
 static int report(gm_cli *cli, gm_rc rc, const gm_err *err, bool json)
 {
+    (void)fflush(stdout); /* what was said before stands before the error, also in a file; main looks at the stream's state */
     for (size_t i = 0; i < cli->errs.count; i++) gm_print_error(&cli->errs.items[i], json);
     if (cli->errs.dropped) fprintf(stderr, "... and %zu more mistakes\n", cli->errs.dropped);
     if (!rc) return cli->exit_code;
@@ -139,7 +141,8 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     int code = run_command((const gm_command *)item, argc > 2 ? argc - 2 : 0, argv + 2);
-    if (fflush(stdout) != 0 && code == 0) {
+    errno = 0;
+    if ((fflush(stdout) != 0 || ferror(stdout)) && code == 0 && errno != EPIPE) { /* EPIPE: the reader had enough */
         fputs("gristmill: could not write the answer\n", stderr);
         code = gm_rc_exit_code(GM_EIO);
     }

@@ -67,10 +67,13 @@ static void gate_rows(gm_grid *g, const gm_node *gates, bool registered_again)
     for (size_t i = 0; gates && i < gates->count; i++) {
         char observed[32];
         const char *verdict = gm_node_str_or(gates->items[i], "verdict", "");
-        if (registered_again && strcmp(verdict, "first") == 0) verdict = "same model";
+        const char *detail = gm_node_str_or(gates->items[i], "detail", "");
+        if (registered_again && strcmp(verdict, "first") == 0) {
+            verdict = "same model";
+            detail = "it is the champion";
+        }
         bool ok = strcmp(verdict, "fail") != 0;
-        gm_grid_add(g, (const char *[]){ ok ? "+" : "x", gm_node_str_or(gates->items[i], "text", ""), verdict, number(gm_node_double_or(gates->items[i], "observed", (double)NAN), observed),
-                                         gm_node_str_or(gates->items[i], "detail", "") });
+        gm_grid_add(g, (const char *[]){ ok ? "+" : "x", gm_node_str_or(gates->items[i], "text", ""), verdict, number(gm_node_double_or(gates->items[i], "observed", (double)NAN), observed), detail });
     }
 }
 

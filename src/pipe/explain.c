@@ -16,10 +16,16 @@ static void scalar(gm_buf *out, const char *text)
         gm_buf_text(out, text);
         return;
     }
+    if (strpbrk(text, "\n\t\r")) { /* single quotes would fold them; JSON's escapes are YAML's */
+        gm_json j;
+        gm_json_init(&j, out, false);
+        gm_json_str(&j, text);
+        return;
+    }
     gm_buf_char(out, '\'');
     for (const char *c = text; *c; c++) {
         if (*c == '\'') gm_buf_char(out, '\'');
-        gm_buf_char(out, *c == '\n' || *c == '\t' ? ' ' : *c);
+        gm_buf_char(out, *c);
     }
     gm_buf_char(out, '\'');
 }
@@ -55,11 +61,17 @@ static void flow(gm_buf *out, const gm_node *n)
     gm_buf_text(out, n->kind == GM_NODE_SEQ ? "]" : " }");
 }
 
+/* Text inside a comment: on its one line. */
+static void remark(gm_buf *out, const char *text)
+{
+    for (const char *c = text; *c; c++) gm_buf_char(out, *c == '\n' || *c == '\r' ? ' ' : *c);
+}
+
 static void comment(gm_buf *out, const char *reason)
 {
     if (!reason || !reason[0]) return;
     gm_buf_text(out, "  # ");
-    for (const char *c = reason; *c; c++) gm_buf_char(out, *c == '\n' ? ' ' : *c);
+    remark(out, reason);
 }
 
 static void data(const gm_spec *s, gm_buf *out)
@@ -113,8 +125,15 @@ static void target(const gm_spec *s, gm_buf *out)
     comment(out, s->task_reason);
     if (s->classes_count) {
         gm_buf_text(out, "\n# classes: ");
-        for (size_t i = 0; i < s->classes_count; i++) gm_buf_printf(out, "%s%s", i ? ", " : "", s->classes[i]);
-        if (s->task == GM_TASK_BINARY) gm_buf_printf(out, "; positive is \"%s\"", s->classes[s->classes_count - 1]);
+        for (size_t i = 0; i < s->classes_count; i++) {
+            if (i) gm_buf_text(out, ", ");
+            remark(out, s->classes[i]);
+        }
+        if (s->task == GM_TASK_BINARY) {
+            gm_buf_text(out, "; positive is \"");
+            remark(out, s->classes[s->classes_count - 1]);
+            gm_buf_char(out, '"');
+        }
     }
     gm_buf_char(out, '\n');
 }
@@ -130,6 +149,18 @@ static void default_transforms(const gm_use_spec *u, gm_buf *out)
     }
 }
 
+/* In the largest unit that gives a whole number. */
+static void duration(gm_buf *out, double seconds)
+{
+    static const struct {
+        const char *name;
+        double seconds;
+    } units[] = { { " days", 86400 }, { "h", 3600 }, { "m", 60 }, { "s", 0 } };
+    size_t i = 0;
+    while (units[i].seconds > 0 && fmod(seconds, units[i].seconds) != 0) i++;
+    gm_buf_printf(out, ", within: %g%s", units[i].seconds > 0 ? seconds / units[i].seconds : seconds, units[i].name);
+}
+
 static void features(const gm_spec *s, gm_buf *out)
 {
     gm_buf_text(out, "features:\n  of: ");
@@ -141,7 +172,7 @@ static void features(const gm_spec *s, gm_buf *out)
         scalar(out, s->joins[i].dataset);
         gm_buf_text(out, ": { by: ");
         list(out, s->joins[i].by.items, s->joins[i].by.count);
-        if (s->joins[i].within_seconds > 0) gm_buf_printf(out, ", within: %gs", s->joins[i].within_seconds);
+        if (s->joins[i].within_seconds > 0) duration(out, s->joins[i].within_seconds);
         gm_buf_text(out, " }\n");
     }
     if (s->adds_count) gm_buf_text(out, "  add:\n");
@@ -159,10 +190,20 @@ static void features(const gm_spec *s, gm_buf *out)
         gm_buf_printf(out, "  # %s; ", gm_kind_name(s->uses[i].kind));
         if (s->uses[i].transform) gm_buf_text(out, "transforms below");
         else default_transforms(&s->uses[i], out);
-        if (s->uses[i].reason && s->uses[i].reason[0]) gm_buf_printf(out, " (%s)", s->uses[i].reason);
+        if (s->uses[i].reason && s->uses[i].reason[0]) {
+            gm_buf_text(out, " (");
+            remark(out, s->uses[i].reason);
+            gm_buf_char(out, ')');
+        }
         gm_buf_char(out, '\n');
     }
-    for (size_t i = 0; i < s->drops_count; i++) gm_buf_printf(out, "    # not %s: %s\n", s->drops[i].name, s->drops[i].reason);
+    for (size_t i = 0; i < s->drops_count; i++) {
+        gm_buf_text(out, "    # not ");
+        remark(out, s->drops[i].name);
+        gm_buf_text(out, ": ");
+        remark(out, s->drops[i].reason);
+        gm_buf_char(out, '\n');
+    }
     if (s->transforms && s->transforms->count) gm_buf_text(out, "  transform:\n");
     for (size_t i = 0; s->transforms && i < s->transforms->count; i++) {
         gm_buf_text(out, "    ");
@@ -193,9 +234,9 @@ static void train(const gm_spec *s, gm_buf *out)
         }
         gm_buf_char(out, '\n');
     }
-    gm_buf_printf(out, "  search: %" PRId64 " trials\n  metric: %s", s->trials, s->metric);
+    gm_buf_printf(out, "  search: %" PRId64 " trial%s\n  metric: %s", s->trials, s->trials == 1 ? "" : "s", s->metric);
     comment(out, s->metric_reason);
-    gm_buf_printf(out, "\n  seed: %" PRIu64 "\n  threads: %" PRId64 "\n", s->seed, s->threads);
+    gm_buf_printf(out, "\n  seed: %" PRId64 "\n  threads: %" PRId64 "\n", (int64_t)s->seed, s->threads);
 }
 
 void gm_spec_explain(const gm_spec *s, gm_buf *out)
@@ -209,7 +250,7 @@ void gm_spec_explain(const gm_spec *s, gm_buf *out)
         features(s, out);
         train(s, out);
         gm_buf_text(out, "gates:");
-        comment(out, s->gates_inferred ? "none given: a new version must not be worse than the champion" : NULL);
+        comment(out, s->gates_inferred ? "none given: a new version must not be clearly worse than the champion" : NULL);
         gm_buf_char(out, '\n');
         for (size_t i = 0; i < s->gates_count; i++) {
             gm_buf_text(out, "  - ");

@@ -37,6 +37,7 @@ typedef struct gm_step {
     int64_t retry;
     gm_pos pos;
     /* While planning and running. */
+    bool remake;               /* an output in the cache is damaged: run it although its key is known */
     gm_step_state state;
     const char *key, *key_fields; /* hex; JSON object of the fields               */
     gm_artifacts outputs;

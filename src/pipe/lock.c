@@ -24,7 +24,7 @@ static void put_step(const gm_step *s, gm_json *j)
 gm_rc gm_lock_write(const gm_run_result *r, gm_err *err)
 {
     const gm_spec *p = r->graph.spec;
-    const char *path = gm_path_join(p->a, p->base_dir, "gristmill.lock");
+    const char *path = gm_path_join(p->a, p->base_dir, gm_arena_printf(p->a, "%s.lock", gm_spec_stem(p)));
     gm_buf b = { 0 }, before = { 0 };
     gm_json j;
     gm_json_init(&j, &b, true);

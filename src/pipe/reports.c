@@ -234,6 +234,14 @@ static bool is_written(const char *path)
     return stat(path, &st) == 0 && st.st_size > 0;
 }
 
+/* reports/ for gristmill.yaml, reports-NAME/ for NAME.yaml. */
+static const char *reports_dir(const gm_spec *s)
+{
+    const char *stem = gm_spec_stem(s);
+    bool usual = strcmp(stem, "gristmill") == 0;
+    return gm_path_join(s->a, s->base_dir, usual ? "reports" : gm_arena_printf(s->a, "reports-%s", stem));
+}
+
 gm_rc gm_reports_write(gm_store *store, const gm_run_result *r, const char **out_dir, gm_err *err)
 {
     const gm_graph *g = &r->graph;
@@ -242,7 +250,7 @@ gm_rc gm_reports_write(gm_store *store, const gm_run_result *r, const char **out
     gm_node *root = NULL;
     *out_dir = NULL;
     if (package < 0 || !gm_step_output(&g->steps[package], "package")) return GM_OK;
-    const char *dir = gm_path_join(g->a, g->spec->base_dir, "reports"), *md = gm_path_join(g->a, dir, "model_card.md"), *html = gm_path_join(g->a, dir, "model_card.html");
+    const char *dir = reports_dir(g->spec), *md = gm_path_join(g->a, dir, "model_card.md"), *html = gm_path_join(g->a, dir, "model_card.html");
     bool nothing_new = r->done == 0 && r->failed == 0 && is_written(md) && is_written(html);
     gm_rc rc = gm_fs_mkdirs(dir, err);
     if (!rc && !nothing_new) {

@@ -101,7 +101,7 @@ static gm_rc take_cached(gm_runner *r, gm_step *s, bool *out_hit, gm_err *err)
 {
     gm_err miss;
     *out_hit = false;
-    if (!s->cacheable || r->o->force) return GM_OK;
+    if (!s->cacheable || r->o->force || s->remake) return GM_OK;
     gm_rc rc = gm_action_get(r->store, s->key, r->a, &s->outputs, &s->record, &miss);
     if (rc == GM_ENOTFOUND) return GM_OK;
     if (rc) {
@@ -142,6 +142,36 @@ static void fail_step(gm_runner *r, gm_step *s, const gm_err *err)
     if (!r->failed) r->first = *err;
     r->failed = true;
     tell_finished(r, s);
+}
+
+/* The step whose output an edge carries: a check without broken rows hands on what it was given. */
+static gm_step *maker_of(gm_graph *g, const gm_edge *e)
+{
+    gm_step *s = &g->steps[e->from];
+    if (gm_step_output(s, e->output)) return s;
+    for (size_t i = 0; i < s->inputs_count; i++)
+        if (strcmp(s->inputs[i].name, "data") == 0 && s->inputs[i].from >= 0) return maker_of(g, &s->inputs[i]);
+    return s;
+}
+
+/* A damaged input that a cached step made is made again, once. true: the step waits for it. */
+static bool remake_inputs(gm_runner *r, gm_step *s)
+{
+    bool any = false;
+    for (size_t i = 0; i < s->inputs_count; i++) {
+        const gm_edge *e = &s->inputs[i];
+        const char *path = NULL;
+        if (e->from < 0) continue;
+        gm_step *maker = maker_of(r->g, e);
+        bool damaged = strcmp(e->type, "package") == 0 || gm_blob_path(r->store, &e->digest, r->a, &path, NULL) == GM_ECORRUPT;
+        if (!damaged || maker->state != GM_STEP_CACHED || maker->remake) continue;
+        maker->remake = true;
+        maker->state = GM_STEP_WAITING;
+        r->result->cached--;
+        any = true;
+        if (r->o->watch.note) r->o->watch.note(r->o->watch.ctx, maker, gm_arena_printf(r->a, "warning: an output of \"%s\" is damaged in the store; the step runs again", maker->name));
+    }
+    return any;
 }
 
 /* Decide about one waiting step. *out_moved: something changed, look again. */
@@ -186,6 +216,10 @@ static gm_rc advance(gm_runner *r, size_t index, wave *w, bool *out_moved, gm_er
     if (w->count == w->max || r->failed) return GM_OK;
     s->reason = why_it_runs(r, s);
     rc = gm_attempt_start(r, index, 1, &w->attempts[w->count], &step_err);
+    if (rc == GM_ECORRUPT && remake_inputs(r, s)) {
+        *out_moved = true;
+        return GM_OK;
+    }
     if (rc) {
         fail_step(r, s, &step_err);
         *out_moved = true;

@@ -138,6 +138,9 @@ typedef struct gm_spec {
     double keep_seconds;
 } gm_spec;
 
+/* "gristmill" of path/gristmill.yaml: names what a run leaves beside the file. In s->a. */
+const char *gm_spec_stem(const gm_spec *s);
+
 /* Read the file. Errors are all in errs; then the result is GM_EINVALID (or GM_ENOTFOUND when there is no file). */
 gm_rc gm_spec_read(const char *path, gm_arena *a, gm_spec *out, gm_errs *errs);
 

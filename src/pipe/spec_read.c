@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/fs.h"
+#include "pipe/names.h"
 #include "pipe/sections.h"
 #include "pipe/spec.h"
 #include "train/trainer.h"
@@ -285,6 +286,7 @@ static void read_one_try(gm_spec *s, const gm_node *n, gm_errs *errs)
     *t = (gm_try_spec){ .name = map ? n->keys[0] : n->text, .pos = map ? n->key_pos[0] : n->pos };
     gm_err err;
     if (is_step(s, t->name)) {
+        if (map) gm_errs_at(errs, n->items[0]->pos, GM_EINVALID, "Write them under `params:` of the step.", "a step takes no parameters here");
         s->tries_count++;
         return;
     }
@@ -416,6 +418,12 @@ static bool refuse_later_sections(const gm_node *root, gm_errs *errs)
     return any;
 }
 
+const char *gm_spec_stem(const gm_spec *s)
+{
+    const char *slash = strrchr(s->file, '/'), *name = slash ? slash + 1 : s->file, *dot = strrchr(name, '.');
+    return gm_arena_strndup(s->a, name, dot && dot != name ? (size_t)(dot - name) : strlen(name));
+}
+
 gm_rc gm_spec_read(const char *path, gm_arena *a, gm_spec *out, gm_errs *errs)
 {
     static const char *const later[] = { "deploy", "monitor", "retrain", NULL };
@@ -463,6 +471,7 @@ gm_rc gm_spec_read(const char *path, gm_arena *a, gm_spec *out, gm_errs *errs)
         s.keep_runs = kc.runs;
         s.keep_seconds = kc.age;
     }
+    gm_names_check(&s, errs);
     if (!s.data_count && !s.steps_count)
         gm_errs_at(errs, root->pos, GM_EINVALID, "The smallest file has two lines: `data: data.csv` and `target: column`.", "the file names neither data nor steps");
     if (s.data_count && !s.target_text && !s.steps_count)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "eval/evaluate.h"
+#include "pipe/names.h"
 #include "pipe/scorer.h"
 #include "pipe/spec.h"
 #include "train/trainer.h"
@@ -44,7 +45,11 @@ static gm_column column_of(const char *name, gm_type type)
 gm_rc gm_spec_columns(const gm_spec *s, bool with_adds, gm_table *out, gm_err *err)
 {
     size_t count = s->adds_count;
-    for (size_t i = 0; i < s->data_count; i++) count += s->data[i].schema ? s->data[i].schema->count : 0;
+    if (s->primary && s->primary->schema) count += s->primary->schema->count;
+    for (size_t i = 0; i < s->joins_count; i++) {
+        const gm_data_spec *d = find_data((gm_spec *)(uintptr_t)s, s->joins[i].dataset);
+        count += d && d->schema ? d->schema->count : 0;
+    }
     gm_table t = { .columns = GM_ARENA_ARRAY(s->a, gm_column, count) };
     if (!t.columns) return gm_err_set(err, GM_ENOMEM, "not enough memory for %zu columns", count);
     for (size_t k = 0; s->primary && s->primary->schema && k < s->primary->schema->count; k++)
@@ -144,6 +149,12 @@ static void resolve_joins(gm_spec *s, gm_errs *errs)
             gm_errs_at(errs, j->pos, GM_EINVALID, "Add it under `data:`.", "no data set \"%s\"", j->dataset);
             continue;
         }
+        if (d == s->primary) {
+            gm_errs_at(errs, j->pos, GM_EINVALID, "Its columns are there already, and the target among them.", "data \"%s\" cannot be joined to itself", d->name);
+            continue;
+        }
+        if (!j->by.count && (!d->time || !s->primary->time))
+            gm_errs_at(errs, j->pos, GM_EINVALID, "Name columns under `by`, or give both data sets a `time`.", "the join of \"%s\" names no columns", d->name);
         for (size_t k = 0; k < j->by.count; k++) {
             need_column(s->primary->schema, s->primary->name, j->by.items[k], j->pos, errs);
             need_column(d->schema, d->name, j->by.items[k], j->pos, errs);
@@ -217,14 +228,15 @@ static const gm_node *leak_of(const gm_node *inspect, const char *name)
 }
 
 /* Columns nobody named: useful ones become features, the others are dropped, each for a stated reason. */
-static void infer_column(gm_spec *s, const char *name, const gm_field *f, const gm_node *inspect, bool joined)
+static void infer_column(gm_spec *s, const gm_data_spec *d, const char *name, const gm_field *f, const gm_node *inspect)
 {
+    bool joined = d != s->primary;
     const gm_node *leak = joined ? NULL : leak_of(inspect, name);
     if (listed(&s->drop_names, name)) drop(s, name, "the file drops it");
     else if (!joined && in_list(gm_node_get(inspect, "columns"), name)) drop(s, name, "the target is made of it");
     else if (leak) drop(s, name, gm_arena_printf(s->a, "LEAK? %s", gm_node_str_or(leak, "evidence", "")));
     else if (!joined && s->primary->time && strcmp(name, s->primary->time) == 0) drop(s, name, "the event time: it orders the rows, and later times were never seen in training");
-    else if (!joined && listed(&s->primary->personal, name)) drop(s, name, "marked personal");
+    else if (listed(&d->personal, f->name)) drop(s, name, "marked personal");
     else if (f->kind == GM_KIND_ID) drop(s, name, gm_arena_printf(s->a, "an ID: %s", f->reason));
     else if (f->kind == GM_KIND_TEXT) drop(s, name, gm_arena_printf(s->a, "free text: %s", f->reason));
     else if (f->kind == GM_KIND_CONSTANT) drop(s, name, "the same value in every row");
@@ -234,21 +246,22 @@ static void infer_column(gm_spec *s, const char *name, const gm_field *f, const 
 
 static void infer_features(gm_spec *s, const gm_node *inspect)
 {
-    for (size_t i = 0; i < s->primary->schema->count; i++) infer_column(s, s->primary->schema->fields[i].name, &s->primary->schema->fields[i], inspect, false);
+    for (size_t i = 0; i < s->primary->schema->count; i++) infer_column(s, s->primary, s->primary->schema->fields[i].name, &s->primary->schema->fields[i], inspect);
     for (size_t k = 0; k < s->joins_count; k++) {
         const gm_data_spec *d = find_data(s, s->joins[k].dataset);
         for (size_t i = 0; d && i < d->schema->count; i++) {
             const gm_field *f = &d->schema->fields[i];
             bool own = (d->time && strcmp(f->name, d->time) == 0) || listed(&s->joins[k].by, f->name);
-            if (!own) infer_column(s, gm_arena_printf(s->a, "%s.%s", d->name, f->name), f, inspect, true);
+            if (!own) infer_column(s, d, gm_arena_printf(s->a, "%s.%s", d->name, f->name), f, inspect);
         }
     }
     for (size_t i = 0; i < s->adds_count; i++) use(s, s->adds[i].name, NULL, &s->adds[i], "added", s->adds[i].pos);
 }
 
-static gm_pos use_pos(const gm_spec *s, size_t i)
+/* Where entry i of `features: use:` or `drop:` stands. */
+static gm_pos entry_pos(const gm_spec *s, const char *key, size_t i)
 {
-    const gm_node *list = gm_node_get(gm_node_get(s->root, "features"), "use");
+    const gm_node *list = gm_node_get(gm_node_get(s->root, "features"), key);
     if (list && list->kind == GM_NODE_SEQ && i < list->count) return list->items[i]->pos;
     return list ? list->pos : s->target_pos;
 }
@@ -257,16 +270,20 @@ static void named_features(gm_spec *s, const gm_table *columns, const gm_node *i
 {
     for (size_t i = 0; i < s->use_names.count; i++) {
         const char *name = s->use_names.items[i];
+        const gm_pos pos = entry_pos(s, "use", i);
         const gm_named_expr *added = NULL;
+        bool again = false;
+        for (size_t k = 0; k < i; k++) again = again || strcmp(s->use_names.items[k], name) == 0;
         for (size_t k = 0; k < s->adds_count; k++)
             if (strcmp(s->adds[k].name, name) == 0) added = &s->adds[k];
         const gm_field *f = added ? NULL : field_of(s, name);
         const gm_node *leak = added ? NULL : leak_of(inspect, name);
-        if (!added && !f) no_column(columns, name, use_pos(s, i), errs);
-        else if (f && f->kind == GM_KIND_EMPTY) gm_errs_at(errs, use_pos(s, i), GM_EINVALID, "Take it out of `use`.", "column \"%s\" has no value in any row", name);
+        if (again) gm_errs_at(errs, pos, GM_EINVALID, "Take one of them out.", "feature \"%s\" is named twice", name);
+        else if (!added && (!f || !gm_table_find(columns, name))) no_column(columns, name, pos, errs);
+        else if (f && f->kind == GM_KIND_EMPTY) gm_errs_at(errs, pos, GM_EINVALID, "Take it out of `use`.", "column \"%s\" has no value in any row", name);
         else if (!added && in_list(gm_node_get(inspect, "columns"), name))
-            gm_errs_at(errs, use_pos(s, i), GM_EINVALID, "A feature must be known before the target is.", "the target is made of column \"%s\"; it cannot be a feature", name);
-        else use(s, name, f, added, leak ? gm_arena_printf(s->a, "LEAK? %s", gm_node_str_or(leak, "evidence", "")) : "named in the file", use_pos(s, i));
+            gm_errs_at(errs, pos, GM_EINVALID, "A feature must be known before the target is.", "the target is made of column \"%s\"; it cannot be a feature", name);
+        else use(s, name, f, added, leak ? gm_arena_printf(s->a, "LEAK? %s", gm_node_str_or(leak, "evidence", "")) : "named in the file", pos);
     }
 }
 
@@ -286,7 +303,11 @@ static void resolve_features(gm_spec *s, const gm_node *inspect, gm_errs *errs)
         if (gm_table_find(&columns, s->adds[i].name))
             gm_errs_at(errs, s->adds[i].pos, GM_EINVALID, "Give the added feature a name of its own.", "there is already a column \"%s\"", s->adds[i].name);
     }
-    if (errs->count > before || gm_spec_columns(s, true, &all, &err)) return;
+    if (errs->count > before) return;
+    if (gm_spec_columns(s, true, &all, &err)) {
+        gm_errs_add(errs, &err);
+        return;
+    }
     s->uses = GM_ARENA_ARRAY(s->a, gm_use_spec, all.columns_count + s->use_names.count);
     s->drops = GM_ARENA_ARRAY(s->a, gm_drop_spec, all.columns_count + 1);
     if (!s->uses || !s->drops) return;
@@ -294,7 +315,7 @@ static void resolve_features(gm_spec *s, const gm_node *inspect, gm_errs *errs)
     else infer_features(s, inspect);
     for (size_t i = 0; s->transforms && i < s->transforms->count; i++)
         if (!gm_table_find(&all, s->transforms->keys[i])) no_column(&all, s->transforms->keys[i], s->transforms->key_pos[i], errs);
-    for (size_t i = 0; i < s->drop_names.count; i++) no_column(&all, s->drop_names.items[i], s->target_pos, errs);
+    for (size_t i = 0; i < s->drop_names.count; i++) no_column(&all, s->drop_names.items[i], entry_pos(s, "drop", i), errs);
     if (s->uses_count == 0 && errs->count == before)
         gm_errs_at(errs, s->target_pos, GM_EINVALID, "`gristmill explain` says why each column was dropped; name features under `features: use:`.", "no column is left to be a feature");
 }
@@ -332,6 +353,7 @@ static void resolve_split(gm_spec *s, const gm_node *inspect, gm_errs *errs)
         p->reason = "as the file says";
     }
     if (strcmp(p->by, "time") == 0 && !p->column) p->column = time;
+    if (strcmp(p->by, "time") == 0 && !s->primary->time) s->primary->time = p->column; /* then it also orders what the gates compare */
     if (strcmp(p->by, "time") == 0 && !p->column) gm_errs_at(errs, pos, GM_EINVALID, "Add `time: COLUMN` to the data set.", "a split by time needs a time column");
     if (strcmp(p->by, "group") == 0 && !p->column) gm_errs_at(errs, pos, GM_EINVALID, "Write { by: group, column: COLUMN }.", "a split by group needs a column");
     if (strcmp(p->by, "stratified") == 0 && s->task == GM_TASK_REGRESSION) gm_errs_at(errs, pos, GM_EINVALID, "Use random or time.", "a stratified split needs classes");
@@ -418,7 +440,7 @@ static void resolve_gates(gm_spec *s, gm_errs *errs)
         s->gates_count = 1;
         s->gate_texts = GM_ARENA_ARRAY(s->a, const char *, 1);
         bool higher = gm_registry_find(&gm_metrics, s->metric, &item, NULL) == GM_OK && ((const gm_metric *)item)->higher_is_better;
-        if (s->gate_texts) s->gate_texts[0] = gm_arena_printf(s->a, "%s %s champion", s->metric, higher ? ">=" : "<=");
+        if (s->gate_texts) s->gate_texts[0] = gm_arena_printf(s->a, higher ? "%s >= champion - 0.005" : "%s <= champion * 1.01", s->metric);
         return;
     }
     if (s->gates->kind != GM_NODE_SEQ || gm_spec_columns(s, false, &columns, &err)) return;
@@ -434,6 +456,7 @@ gm_rc gm_spec_resolve(gm_spec *s, const gm_node *inspect, gm_errs *errs)
     for (size_t i = 0; i < s->data_count; i++) resolve_data(s, &s->data[i], errs);
     if (!inspect) return errs->count > before ? errs->items[before].rc : GM_OK;
     resolve_joins(s, errs);
+    gm_names_check_columns(s, errs);
     if (errs->count > before) return errs->items[before].rc; /* the rest would only repeat these */
     resolve_target(s, inspect, errs);
     resolve_features(s, inspect, errs);

@@ -240,7 +240,7 @@ static gm_rc resolve_work(gm_tx *tx, void *ctx, gm_err *err)
     rc = call->ref.alias[0] ? gm_err_set(err, GM_ENOTFOUND, "model \"%s\" has no alias \"%s\"", call->ref.name, call->ref.alias)
                             : gm_err_set(err, GM_ENOTFOUND, "model \"%s\" has no version %lld", call->ref.name,
                                          (long long)call->ref.version);
-    gm_err_hint(err, "Its newest version is %lld; `gristmill models show %s` lists all.", (long long)known, call->ref.name);
+    gm_err_hint(err, "Its newest version is %lld; `gristmill models %s` lists all.", (long long)known, call->ref.name);
     return rc;
 }
 

@@ -85,6 +85,50 @@ class Cache(gm.Case):
         result = p.gm("run", "--force", "--json")
         self.assertIn(result.code, (0, 9), result)  # made again, or refused: never silently read
 
+    def test_two_files_in_one_folder_keep_apart(self):
+        p = self.project(YAML, **{"t.csv": gm.churn(), "other.yaml": "pipeline: other\n" + YAML})
+        self.ok(p.gm("run"))
+        lock, card = p.read("gristmill.lock"), p.read("reports/model_card.md")
+        self.ok(p.gm("run", "-f", "other.yaml"))
+        self.assertEqual((p.read("gristmill.lock"), p.read("reports/model_card.md")), (lock, card))
+        self.assertIn("other", p.read("reports-other/model_card.md"))
+        shown = self.ok(p.gm("models", "other/1", "--json")).json()
+        self.assertEqual([m["version"] for m in shown], [1])
+        self.assertIsInstance(shown[0]["metrics"]["validation"], float)
+
+    def test_a_damaged_small_blob_is_made_again(self):
+        p = self.project(YAML, **{"t.csv": gm.churn(300)})
+        self.ok(p.gm("run"))
+        before = p.digests()
+        for pack in (p.dir / ".gristmill/packs").iterdir():
+            if pack.is_file():
+                os.chmod(pack, 0o644)
+                data = bytearray(pack.read_bytes())
+                for at in range(200, len(data), 997):  # some byte of most blobs
+                    data[at] ^= 1
+                pack.write_bytes(data)
+        self.fails(p.gm("fsck"), 9, "corrupt")
+        result = p.gm("run", "--force")
+        self.assertEqual(result.code, 0, result)
+        self.assertEqual(before, p.digests())
+        self.assertEqual(self.ok(p.gm("run", "--json")).json()["message"], "")
+
+    def test_a_damaged_input_is_made_again_by_the_step_that_made_it(self):
+        p = self.project(YAML, **{"t.csv": gm.churn(20000)})
+        self.ok(p.gm("run"))
+        before = p.digests()
+        blob = p.dir / ".gristmill/objects" / before["examples", "examples"][:2]
+        blob = next(f for f in blob.parent.rglob("*") if f.is_file() and before["examples", "examples"] in str(f).replace("/", ""))
+        os.chmod(blob, 0o644)
+        data = bytearray(blob.read_bytes())
+        data[len(data) // 2] ^= 1
+        blob.write_bytes(data)
+        p.write("gristmill.yaml", YAML.replace("[logistic, lightgbm]", "[logistic, lightgbm: { num_leaves: 9 }]"))
+        result = p.gm("run")
+        self.assertIn(result.code, (0, 1), result)
+        self.assertIn("damaged", result.out)
+        self.ok(p.gm("fsck"))
+
     def test_two_runs_at_once(self):
         import subprocess
         p = self.project("steps:\n  slow:\n    shell: sleep 3; echo x > $GRISTMILL_OUT_o\n    out: { o: o.txt }\n")

@@ -42,7 +42,7 @@ static gm_rc judge(gm_step_io *io, const gm_gate_result *results, size_t count, 
     if (!first) return GM_OK;
     (void)gm_err_set(err, GM_EREFUSED, "the gate \"%s\" is not passed: %.6g against %.6g%s%s", first->spec->text, first->observed, first->wanted,
                      first->detail && first->detail[0] ? "; " : "", first->detail ? first->detail : "");
-    gm_err_hint(err, "The candidate is kept but not registered; `gristmill card` shows what is weak.");
+    gm_err_hint(err, "The candidate is kept but not registered; its card in reports/ shows what is weak.");
     return GM_EREFUSED;
 }
 
@@ -123,6 +123,17 @@ static gm_rc compare_json(gm_step_io *io, const gm_scores *candidate, const gm_s
     return GM_OK;
 }
 
+/* Bytes of a package's files, as its manifest says. */
+static double package_size(gm_step_io *io, const char *dir)
+{
+    gm_node *manifest = NULL;
+    double total = 0;
+    if (gm_node_read_file(gm_arena_printf(io->a, "%s/manifest.json", dir), io->a, &manifest, NULL)) return (double)NAN;
+    const gm_node *files = gm_node_get(manifest, "files");
+    for (size_t i = 0; files && i < files->count; i++) total += gm_node_double_or(files->items[i], "size_bytes", 0);
+    return total;
+}
+
 static gm_rc run_gates(gm_step_io *io, gm_err *err)
 {
     gm_table all;
@@ -150,7 +161,7 @@ static gm_rc run_gates(gm_step_io *io, gm_err *err)
     if (rc) return rc;
     gm_scores ours = gm_part_scores(&test, candidate.task, candidate.classes_count, p), theirs = gm_part_scores(&test, candidate.task, candidate.classes_count, q);
     gm_gate_context ctx = { .scores = &ours, .champion = old ? &theirs : NULL, .columns = &test.table, .latency_us_p50 = (double)NAN, .latency_us_p90 = (double)NAN,
-                            .latency_us_p99 = (double)NAN, .size_bytes = (double)NAN };
+                            .latency_us_p99 = (double)NAN, .size_bytes = package_size(io, package->path) };
     rc = gm_gates_run(specs, count, &ctx, io->a, results, err);
     if (rc) return rc;
     gm_buf b = { 0 };
