@@ -1,7 +1,6 @@
 /* graph.c - see graph.h. Every section of the file becomes plain steps here. */
 #include "pipe/graph.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/fs.h"
@@ -9,8 +8,6 @@
 #include "pipe/feature_params.h"
 #include "pipe/scorer.h"
 #include "train/trainer.h"
-
-enum { STEPS_MAX = 4096 };
 
 /* A JSON object being written into an arena text. */
 typedef struct text {
@@ -38,7 +35,7 @@ static gm_step *add_step(gm_graph *g, const char *name, const char *kind, gm_pos
     if (g->count == g->capacity) {
         size_t capacity = g->capacity ? g->capacity * 2 : 32;
         gm_step *steps = GM_ARENA_ARRAY(g->a, gm_step, capacity);
-        gm_assert(steps != NULL && capacity <= STEPS_MAX * 2);
+        gm_assert(steps != NULL);
         if (g->count) memcpy(steps, g->steps, g->count * sizeof(*steps));
         g->steps = steps;
         g->capacity = capacity;
@@ -182,11 +179,10 @@ static void link_references(gm_graph *g, gm_step *s, const gm_data_spec *d)
 {
     for (size_t i = 0; i < g->spec->data_count; i++) {
         const gm_data_spec *other = &g->spec->data[i];
-        char prefix[256];
+        const char *prefix = gm_arena_printf(g->a, "%s.", other->name);
         bool named_here = false;
-        (void)snprintf(prefix, sizeof(prefix), "%s.", other->name);
         for (size_t k = 0; k < d->checks_count; k++) named_here = named_here || strstr(d->check_specs[k].text, prefix);
-        if (other != d && named_here) link_step(g, s, other->name, named(g, "load", other->name), "data", "dataset");
+        if (other != d && named_here) link_step(g, s, gm_arena_printf(g->a, GM_REFERENCED_INPUT "%s", other->name), named(g, "load", other->name), "data", "dataset");
     }
 }
 
@@ -214,7 +210,7 @@ static void add_check(gm_graph *g, const gm_data_spec *d)
     link_step(g, s, "data", named(g, "load", d->name), "data", "dataset");
     link_references(g, s, d);
     for (size_t i = 0; i < d->checks_count; i++)
-        if (strstr(d->check_specs[i].text, "freshness(")) s->cacheable = false; /* its answer changes with the time of day */
+        if (strstr(d->check_specs[i].text, "freshness")) s->cacheable = false; /* its answer changes with the time of day */
 }
 
 /* The step and output that give a data set's rows after its checks. */
@@ -264,7 +260,7 @@ static void add_examples(gm_graph *g)
     gm_json_kint(&t.j, "seed", (int64_t)p->seed);
     s->params_json = text_end(&t, g->a);
     link_data(g, s, "data", p->primary);
-    for (size_t i = 0; i < p->joins_count; i++) link_data(g, s, p->joins[i].dataset, find_data(p, p->joins[i].dataset));
+    for (size_t i = 0; i < p->joins_count; i++) link_data(g, s, gm_arena_printf(g->a, GM_JOINED_INPUT "%s", p->joins[i].dataset), find_data(p, p->joins[i].dataset));
 }
 
 static void task_json(gm_json *j, const gm_spec *p)

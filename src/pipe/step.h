@@ -15,6 +15,10 @@
 #include "base/registry.h"
 #include "data/engine.h"
 
+/* Names of inputs by their role: a data set may itself be called "data". */
+#define GM_JOINED_INPUT "join:"
+#define GM_REFERENCED_INPUT "reference:"
+
 typedef struct gm_step_input {
     const char *name; /* "flights", "examples", "model" ... */
     const char *type; /* dataset, features, model, metrics, report, file */

@@ -13,7 +13,7 @@ static bool listed(const gm_node *list, const char *name)
     return false;
 }
 
-/* Tables that references() may name: every other input. */
+/* Tables that references() may name. */
 static gm_rc read_others(gm_step_io *io, gm_engine *engine, gm_check_tables *out, gm_err *err)
 {
     gm_rc rc = GM_OK;
@@ -21,9 +21,10 @@ static gm_rc read_others(gm_step_io *io, gm_engine *engine, gm_check_tables *out
     gm_table *tables = GM_ARENA_ARRAY(io->a, gm_table, io->inputs_count);
     if (!out->names || !tables) return gm_err_set(err, GM_ENOMEM, "not enough memory for the referenced tables");
     for (size_t i = 0; !rc && i < io->inputs_count; i++) {
-        if (strcmp(io->inputs[i].name, "data") == 0) continue;
+        size_t prefix = strlen(GM_REFERENCED_INPUT);
+        if (strncmp(io->inputs[i].name, GM_REFERENCED_INPUT, prefix) != 0) continue;
         rc = gm_data_read(engine, io->inputs[i].path, NULL, 0, 0, io->a, &tables[out->count], err);
-        out->names[out->count++] = io->inputs[i].name;
+        out->names[out->count++] = io->inputs[i].name + prefix;
     }
     out->tables = tables;
     return rc;

@@ -24,7 +24,7 @@ static gm_rc join_one(gm_step_io *io, gm_engine *engine, const gm_node *join, co
     const char *name = gm_node_str_or(join, "dataset", ""), *right_time = gm_node_str_or(join, "time", NULL);
     gm_asof_options o = { .right_time = right_time, .left_time = right_time ? left_time : NULL, .within_seconds = gm_node_double_or(join, "within", 0), .prefix = name };
     gm_rc rc = strings(gm_node_get(join, "by"), io->a, &o.by, &o.by_count, err);
-    if (!rc) rc = gm_io_input(io, name, &in, err);
+    if (!rc) rc = gm_io_input(io, gm_arena_printf(io->a, GM_JOINED_INPUT "%s", name), &in, err);
     if (!rc) rc = gm_data_read(engine, in->path, NULL, 0, 0, io->a, &right, err);
     if (!rc) rc = gm_asof_join(t, &right, &o, io->a, &joined, &matched, err);
     if (rc) return gm_err_ctx(err, rc, "joining \"%s\"", name);
