@@ -71,7 +71,10 @@ gm_rc gm_predictions(const gm_scorer *s, const gm_table *raw, const char *const 
     if (!rc && s->task != GM_TASK_REGRESSION) rc = add_labels(s, p, NULL, rows, dict, "label", a, &t, err);
     for (int64_t k = 0; !rc && s->task == GM_TASK_MULTICLASS && k < s->classes_count; k++)
         rc = add_values(s, p, rows, k, gm_arena_printf(a, "probability_%s", s->classes[k]), a, &t, err);
-    if (!rc && truth && s->task == GM_TASK_REGRESSION) t.columns[t.columns_count++] = (gm_column){ .name = free_name(&t, "truth", a), .type = GM_TYPE_FLOAT, .rows = rows, .f64 = truth };
+    if (!rc && truth && s->task == GM_TASK_REGRESSION) {
+        const char *name = free_name(&t, "truth", a); /* before the column counts: it looks at those that are there */
+        t.columns[t.columns_count++] = (gm_column){ .name = name, .type = GM_TYPE_FLOAT, .rows = rows, .f64 = truth };
+    }
     if (!rc && truth && s->task != GM_TASK_REGRESSION) rc = add_labels(s, p, truth, rows, dict, "truth", a, &t, err);
     if (!rc) *out = t;
     return rc;
