@@ -16,6 +16,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -81,7 +82,16 @@ def show(result):
         print("\n".join("     - " + reason for reason in reasons[:10]), flush=True)
 
 
+def pass_on_default_signals():
+    """Under nohup or in the background of a script some signals are ignored, and programs would inherit that; tests send them. A handler
+    that does nothing keeps them ignored here, and becomes the default action in what is started from here."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+
+
 def main():
+    pass_on_default_signals()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--unit", metavar="BUILD_FOLDER")
     parser.add_argument("--program", metavar="GRISTMILL")
