@@ -7,6 +7,7 @@
 #   make bench       every measurement, or one: make bench-NAME
 #   make test-peers  compare with the programs that people use today (installs them into build/peers)
 #   make fuzz        each fuzz target for a minute (FUZZ_SECONDS=...)
+#   make tsan        the tests that use threads, with the thread sanitizer
 #   make install     PREFIX=/usr/local, DESTDIR= for packages
 #   make clean       everything that was built; the fetched libraries in deps/native stay (make distclean: these too)
 
@@ -20,7 +21,7 @@ QUIET := $(if $(MAKE_TERMOUT),,-- --quiet)
 PROGRAM := build/release/gristmill
 
 .DEFAULT_GOAL := build
-.PHONY: build test demo check bench test-peers fuzz install clean distclean setup
+.PHONY: build test demo check bench test-peers fuzz tsan install clean distclean setup
 .NOTPARALLEL:
 
 setup:
@@ -65,6 +66,13 @@ fuzz:
 	@tools/setup.sh fuzz
 	@deps/fetch.sh
 	@tools/run_fuzz.sh $(FUZZ_SECONDS)
+
+# The libraries that are not built here are not instrumented: only tests whose threads are our own.
+TSAN_TESTS := test_store_threads test_trainers test_search
+tsan: setup
+	@cmake --preset tsan >build/.configure.log 2>&1 || { cat build/.configure.log; exit 1; }
+	@cmake --build build/tsan --target $(TSAN_TESTS) -j $(JOBS) $(QUIET)
+	@ctest --test-dir build/tsan --output-on-failure -R '^($(subst $(eval ) ,|,$(TSAN_TESTS)))$$'
 
 install:
 	@test -x $(PROGRAM) || { echo "run \`make build\` first"; exit 1; }
