@@ -4,6 +4,7 @@
  */
 #include "base/node.h"
 
+#include <errno.h>
 #include <libfyaml.h>
 #include <math.h>
 #include <stdio.h>
@@ -353,6 +354,7 @@ static bool parse_number(const char *text, double *out)
     if (end == text) return false;
     if (strcmp(end, "%") == 0) v /= 100;
     else if (*end) return false;
+    if (!isfinite(v)) return false; /* 1e999 */
     *out = v;
     return true;
 }
@@ -370,8 +372,9 @@ gm_rc gm_node_int(const gm_node *n, int64_t *out, gm_err *err)
 {
     char *end = NULL;
     long long v = 0;
+    errno = 0;
     if (n->kind == GM_NODE_SCALAR && !n->is_null) v = strtoll(n->text, &end, 10);
-    if (!end || end == n->text || *end) return gm_err_at(err, n->pos, GM_EINVALID, "expected a whole number, found \"%.60s\"", what(n));
+    if (!end || end == n->text || *end || errno == ERANGE) return gm_err_at(err, n->pos, GM_EINVALID, "expected a whole number, found \"%.60s\"", what(n));
     *out = v;
     return GM_OK;
 }

@@ -88,8 +88,7 @@ static gm_rc schema(gm_cli *cli, const void *conf, gm_err *err)
     gm_json j;
     gm_json_init(&j, &b, true);
     gm_spec_schema(&j);
-    printf("%s\n", gm_buf_str(&b));
-    gm_buf_clear(&b);
+    gm_print_json(&b);
     return GM_OK;
 }
 

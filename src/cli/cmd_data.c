@@ -103,7 +103,7 @@ static gm_rc list_versions(gm_cli *cli, const char *name, gm_err *err)
         gm_json_object_end(&j);
     }
     gm_json_array_end(&j);
-    if (cli->common->json) printf("%s\n", gm_buf_str(&b));
+    if (cli->common->json) gm_print_json(&b);
     else gm_grid_print(g);
     gm_buf_clear(&b);
     return GM_OK;

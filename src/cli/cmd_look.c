@@ -85,8 +85,7 @@ static gm_rc status(gm_cli *cli, const void *conf, gm_err *err)
         gm_json_key(&j, "steps");
         steps_json(steps, steps_count, &j);
         gm_json_object_end(&j);
-        printf("%s\n", gm_buf_str(&b));
-        gm_buf_clear(&b);
+        gm_print_json(&b);
         return GM_OK;
     }
     gm_grid *g = gm_grid_new(cli->a, 5);
@@ -239,7 +238,7 @@ static gm_rc show(gm_cli *cli, const void *conf, gm_err *err)
         rc = show_artifacts(cli, store, id, true, &j, err);
         if (!rc) rc = show_artifacts(cli, store, id, false, &j, err);
         gm_json_object_end(&j);
-        if (!rc) printf("%s\n", gm_buf_str(&b));
+        if (!rc) gm_print_json(&b);
         gm_buf_clear(&b);
     }
     gm_store_close(store);
@@ -316,7 +315,7 @@ static gm_rc diff(gm_cli *cli, const void *conf, gm_err *err)
         gm_json_array_end(&j);
     }
     gm_json_object_end(&j);
-    if (cli->common->json) printf("%s\n", gm_buf_str(&b));
+    if (cli->common->json) gm_print_json(&b);
     else gm_grid_print(g);
     gm_buf_clear(&b);
     return GM_OK;

@@ -118,8 +118,19 @@ static gm_rc export_package(gm_cli *cli, const char *dir, gm_err *err)
     gm_err second;
     if (rc && part) (void)gm_fs_remove_tree(part, &second); /* the first failure is the one to report */
     if (rc) return rc;
-    if (cli->common->json) printf("{\"model\":\"%s\",\"version\":%" PRId64 ",\"package\":\"%s\"}\n", v.model, v.version, v.digest.hex);
-    else printf("%s version %" PRId64 " copied to %s and verified\n", v.model, v.version, dir);
+    if (cli->common->json) {
+        gm_buf b = { 0 };
+        gm_json j;
+        gm_json_init(&j, &b, false);
+        gm_json_object(&j);
+        gm_json_kstr(&j, "model", v.model);
+        gm_json_kint(&j, "version", v.version);
+        gm_json_kstr(&j, "package", v.digest.hex);
+        gm_json_object_end(&j);
+        gm_print_json(&b);
+    } else {
+        printf("%s version %" PRId64 " copied to %s and verified\n", v.model, v.version, dir);
+    }
     return GM_OK;
 }
 
@@ -151,8 +162,7 @@ static void models_json(const gm_model_version *v, size_t count, gm_arena *a)
         gm_json_object_end(&j);
     }
     gm_json_array_end(&j);
-    printf("%s\n", gm_buf_str(&b));
-    gm_buf_clear(&b);
+    gm_print_json(&b);
 }
 
 /* All models, the versions of one, or the one version that "flights/2" or "flights@champion" names. */
@@ -279,8 +289,18 @@ static gm_rc predict(gm_cli *cli, const void *conf, gm_err *err)
     (void)gm_fs_remove_tree(tmp, &ignored); /* scratch */
     if (rc) return rc;
     char count[32];
-    if (cli->common->json) printf("{\"rows\":%" PRId64 ",\"out\":\"%s\"}\n", rows.rows, o->out);
-    else printf("%s predictions written to %s\n", gm_show_count(rows.rows, count), o->out);
+    if (cli->common->json) {
+        gm_buf b = { 0 };
+        gm_json j;
+        gm_json_init(&j, &b, false);
+        gm_json_object(&j);
+        gm_json_kint(&j, "rows", rows.rows);
+        gm_json_kstr(&j, "out", o->out);
+        gm_json_object_end(&j);
+        gm_print_json(&b);
+    } else {
+        printf("%s predictions written to %s\n", gm_show_count(rows.rows, count), o->out);
+    }
     return GM_OK;
 }
 

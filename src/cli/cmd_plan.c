@@ -150,7 +150,7 @@ static gm_rc plan(gm_cli *cli, const void *conf, gm_err *err)
         gm_json_object_end(&j);
     }
     gm_json_array_end(&j);
-    if (cli->common->json) printf("%s\n", gm_buf_str(&b));
+    if (cli->common->json) gm_print_json(&b);
     else if (o->expand)
         for (size_t i = 0; i < r.graph.count; i++) print_expanded(&r.graph, &r.graph.steps[i]);
     else {
@@ -210,8 +210,7 @@ static gm_rc why(gm_cli *cli, const void *conf, gm_err *err)
             gm_json_kstr(&j, "key", found->key);
             gm_json_kstr(&j, "difference", difference);
             gm_json_object_end(&j);
-            printf("%s\n", gm_buf_str(&b));
-            gm_buf_clear(&b);
+            gm_print_json(&b);
         } else if (cached) {
             printf("%s came from the cache: the same key (%.12s) was done before\n", found->name, found->key);
         } else if (none) {

@@ -159,6 +159,5 @@ void gm_summary_json(gm_store *store, const gm_run_result *r, gm_rc rc, const ch
         gm_node_json(gm_node_get(g, "gates"), &j);
     }
     gm_json_object_end(&j);
-    printf("%s\n", gm_buf_str(&b));
-    gm_buf_clear(&b);
+    gm_print_json(&b);
 }

@@ -130,6 +130,18 @@ void gm_grid_print(const gm_grid *g)
     }
 }
 
+/* ---- answers ------------------------------------------------------------------------------------------------------- */
+
+void gm_print_json(gm_buf *json)
+{
+    if (json->failed) { /* half a text is no answer */
+        fputs("gristmill: not enough memory for the answer\n", stderr);
+        exit(gm_rc_exit_code(GM_ENOMEM));
+    }
+    printf("%s\n", gm_buf_str(json));
+    gm_buf_clear(json);
+}
+
 /* ---- errors -------------------------------------------------------------------------------------------------------- */
 
 void gm_print_error(const gm_err *err, bool json)

@@ -27,6 +27,19 @@ static const char *file_of(const gm_artifact *artifact, gm_arena *a)
     return gm_node_str_or(root, "file", artifact->name);
 }
 
+const char *gm_artifact_meta(gm_arena *a, const char *file)
+{
+    gm_buf b = { 0 };
+    gm_json j;
+    gm_json_init(&j, &b, false);
+    gm_json_object(&j);
+    gm_json_kstr(&j, "file", file);
+    gm_json_object_end(&j);
+    const char *text = gm_arena_strdup(a, gm_buf_str(&b));
+    gm_buf_clear(&b);
+    return text;
+}
+
 /* Where the step finds an input: a link into the store, or the user's own file. */
 static gm_rc place_input(gm_runner *r, const char *dir, size_t index, const gm_edge *e, const char **out_path, gm_err *err)
 {
@@ -290,7 +303,7 @@ static gm_rc read_answer(gm_runner *r, const gm_attempt *t, const gm_step *s, co
 static gm_rc keep_output(gm_runner *r, const char *dir, const char *name, const char *type, const char *file, gm_artifact *out, gm_err *err)
 {
     const char *path = gm_arena_printf(r->a, "%s/out/%s", dir, file);
-    *out = (gm_artifact){ .name = name, .type = type, .meta_json = gm_arena_printf(r->a, "{\"file\":\"%s\"}", file) };
+    *out = (gm_artifact){ .name = name, .type = type, .meta_json = gm_artifact_meta(r->a, file) };
     if (gm_fs_is_dir(path)) return gm_tree_put(r->store, path, r->a, &out->digest, &out->size_bytes, err);
     return gm_blob_put_file(r->store, path, true, &out->digest, &out->size_bytes, err);
 }

@@ -49,7 +49,7 @@ gm_rc gm_inside_commit(gm_runner *r, gm_step *s, const char *output, const char 
 {
     gm_artifact *out = GM_ARENA_NEW(r->a, gm_artifact), *ins = GM_ARENA_ARRAY(r->a, gm_artifact, s->inputs_count);
     if (!out || !ins) return gm_err_set(err, GM_ENOMEM, "not enough memory for step \"%s\"", s->name);
-    *out = (gm_artifact){ .name = output, .type = "report", .size_bytes = (int64_t)len, .meta_json = gm_arena_printf(r->a, "{\"file\":\"%s\"}", file) };
+    *out = (gm_artifact){ .name = output, .type = "report", .size_bytes = (int64_t)len, .meta_json = gm_artifact_meta(r->a, file) };
     gm_rc rc = gm_blob_put(r->store, text, len, &out->digest, err);
     if (rc) return rc;
     s->outputs = (gm_artifacts){ .items = out, .count = 1 };
@@ -100,9 +100,18 @@ gm_rc gm_register_package(gm_runner *r, gm_step *s, gm_err *err)
     r->result->package = package->digest;
     r->result->model = r->g->spec->pipeline;
     r->result->version = version;
-    char *text = gm_arena_printf(r->a, "{\"model\":\"%s\",\"version\":%lld,\"package\":\"%s\"}\n", r->g->spec->pipeline, (long long)version, package->digest.hex);
-    if (!text) return gm_err_set(err, GM_ENOMEM, "not enough memory to register the model");
-    return gm_inside_commit(r, s, "registered", "registered.json", text, strlen(text), err);
+    gm_buf b = { 0 };
+    gm_json j;
+    gm_json_init(&j, &b, false);
+    gm_json_object(&j);
+    gm_json_kstr(&j, "model", r->g->spec->pipeline);
+    gm_json_kint(&j, "version", version);
+    gm_json_kstr(&j, "package", package->digest.hex);
+    gm_json_object_end(&j);
+    gm_buf_char(&b, '\n');
+    rc = b.failed ? gm_err_set(err, GM_ENOMEM, "not enough memory to register the model") : gm_inside_commit(r, s, "registered", "registered.json", gm_buf_str(&b), b.len, err);
+    gm_buf_clear(&b);
+    return rc;
 }
 
 gm_rc gm_keep_card(gm_runner *r, gm_step *s, gm_err *err)

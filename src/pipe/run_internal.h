@@ -29,6 +29,8 @@ typedef struct gm_runner {
     bool planning;         /* take what is cached, start nothing, write nothing */
 } gm_runner;
 
+/* What is kept beside an output: {"file": the name it was made under}. In a, NULL when out of memory. */
+const char *gm_artifact_meta(gm_arena *a, const char *file);
 /* Make the folder, write the intent, start the process. */
 gm_rc gm_attempt_start(gm_runner *r, size_t step, int64_t attempt_number, gm_attempt *out, gm_err *err);
 /* Read what it left, keep the outputs, commit or record the failure. out_step_rc: the step's own answer; the return value is for

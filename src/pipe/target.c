@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLASSES_MAX = 50, WHOLE_CLASSES_MAX = 10, TEXT_MAX = 512 };
+enum { CLASSES_MAX = 50, WHOLE_CLASSES_MAX = 10, TEXT_MAX = 64 };
 
 gm_rc gm_target_column(const gm_table *t, const char *text, gm_pos pos, gm_arena *a, gm_expr **out_expr, gm_column *out, gm_errs *errs)
 {
@@ -66,8 +66,8 @@ static gm_rc count_labels(const gm_column *c, size_t limit, gm_arena *a, label *
             continue;
         }
         if (count > limit) continue;
-        (void)gm_column_show(c, i, text, sizeof(text));
-        int32_t code = gm_dict_builder_code(seen, text, strlen(text));
+        const char *shown = c->type == GM_TYPE_STRING ? gm_column_text(c, i) : gm_column_show(c, i, text, sizeof(text));
+        int32_t code = gm_dict_builder_code(seen, shown, strlen(shown));
         if (code < 0) return gm_err_set(err, GM_ENOMEM, "not enough memory to count the classes of the target");
         if ((size_t)code == count) {
             labels[count] = (label){ .text = gm_dict_builder_finish(seen)->texts[code], .number = c->type == GM_TYPE_STRING ? 0 : gm_column_double(c, i) };
