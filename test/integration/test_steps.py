@@ -62,6 +62,13 @@ class Steps(gm.Case):
         p = self.project("steps:\n  a: { shell: x, in: { i: b.o }, out: { o: o } }\n  b: { shell: x, in: { i: a.o }, out: { o: o } }\n")
         self.fails(p.gm("run"), 3, "wait for one another", "gristmill.yaml:2:3")
 
+    def test_a_file_may_be_named_after_a_step(self):
+        yaml = "steps:\n  up: { run: [cp, '{code}', '{o}'], in: { code: up.txt }, out: { o: o.txt } }\n  then: { run: [cp, '{x}', '{o}'], in: { x: up.%s }, out: { o: o.txt } }\n"
+        p = self.project(yaml % "o", **{"up.txt": "hello"})
+        self.ok(p.gm("run"))
+        p.write("gristmill.yaml", yaml % "oh")
+        self.fails(p.gm("run"), 3, 'gristmill.yaml:3:3', 'step "up" has no output "oh"', "Its outputs are: o.")
+
     def test_sql_steps(self):
         p = self.project("data: t.csv\nsteps:\n  counts:\n    sql: SELECT plan, count(*) AS n FROM t GROUP BY plan ORDER BY plan\n    in: { t: t }\n", **{"t.csv": gm.churn()})
         result = self.ok(p.gm("run", "--json")).json()

@@ -103,5 +103,21 @@ static void json_written_reads_back(void)
     gm_buf_clear(&b);
 }
 
+static void json_passes_through_a_tree_unchanged(void)
+{
+    const char *text = "{\"a\":1.50,\"b\":true,\"c\":\"1\",\"d\":null,\"e\":[-3,false,{\"f\":\"true\"}]}";
+    gm_arena *a = gm_arena_new(0);
+    gm_node *root = NULL;
+    gm_buf b = { 0 };
+    gm_json j;
+    gm_err err;
+    CHECK_OK(gm_json_read(text, strlen(text), "f.json", a, &root, &err), &err);
+    gm_json_init(&j, &b, false);
+    gm_node_json(root, &j);
+    CHECK_STR(gm_buf_str(&b), text);
+    gm_buf_clear(&b);
+    gm_arena_free(a);
+}
+
 TESTS(T(every_node_knows_its_place), T(what_readers_disagree_on_is_refused), T(json_is_read_alike), T(depth_has_a_limit),
-      T(json_written_reads_back))
+      T(json_written_reads_back), T(json_passes_through_a_tree_unchanged))
