@@ -185,11 +185,13 @@ class Crash(gm.Case):
         """work(item) for all items, on as many projects at a time as there are cores; all failures are shown."""
         failures = []
         with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
-            for item, done in [(item, pool.submit(work, item)) for item in items]:
+            for at, (item, done) in enumerate([(item, pool.submit(work, item)) for item in items]):
                 try:
                     done.result()
                 except Exception as e:  # noqa: BLE001 - shown with its item below
                     failures.append(f"{item}: {type(e).__name__}: {e}")
+                if FULL and at % 50 == 49:
+                    print(f"\n    {at + 1} of {len(items)}, {len(failures)} failed", end=" ", flush=True)
         print(f"\n    {len(items)} visited", end=" ", flush=True)
         self.assertFalse(failures, f"{len(failures)} of {len(items)} failed:\n" + "\n".join(failures[:6]))
 
