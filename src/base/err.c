@@ -127,6 +127,26 @@ void gm_errs_add(gm_errs *errs, const gm_err *err)
     errs->items[errs->count++] = *err;
 }
 
+void gm_errs_add_at(gm_errs *errs, gm_err *err, gm_pos pos)
+{
+    (void)gm_err_place(err, err->rc, pos);
+    gm_errs_add(errs, err);
+}
+
+gm_rc gm_errs_since(const gm_errs *errs, size_t before)
+{
+    if (gm_errs_total(errs) == before) return GM_OK;
+    return before < errs->count ? errs->items[before].rc : GM_EINVALID;
+}
+
+gm_rc gm_errs_first(const gm_errs *errs, gm_rc rc, gm_err *err)
+{
+    if (!rc) return rc;
+    if (!errs->count) return gm_err_set(err, rc, "not enough memory to list mistakes");
+    if (err) *err = errs->items[0];
+    return rc;
+}
+
 void gm_errs_at(gm_errs *errs, gm_pos pos, gm_rc rc, const char *hint, const char *fmt, ...)
 {
     gm_err err;

@@ -81,6 +81,17 @@ typedef struct gm_errs {
 } gm_errs;
 /* Copy err into the list. */
 void gm_errs_add(gm_errs *errs, const gm_err *err);
+/* The same, with a place if it has none. */
+void gm_errs_add_at(gm_errs *errs, gm_err *err, gm_pos pos);
+/* How many mistakes were found, listed or not: counting the list alone would miss those of a full one. */
+static inline size_t gm_errs_total(const gm_errs *errs)
+{
+    return errs->count + errs->dropped;
+}
+/* GM_OK when none was found since the total was `before`, else the class of the first of them. */
+gm_rc gm_errs_since(const gm_errs *errs, size_t before);
+/* For callers who report one mistake only: the first into err. Returns rc; no-op on GM_OK. */
+gm_rc gm_errs_first(const gm_errs *errs, gm_rc rc, gm_err *err);
 /* Set and add in one step. */
 void gm_errs_at(gm_errs *errs, gm_pos pos, gm_rc rc, const char *hint, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));

@@ -170,7 +170,7 @@ static void unknown_key(const gm_param *params, const gm_node *node, size_t i, c
 gm_rc gm_params_read(const gm_param *params, const gm_node *node, const char *const *extra_keys, gm_arena *a,
                      void *conf, gm_errs *errs)
 {
-    size_t before = errs->count;
+    size_t before = gm_errs_total(errs);
     gm_err err;
     if (node && node->kind != GM_NODE_MAP) {
         gm_errs_at(errs, node->pos, GM_EINVALID, NULL, "expected a map of parameters");
@@ -191,7 +191,7 @@ gm_rc gm_params_read(const gm_param *params, const gm_node *node, const char *co
     }
     for (size_t i = 0; node && i < node->count; i++)
         if (!find(params, node->keys[i]) && !listed(extra_keys, node->keys[i])) unknown_key(params, node, i, extra_keys, errs);
-    return errs->count > before ? GM_EINVALID : GM_OK;
+    return gm_errs_since(errs, before) ? GM_EINVALID : GM_OK;
 }
 
 void gm_params_json(const gm_param *params, const void *conf, gm_json *j)

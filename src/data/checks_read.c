@@ -34,7 +34,7 @@ static gm_pos inside(const gm_node *n)
 
 static bool read_one(const gm_node *n, gm_arena *a, gm_check_spec *out, gm_errs *errs)
 {
-    size_t before = errs->count + errs->dropped;
+    size_t before = gm_errs_total(errs);
     const gm_node *check = n, *where = NULL;
     if (n->kind == GM_NODE_MAP) {
         check_conf conf = { 0 };
@@ -54,7 +54,7 @@ static bool read_one(const gm_node *n, gm_arena *a, gm_check_spec *out, gm_errs 
     if (out->name[0] == '\0') out->name = out->text;
     (void)gm_expr_parse(check->text, inside(check), a, &out->expr, errs); /* its errors are in errs */
     if (where && where->text_len) (void)gm_expr_parse(where->text, inside(where), a, &out->where, errs);
-    return errs->count + errs->dropped == before;
+    return gm_errs_total(errs) == before;
 }
 
 gm_rc gm_checks_read(const gm_node *list, gm_arena *a, gm_check_spec **out, size_t *out_count, gm_errs *errs)

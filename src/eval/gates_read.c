@@ -227,7 +227,7 @@ static bool read_gate(reader *r, const char *text, gm_pos pos, gm_arena *a, gm_g
 
 gm_rc gm_gates_read(const gm_node *list, gm_task task, const gm_table *columns, gm_arena *a, gm_gate_spec **out, size_t *out_count, gm_errs *errs)
 {
-    size_t count = 0, before = errs->count + errs->dropped;
+    size_t count = 0, before = gm_errs_total(errs);
     reader r = { .task = task, .columns = columns, .errs = errs };
     size_t wanted = !list ? 0 : list->kind == GM_NODE_SEQ ? list->count : 1;
     gm_gate_spec *specs = GM_ARENA_ARRAY(a, gm_gate_spec, wanted);
@@ -246,7 +246,7 @@ gm_rc gm_gates_read(const gm_node *list, gm_task task, const gm_table *columns, 
         }
         if (read_gate(&r, text, n->pos, a, &specs[count])) count++;
     }
-    if (errs->count + errs->dropped > before) return GM_EINVALID;
+    if (gm_errs_total(errs) > before) return GM_EINVALID;
     *out = specs;
     *out_count = count;
     return GM_OK;

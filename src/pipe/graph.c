@@ -26,6 +26,7 @@ static const char *text_end(text *t, gm_arena *a)
 {
     gm_json_object_end(&t->j);
     const char *s = gm_arena_strdup(a, gm_buf_str(&t->b));
+    gm_assert(s != NULL && !t->b.failed); /* as for the steps themselves: a few kilobytes */
     gm_buf_clear(&t->b);
     return s;
 }
@@ -98,7 +99,12 @@ const gm_artifact *gm_edge_artifact(const gm_graph *g, const gm_edge *e)
     return NULL;
 }
 
-static const char *named(gm_graph *g, const char *verb, const char *what) { return gm_arena_printf(g->a, "%s %s", verb, what); }
+static const char *named(gm_graph *g, const char *verb, const char *what)
+{
+    const char *name = gm_arena_printf(g->a, "%s %s", verb, what);
+    gm_assert(name != NULL);
+    return name;
+}
 
 static void place_json(gm_json *j, gm_pos pos)
 {
@@ -116,8 +122,7 @@ static void add_load(gm_graph *g, gm_data_spec *d, gm_errs *errs)
     gm_err err;
     gm_rc rc = gm_source_files(&d->source, g->spec->base_dir, g->a, &files, &count, &err);
     if (rc) {
-        (void)gm_err_place(&err, rc, d->source.pos);
-        gm_errs_add(errs, &err);
+        gm_errs_add_at(errs, &err, d->source.pos);
         return;
     }
     gm_step *s = add_step(g, named(g, "load", d->name), "load", d->source.pos);
@@ -156,10 +161,10 @@ static void add_inspect(gm_graph *g)
 
 gm_rc gm_graph_begin(gm_spec *spec, gm_graph *out, gm_errs *errs)
 {
-    size_t before = errs->count;
+    size_t before = gm_errs_total(errs);
     *out = (gm_graph){ .spec = spec, .a = spec->a };
     for (size_t i = 0; i < spec->data_count; i++) add_load(out, &spec->data[i], errs);
-    if (errs->count > before) return errs->items[before].rc;
+    if (gm_errs_since(errs, before)) return gm_errs_since(errs, before);
     if (spec->target_text && spec->primary) add_inspect(out);
     return GM_OK;
 }
@@ -626,12 +631,12 @@ static void add_user_steps(gm_graph *g, gm_errs *errs)
 gm_rc gm_graph_extend(gm_graph *g, gm_errs *errs)
 {
     const gm_spec *p = g->spec;
-    size_t before = errs->count;
+    size_t before = gm_errs_total(errs);
     for (size_t i = 0; i < p->data_count; i++)
         if (p->data[i].checks && p->data[i].checks->count) add_check(g, &p->data[i]);
     if (p->target_text && p->primary) add_examples(g);
     add_user_steps(g, errs);
-    if (errs->count > before || !p->target_text || !p->primary) return errs->count > before ? errs->items[before].rc : GM_OK;
+    if (gm_errs_since(errs, before) || !p->target_text || !p->primary) return gm_errs_since(errs, before);
     for (size_t i = 0; i < p->tries_count; i++) {
         if (p->tries[i].trainer) {
             add_features(g, &p->tries[i], errs);
@@ -646,5 +651,5 @@ gm_rc gm_graph_extend(gm_graph *g, gm_errs *errs)
     add_register(g);
     add_predict(g);
     add_card(g);
-    return errs->count > before ? errs->items[before].rc : GM_OK;
+    return gm_errs_since(errs, before);
 }

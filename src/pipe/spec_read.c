@@ -292,8 +292,7 @@ static void read_one_try(gm_spec *s, const gm_node *n, gm_errs *errs)
     }
     gm_rc rc = gm_registry_find(&gm_trainers, t->name, &t->trainer, &err);
     if (rc) {
-        (void)gm_err_place(&err, rc, t->pos);
-        gm_errs_add(errs, &err);
+        gm_errs_add_at(errs, &err, t->pos);
         return;
     }
     for (size_t i = 0; i < s->tries_count; i++)
@@ -430,7 +429,7 @@ gm_rc gm_spec_read(const char *path, gm_arena *a, gm_spec *out, gm_errs *errs)
     gm_spec s = { .a = a, .trials = 1, .seed = 1, .threads = 1, .split = { .validation = 0.15, .test = 0.15 } };
     gm_err err;
     gm_node *root = NULL;
-    size_t before = errs->count;
+    size_t before = gm_errs_total(errs);
     s.file = gm_arena_strdup(a, path);
     const char *slash = strrchr(path, '/');
     s.base_dir = slash ? gm_arena_strndup(a, path, (size_t)(slash - path) + (slash == path)) : ".";
@@ -477,5 +476,5 @@ gm_rc gm_spec_read(const char *path, gm_arena *a, gm_spec *out, gm_errs *errs)
     if (s.data_count && !s.target_text && !s.steps_count)
         gm_errs_at(errs, root->pos, GM_EINVALID, "Add `target: column`; `gristmill data FILE` lists the columns.", "the file has no target");
     *out = s;
-    return errs->count > before ? errs->items[before].rc : GM_OK;
+    return gm_errs_since(errs, before);
 }

@@ -85,8 +85,7 @@ static void no_column(const gm_table *t, const char *name, gm_pos pos, gm_errs *
     gm_err err;
     gm_rc rc = gm_table_column(t, name, &c, &err);
     if (rc) {
-        (void)gm_err_place(&err, rc, pos);
-        gm_errs_add(errs, &err);
+        gm_errs_add_at(errs, &err, pos);
     }
 }
 
@@ -297,13 +296,13 @@ static void resolve_features(gm_spec *s, const gm_node *inspect, gm_errs *errs)
         return;
     }
     gm_expr_host host = gm_expr_table_host(&columns);
-    size_t before = errs->count;
+    size_t before = gm_errs_total(errs);
     for (size_t i = 0; i < s->adds_count; i++) {
         (void)gm_expr_check(s->adds[i].expr, &host, GM_TYPE_UNKNOWN, s->a, errs);
         if (gm_table_find(&columns, s->adds[i].name))
             gm_errs_at(errs, s->adds[i].pos, GM_EINVALID, "Give the added feature a name of its own.", "there is already a column \"%s\"", s->adds[i].name);
     }
-    if (errs->count > before) return;
+    if (gm_errs_since(errs, before)) return;
     if (gm_spec_columns(s, true, &all, &err)) {
         gm_errs_add(errs, &err);
         return;
@@ -316,7 +315,7 @@ static void resolve_features(gm_spec *s, const gm_node *inspect, gm_errs *errs)
     for (size_t i = 0; s->transforms && i < s->transforms->count; i++)
         if (!gm_table_find(&all, s->transforms->keys[i])) no_column(&all, s->transforms->keys[i], s->transforms->key_pos[i], errs);
     for (size_t i = 0; i < s->drop_names.count; i++) no_column(&all, s->drop_names.items[i], entry_pos(s, "drop", i), errs);
-    if (s->uses_count == 0 && errs->count == before)
+    if (s->uses_count == 0 && gm_errs_total(errs) == before)
         gm_errs_at(errs, s->target_pos, GM_EINVALID, "`gristmill explain` says why each column was dropped; name features under `features: use:`.", "no column is left to be a feature");
 }
 
@@ -421,8 +420,7 @@ static void resolve_metric(gm_spec *s, const gm_node *inspect, gm_errs *errs)
     gm_rc rc = gm_registry_find(&gm_metrics, s->metric, &item, &err);
     s->metric_reason = "as the file says";
     if (rc) {
-        (void)gm_err_place(&err, rc, n ? n->pos : s->target_pos);
-        gm_errs_add(errs, &err);
+        gm_errs_add_at(errs, &err, n ? n->pos : s->target_pos);
     } else if (!(((const gm_metric *)item)->tasks & (1u << s->task))) {
         gm_errs_at(errs, n ? n->pos : s->target_pos, GM_EINVALID, NULL, "metric \"%s\" does not judge %s", s->metric, gm_task_name(s->task));
     }
@@ -452,18 +450,18 @@ static void resolve_gates(gm_spec *s, gm_errs *errs)
 
 gm_rc gm_spec_resolve(gm_spec *s, const gm_node *inspect, gm_errs *errs)
 {
-    size_t before = errs->count;
+    size_t before = gm_errs_total(errs);
     for (size_t i = 0; i < s->data_count; i++) resolve_data(s, &s->data[i], errs);
-    if (!inspect) return errs->count > before ? errs->items[before].rc : GM_OK;
+    if (!inspect) return gm_errs_since(errs, before);
     resolve_joins(s, errs);
     gm_names_check_columns(s, errs);
-    if (errs->count > before) return errs->items[before].rc; /* the rest would only repeat these */
+    if (gm_errs_since(errs, before)) return gm_errs_since(errs, before); /* the rest would only repeat these */
     resolve_target(s, inspect, errs);
     resolve_features(s, inspect, errs);
     if (!s->tries_count) default_tries(s, errs);
     check_tries(s, errs);
     resolve_split(s, inspect, errs);
     resolve_metric(s, inspect, errs);
-    if (errs->count == before) resolve_gates(s, errs);
-    return errs->count > before ? errs->items[before].rc : GM_OK;
+    if (gm_errs_total(errs) == before) resolve_gates(s, errs);
+    return gm_errs_since(errs, before);
 }

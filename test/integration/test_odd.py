@@ -46,6 +46,10 @@ class Names(gm.Case):
     def test_many_steps_are_an_error_of_the_file(self):
         self.bad("steps:\n" + "".join(f"  s{i}: {{ shell: 'true' }}\n" for i in range(9000)), "at most 1000 steps")
 
+    def test_more_mistakes_than_are_listed(self):
+        self.bad("data:\n" + "".join(f"  t{i}: {{ from: t.csv, x: 1 }}\n" for i in range(200)) + "  z: { format: nope }\ntarget: churned\n"
+                 "train: { search: [1], split: { by: nope } }\nsteps:\n  s: { run: [[]], timeout: x }\n", "gristmill.yaml:2:", "more mistakes")
+
     def test_candidates(self):
         step = "steps:\n  {}: {{ shell: 'true', out: {{ model: model.onnx }} }}\n"
         head = "data: t.csv\ntarget: churned\n"

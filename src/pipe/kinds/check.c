@@ -125,7 +125,7 @@ static gm_rc run(gm_step_io *io, gm_err *err)
     rc = gm_checks_read(list, io->a, &specs, &count, &errs);
     if (!rc) rc = gm_checks_validate(specs, count, &t, &others, io->a, &errs);
     if (rc) {
-        if (errs.count) *err = errs.items[0];
+        (void)gm_errs_first(&errs, rc, err);
         return rc;
     }
     gm_check_result *results = GM_ARENA_ARRAY(io->a, gm_check_result, count);

@@ -140,7 +140,7 @@ static gm_rc run(gm_step_io *io, gm_err *err)
     if (rc) return rc;
     rc = gm_target_column(&t, gm_node_str_or(io->params, "target", ""), (gm_pos){ 0 }, io->a, &e, &target, &errs);
     if (rc) {
-        if (errs.count) *err = errs.items[0];
+        (void)gm_errs_first(&errs, rc, err);
         return gm_err_ctx(err, rc, "computing the target");
     }
     rc = gm_target_values(&target, gm_task_from_name(gm_node_str_or(io->params, "task", "")), classes, classes_count, io->a, &y, err);

@@ -80,7 +80,7 @@ static gm_rc read_gates(gm_step_io *io, gm_task task, const gm_table *t, gm_gate
 {
     gm_errs errs = { .arena = io->a };
     gm_rc rc = gm_gates_read(gm_node_get(io->params, "gates"), task, t, io->a, out, out_count, &errs);
-    if (rc && errs.count) *err = errs.items[0];
+    (void)gm_errs_first(&errs, rc, err);
     return rc;
 }
 

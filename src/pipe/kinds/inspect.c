@@ -90,7 +90,7 @@ static gm_rc run(gm_step_io *io, gm_err *err)
     if (rc) return rc;
     rc = gm_target_column(&t, gm_node_str_or(io->params, "target", ""), pos, io->a, &e, &c, &errs);
     if (rc) {
-        if (errs.count) *err = errs.items[0];
+        (void)gm_errs_first(&errs, rc, err);
         return gm_err_ctx(err, rc, "reading the target");
     }
     rc = gm_target_infer(&c, task_from_name(gm_node_str_or(io->params, "task", "")), io->a, &target, err);

@@ -91,7 +91,7 @@ static gm_rc run(gm_step_io *io, gm_err *err)
     score_ctx ctx = { .metric = (const gm_metric *)metric, .task = fit.task, .classes = fit.classes, .scratch = gm_arena_new(0) };
     if (!conf || !best || !trials || !ctx.scratch) return gm_err_set(err, GM_ENOMEM, "not enough memory to train");
     rc = gm_params_read(item->params, gm_node_get(io->params, "params"), NULL, io->a, conf, &errs);
-    if (rc && errs.count) *err = errs.items[0];
+    (void)gm_errs_first(&errs, rc, err);
     gm_train_data data = { .x = &train_x, .y = train.target, .valid_x = &valid_x, .valid_y = valid.target, .task = fit.task, .classes = fit.classes };
     gm_train_options options = { .seed = fit.seed, .threads = io->threads, .out_dir = gm_arena_printf(io->a, "%s/out", io->dir) };
     gm_train_result result;
