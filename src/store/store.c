@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,11 +23,24 @@
 
 /* ---- the lock ----------------------------------------------------------------------------------------------- */
 
-static gm_rc locked_error(gm_store *s, int fd, gm_err *err)
+enum { DEAD_HOLDER_WAIT_US = 2000000 };
+
+static long holder(int fd)
 {
     char text[32] = "";
-    ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
-    long pid = n > 0 ? strtol(text, NULL, 10) : 0;
+    return pread(fd, text, sizeof(text) - 1, 0) > 0 ? strtol(text, NULL, 10) : 0;
+}
+
+/* The writer was killed while it started a process, which keeps the lock for the moment until it ends or runs its program. */
+static bool holder_is_dead(int fd)
+{
+    long pid = holder(fd);
+    return pid > 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+}
+
+static gm_rc locked_error(gm_store *s, int fd, gm_err *err)
+{
+    long pid = holder(fd);
     gm_rc rc = pid > 0 ? gm_err_set(err, GM_ECONFLICT, "the store \"%s\" is in use by process %ld", s->root, pid)
                        : gm_err_set(err, GM_ECONFLICT, "the store \"%s\" is in use by another process", s->root);
     gm_err_hint(err, "Wait until it ends, or stop it. Commands that only look need no lock.");
@@ -38,11 +52,12 @@ static gm_rc lock_store(gm_store *s, int64_t wait_ms, gm_err *err)
     char text[32];
     int fd = gm_inside_open(s->root_fd, "lock", O_RDWR | O_CREAT, 0644);
     if (fd < 0) return gm_inside_error(err, errno, "open", "lock");
-    int64_t give_up = gm_monotonic_us() + wait_ms * 1000;
+    int64_t began = gm_monotonic_us(), give_up = began + wait_ms * 1000;
     while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         gm_rc rc = GM_OK;
         if (errno != EWOULDBLOCK && errno != EINTR) rc = gm_err_errno(err, errno, "lock", s->root);
-        else if (gm_monotonic_us() >= give_up) rc = locked_error(s, fd, err);
+        else if (gm_monotonic_us() >= give_up && !(gm_monotonic_us() < began + DEAD_HOLDER_WAIT_US && holder_is_dead(fd)))
+            rc = locked_error(s, fd, err);
         if (rc) {
             (void)close(fd);
             return rc;

@@ -9,6 +9,7 @@ digests of a run that nothing disturbed.
     CRASH_ROWS=N         rows of the table, 400 by default
 """
 import concurrent.futures
+import fcntl
 import json
 import os
 import pathlib
@@ -401,6 +402,24 @@ class Crash(gm.Case):
             self.assertIn("hint:", err)
         self.assertEqual(first.wait(), 0)
         self.whole(p, self.first, 1, "two runs at once")
+
+    def test_l_the_lock_of_a_writer_that_is_dead(self):
+        """A process that a killed runner was just starting keeps the lock for a moment: the next run waits for it, not for a living writer."""
+        p = self.project("steps:\n  s: { run: [cp, /dev/null, '{o}'], out: { o: o } }\n")
+        self.ok(p.gm("run"))
+        dead = subprocess.Popen(["true"])
+        dead.wait()
+        with open(p.dir / ".gristmill/lock", "r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for pid, code in ((os.getpid(), 5), (dead.pid, 0)):
+                lock.seek(0)
+                lock.truncate()
+                lock.write(f"{pid}\n")
+                lock.flush()
+                release = threading.Timer(0.3, fcntl.flock, (lock, fcntl.LOCK_UN))
+                if pid == dead.pid:
+                    release.start()
+                self.assertEqual(p.gm("run").code, code)
 
     def test_m_a_store_that_may_not_be_written(self):
         """Looking works, running says why not. Root may write everywhere: then the test becomes somebody else."""
