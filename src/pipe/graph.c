@@ -327,6 +327,19 @@ static void slices_json(gm_json *j, const gm_spec *p)
     gm_json_array_end(j);
 }
 
+/* Columns of the examples that stay out of samples and reports, those of joined data by their names there. */
+static void personal_json(gm_json *j, const gm_spec *p)
+{
+    gm_json_key(j, "personal");
+    gm_json_array(j);
+    for (size_t i = 0; i < p->primary->personal.count; i++) gm_json_str(j, p->primary->personal.items[i]);
+    for (size_t i = 0; i < p->joins_count; i++) {
+        const gm_data_spec *d = find_data(p, p->joins[i].dataset);
+        for (size_t k = 0; k < d->personal.count; k++) gm_json_str(j, gm_arena_printf(p->a, "%s.%s", d->name, d->personal.items[k]));
+    }
+    gm_json_array_end(j);
+}
+
 static void link_model(gm_graph *g, gm_step *s, const gm_try_spec *try, const char *suffix)
 {
     const char *model = gm_arena_printf(g->a, "model%s", suffix), *features = gm_arena_printf(g->a, "features%s", suffix);
@@ -348,7 +361,7 @@ static void add_evaluate(gm_graph *g, const gm_try_spec *try)
     gm_json_kstr(&t.j, "metric", p->metric);
     gm_json_kint(&t.j, "seed", (int64_t)p->seed);
     slices_json(&t.j, p);
-    strings_json(&t.j, "personal", p->primary->personal.items, p->primary->personal.count);
+    personal_json(&t.j, p);
     task_json(&t.j, p);
     s->params_json = text_end(&t, g->a);
     link_step(g, s, "examples", "examples", "examples", "dataset");
@@ -387,7 +400,7 @@ static void add_package(gm_graph *g)
     gm_json_kstr(&t.j, "metric", p->metric);
     gm_json_kstr(&t.j, "time", p->primary->time);
     strings_json(&t.j, "key", p->primary->key.items, p->primary->key.count);
-    strings_json(&t.j, "personal", p->primary->personal.items, p->primary->personal.count);
+    personal_json(&t.j, p);
     tries_json(&t.j, p);
     task_json(&t.j, p);
     s->params_json = text_end(&t, g->a);

@@ -99,6 +99,17 @@ class Data(gm.Case):
         explained = self.ok(p.gm("explain")).out
         self.assertIn("    - data.temp  # number", explained)
         self.assertIn("# not w.temp: marked personal", explained)
+        model = self.ok(p.gm("models", "--json")).json()[0]["model"]
+        self.ok(p.gm("models", model, "--export", "package"))
+        kept = self.ok(p.gm("data", "package/reference.parquet")).out
+        self.assertIn("data.temp", kept)
+        self.assertNotIn("w.temp", kept)
+
+    def test_a_champion_of_other_classes_is_not_compared(self):
+        p = self.project("data: t.csv\ntarget: churned\n" + ONE, **{"t.csv": gm.churn(200).replace(",yes", ",left").replace(",no", ",here")})
+        self.ok(p.gm("run"))
+        p.write("t.csv", gm.churn(200).replace(",yes", ",away").replace(",no", ",stay"))
+        self.fails(p.gm("run"), INVALID, "another question")
 
     def test_tables_without_rows_or_columns(self):
         for data, words in (("a,b,churned\n", "0 rows"), ("churned\n" + "1\n0\n" * 50, "no column is left")):

@@ -59,6 +59,7 @@ static gm_rc measure(const gm_scorer *s, const gm_table *t, gm_arena *a, gm_gate
 {
     int64_t rows = t->rows < TIMED_ROWS ? t->rows : TIMED_ROWS, one = 0;
     double *us = GM_ARENA_ARRAY(a, double, rows + 1), out[1024];
+    if (t->rows == 0) return gm_err_set(err, GM_ECORRUPT, "the package has no reference rows to measure");
     if (!us || s->outputs > 1024) return gm_err_set(err, GM_ENOMEM, "not enough memory to measure latency");
     for (int64_t i = -WARM_UP; i < rows; i++) {
         gm_table row;
@@ -134,6 +135,14 @@ static double package_size(gm_step_io *io, const char *dir)
     return total;
 }
 
+/* Equal tasks and equal classes in equal order: else a probability of one is that of another class of the other. */
+static bool same_question(const gm_scorer *x, const gm_scorer *y)
+{
+    bool same = x->task == y->task && x->classes_count == y->classes_count;
+    for (int64_t i = 0; same && i < x->classes_count; i++) same = strcmp(x->classes[i], y->classes[i]) == 0;
+    return same;
+}
+
 static gm_rc run_gates(gm_step_io *io, gm_err *err)
 {
     gm_table all;
@@ -155,8 +164,10 @@ static gm_rc run_gates(gm_step_io *io, gm_err *err)
     gm_gate_result *results = GM_ARENA_ARRAY(io->a, gm_gate_result, count);
     if (!p || (old && !q) || !results) return gm_err_set(err, GM_ENOMEM, "not enough memory to score the test rows");
     rc = gm_scorer_predict(&candidate, &test.table, p, err);
-    if (!rc && old && (champion.task != candidate.task || champion.classes_count != candidate.classes_count))
+    if (!rc && old && !same_question(&candidate, &champion)) {
         rc = gm_err_set(err, GM_EINVALID, "the champion answers another question (%s, %lld classes); it cannot be compared", gm_task_name(champion.task), (long long)champion.classes_count);
+        gm_err_hint(err, "If the question changed on purpose: `gristmill models MODEL --drop-alias champion`, then run again.");
+    }
     if (!rc && old) rc = gm_err_ctx(err, gm_scorer_predict(&champion, &test.table, q, err), "scoring the champion");
     if (rc) return rc;
     gm_scores ours = gm_part_scores(&test, candidate.task, candidate.classes_count, p), theirs = gm_part_scores(&test, candidate.task, candidate.classes_count, q);
