@@ -272,6 +272,8 @@ static gm_rc predict(gm_cli *cli, const void *conf, gm_err *err)
     char *tmp = gm_arena_printf(cli->a, "%s/gristmill-predict-XXXXXX", root && root[0] ? root : "/tmp");
     if (!tmp || !mkdtemp(tmp)) return gm_err_errno(err, errno, "make a scratch folder", tmp ? tmp : "");
     gm_rc rc = folder ? GM_OK : gm_cli_store(cli, true, &store, err);
+    bool busy = rc == GM_ECONFLICT; /* a run is under way: predictions need only to read */
+    if (busy) rc = gm_cli_store(cli, false, &store, err);
     if (!rc) rc = open_scorer(cli, store, gm_path_join(cli->a, tmp, "package"), &scorer, &used, err);
     if (!rc) rc = gm_engine_open(&(gm_engine_options){ 0 }, &engine, err);
     if (!rc) rc = read_rows(cli, engine, cli->operands[1], tmp, &rows, err);
@@ -282,7 +284,8 @@ static gm_rc predict(gm_cli *cli, const void *conf, gm_err *err)
         rc = keep ? gm_predictions(&scorer, &rows, keep, rows.columns_count, NULL, cli->a, &out, err) : gm_err_set(err, GM_ENOMEM, "not enough memory to predict");
     }
     if (!rc) rc = gm_data_write(engine, &out, o->out, err);
-    if (!rc && used.hex[0]) rc = gm_model_use(store, &used, "predict", gm_arena_printf(cli->a, "%s -> %s", cli->operands[1], o->out), err);
+    if (!rc && busy && !cli->common->json) printf("a run is under way, so this use of the model is not recorded\n");
+    if (!rc && used.hex[0] && !busy) rc = gm_model_use(store, &used, "predict", gm_arena_printf(cli->a, "%s -> %s", cli->operands[1], o->out), err);
     gm_engine_close(engine);
     gm_store_close(store);
     gm_err ignored;
