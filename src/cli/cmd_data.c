@@ -2,7 +2,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/fs.h"
 #include "cli/command.h"
@@ -44,13 +43,14 @@ static void print_schema(const gm_schema *s, gm_arena *a)
 static gm_rc inspect_file(gm_cli *cli, const char *path, gm_err *err)
 {
     gm_engine *engine = NULL;
-    const char *text = NULL, *tmp = gm_arena_printf(cli->a, "/tmp/gristmill-data-%ld", (long)getpid());
+    const char *text = NULL, *tmp = NULL;
     int64_t rows = 0;
     gm_node *json = NULL;
     gm_schema schema;
     gm_source source = { .from = path };
-    gm_rc rc = gm_fs_mkdirs(tmp, err);
-    if (!rc) rc = gm_engine_open(&(gm_engine_options){ 0 }, &engine, err);
+    gm_rc rc = gm_cli_scratch(cli, &tmp, err);
+    if (rc) return rc;
+    rc = gm_engine_open(&(gm_engine_options){ 0 }, &engine, err);
     if (!rc) rc = gm_data_snapshot(engine, &source, ".", gm_path_join(cli->a, tmp, "data.parquet"), cli->a, &text, &rows, err);
     gm_engine_close(engine);
     gm_err ignored;

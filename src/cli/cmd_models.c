@@ -268,10 +268,10 @@ static gm_rc predict(gm_cli *cli, const void *conf, gm_err *err)
     gm_table rows, out;
     gm_digest used = { 0 };
     bool folder = gm_fs_is_dir(cli->operands[0]);
-    const char *root = getenv("TMPDIR");
-    char *tmp = gm_arena_printf(cli->a, "%s/gristmill-predict-XXXXXX", root && root[0] ? root : "/tmp");
-    if (!tmp || !mkdtemp(tmp)) return gm_err_errno(err, errno, "make a scratch folder", tmp ? tmp : "");
-    gm_rc rc = folder ? GM_OK : gm_cli_store(cli, true, &store, err);
+    const char *tmp = NULL;
+    gm_rc rc = gm_cli_scratch(cli, &tmp, err);
+    if (rc) return rc;
+    rc = folder ? GM_OK : gm_cli_store(cli, true, &store, err);
     bool busy = rc == GM_ECONFLICT; /* a run is under way: predictions need only to read */
     if (busy) rc = gm_cli_store(cli, false, &store, err);
     if (!rc) rc = open_scorer(cli, store, gm_path_join(cli->a, tmp, "package"), &scorer, &used, err);

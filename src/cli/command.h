@@ -60,6 +60,8 @@ void gm_grid_right(gm_grid *g, size_t column); /* align right */
 void gm_grid_add(gm_grid *g, const char *const *cells);
 void gm_grid_print(const gm_grid *g);          /* the first row is the heading */
 
+/* A new folder in $TMPDIR, in the command's arena; the caller removes it. Errors: GM_EIO, GM_ENOTFOUND. */
+gm_rc gm_cli_scratch(const gm_cli *cli, const char **out_dir, gm_err *err);
 /* A JSON text as the answer, on standard output; clears it. */
 void gm_print_json(gm_buf *json);
 void gm_print_error(const gm_err *err, bool json);

@@ -1,5 +1,7 @@
 /* common.c - what commands share: the store, the file, the plan. */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/fs.h"
@@ -21,6 +23,16 @@ gm_rc gm_cli_store(const gm_cli *cli, bool write, gm_store **out, gm_err *err)
         gm_err_hint(err, "`gristmill run` makes one; `-f path/to/gristmill.yaml` names another pipeline.");
     }
     return rc;
+}
+
+gm_rc gm_cli_scratch(const gm_cli *cli, const char **out_dir, gm_err *err)
+{
+    const char *root = getenv("TMPDIR");
+    char *dir = gm_arena_printf(cli->a, "%s/gristmill-XXXXXX", root && root[0] ? root : "/tmp");
+    if (!dir) return gm_err_set(err, GM_ENOMEM, "not enough memory for a scratch folder");
+    if (!mkdtemp(dir)) return gm_err_errno(err, errno, "make a scratch folder", dir);
+    *out_dir = dir;
+    return GM_OK;
 }
 
 gm_rc gm_cli_spec(gm_cli *cli, gm_spec *out, gm_err *err)

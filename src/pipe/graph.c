@@ -129,6 +129,7 @@ static void add_load(gm_graph *g, gm_data_spec *d, gm_errs *errs)
     text t;
     text_begin(&t);
     gm_json_kstr(&t.j, "format", d->source.format);
+    if (!d->source.format && count) gm_json_kstr(&t.j, "suffix", strrchr(files[0], '.')); /* it tells the format: equal bytes of another name read otherwise */
     gm_json_kstr(&t.j, "query", d->source.query);
     if (count == 0) gm_json_kstr(&t.j, "source", d->source.from); /* a database: nothing to digest, so never cached */
     s->params_json = text_end(&t, g->a);

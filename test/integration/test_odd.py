@@ -105,6 +105,12 @@ class Data(gm.Case):
         self.assertIn("data.temp", kept)
         self.assertNotIn("w.temp", kept)
 
+    def test_equal_bytes_of_two_formats_are_read_as_their_names_say(self):
+        p = self.project("data: { a: a.json, b: b.csv }\nsteps:\n  s: { sql: 'SELECT count(*) AS n FROM a', in: { a: a } }\n",
+                         **{"a.json": '{"v":1}\n' * 20, "b.csv": '{"v":1}\n' * 20})
+        self.ok(p.gm("run", "--jobs", "1"))
+        self.assertEqual({d["name"]: d["rows"] for d in self.ok(p.gm("data", "--json")).json()}, {"a": 20, "b": 19})
+
     def test_a_champion_of_other_classes_is_not_compared(self):
         p = self.project("data: t.csv\ntarget: churned\n" + ONE, **{"t.csv": gm.churn(200).replace(",yes", ",left").replace(",no", ",here")})
         self.ok(p.gm("run"))
