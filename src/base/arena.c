@@ -48,7 +48,10 @@ static void release(gm_arena *a)
     a->used = 0;
 }
 
-void gm_arena_reset(gm_arena *a) { release(a); }
+void gm_arena_reset(gm_arena *a)
+{
+    release(a);
+}
 
 void gm_arena_free(gm_arena *a)
 {
@@ -57,7 +60,10 @@ void gm_arena_free(gm_arena *a)
     free(a);
 }
 
-size_t gm_arena_used(const gm_arena *a) { return a->used; }
+size_t gm_arena_used(const gm_arena *a)
+{
+    return a->used;
+}
 
 static block *add_block(gm_arena *a, size_t wanted, bool own)
 {
@@ -108,7 +114,10 @@ char *gm_arena_strndup(gm_arena *a, const char *text, size_t len)
     return copy;
 }
 
-char *gm_arena_strdup(gm_arena *a, const char *text) { return gm_arena_strndup(a, text, strlen(text)); }
+char *gm_arena_strdup(gm_arena *a, const char *text)
+{
+    return gm_arena_strndup(a, text, strlen(text));
+}
 
 char *gm_arena_vprintf(gm_arena *a, const char *fmt, va_list args)
 {

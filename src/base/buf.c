@@ -44,8 +44,14 @@ void gm_buf_add(gm_buf *b, const void *bytes, size_t len)
     b->data[b->len] = '\0';
 }
 
-void gm_buf_text(gm_buf *b, const char *text) { gm_buf_add(b, text, strlen(text)); }
-void gm_buf_char(gm_buf *b, char c) { gm_buf_add(b, &c, 1); }
+void gm_buf_text(gm_buf *b, const char *text)
+{
+    gm_buf_add(b, text, strlen(text));
+}
+void gm_buf_char(gm_buf *b, char c)
+{
+    gm_buf_add(b, &c, 1);
+}
 
 void gm_buf_printf(gm_buf *b, const char *fmt, ...)
 {
@@ -61,7 +67,10 @@ void gm_buf_printf(gm_buf *b, const char *fmt, ...)
     va_end(again);
 }
 
-const char *gm_buf_str(const gm_buf *b) { return b->data ? b->data : ""; }
+const char *gm_buf_str(const gm_buf *b)
+{
+    return b->data ? b->data : "";
+}
 
 const char *gm_double_text(double v, char *out)
 {
@@ -79,7 +88,10 @@ const char *gm_double_text(double v, char *out)
 
 /* ---- JSON ---------------------------------------------------------------------------------------------- */
 
-void gm_json_init(gm_json *j, gm_buf *out, bool pretty) { *j = (gm_json){ .out = out, .pretty = pretty }; }
+void gm_json_init(gm_json *j, gm_buf *out, bool pretty)
+{
+    *j = (gm_json){ .out = out, .pretty = pretty };
+}
 
 static void newline(gm_json *j)
 {
@@ -116,10 +128,22 @@ static void close_level(gm_json *j, char c)
     gm_buf_char(j->out, c);
 }
 
-void gm_json_object(gm_json *j) { open_level(j, '{'); }
-void gm_json_object_end(gm_json *j) { close_level(j, '}'); }
-void gm_json_array(gm_json *j) { open_level(j, '['); }
-void gm_json_array_end(gm_json *j) { close_level(j, ']'); }
+void gm_json_object(gm_json *j)
+{
+    open_level(j, '{');
+}
+void gm_json_object_end(gm_json *j)
+{
+    close_level(j, '}');
+}
+void gm_json_array(gm_json *j)
+{
+    open_level(j, '[');
+}
+void gm_json_array_end(gm_json *j)
+{
+    close_level(j, ']');
+}
 
 /* Bytes of the UTF-8 sequence at s (at most left bytes), 0 when it is not valid (RFC 3629). */
 static size_t utf8_length(const unsigned char *s, size_t left)

@@ -10,7 +10,10 @@
 
 static const char *const type_names[] = { "unknown", "bool", "int", "float", "string", "time" };
 
-const char *gm_type_name(gm_type t) { return type_names[t]; }
+const char *gm_type_name(gm_type t)
+{
+    return type_names[t];
+}
 
 bool gm_type_from_name(const char *name, gm_type *out)
 {
@@ -44,7 +47,8 @@ gm_rc gm_table_column(const gm_table *t, const char *name, const gm_column **out
         return rc;
     }
     gm_buf list = { 0 };
-    for (size_t i = 0; i < t->columns_count && list.len < 300; i++) gm_buf_printf(&list, "%s%s", i ? ", " : "", t->columns[i].name);
+    for (size_t i = 0; i < t->columns_count && list.len < 300; i++)
+        gm_buf_printf(&list, "%s%s", i ? ", " : "", t->columns[i].name);
     gm_err_hint(err, "The columns are: %s.", gm_buf_str(&list));
     gm_buf_clear(&list);
     return rc;
@@ -104,7 +108,9 @@ gm_rc gm_table_take(const gm_table *t, const int64_t *index, int64_t count, gm_a
         to->rows = count;
         size_t width = from->type == GM_TYPE_STRING ? sizeof(int32_t) : sizeof(int64_t);
         void *values = gm_arena_alloc(a, (size_t)count, width);
-        if (!values) return gm_err_set(err, GM_ENOMEM, "not enough memory to take %" PRId64 " rows of %zu columns", count, t->columns_count);
+        if (!values)
+            return gm_err_set(err, GM_ENOMEM, "not enough memory to take %" PRId64 " rows of %zu columns", count,
+                              t->columns_count);
         if (from->type == GM_TYPE_STRING) {
             int32_t *v = values;
             for (int64_t i = 0; i < count; i++) v[i] = index[i] < 0 ? GM_MISSING_CODE : from->code[index[i]];
@@ -159,7 +165,10 @@ static bool digits(const char **s, int n, int64_t *out)
     return true;
 }
 
-static bool literal(const char **s, char c) { return **s == c && ((*s)++, true); }
+static bool literal(const char **s, char c)
+{
+    return **s == c && ((*s)++, true);
+}
 
 static bool parse_zone(const char **s, int64_t *out_offset_s)
 {
@@ -182,7 +191,8 @@ bool gm_time_parse(const char *s, int64_t *out_us)
 {
     static const int64_t month_days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
     int64_t year, month, day, hour = 0, minute = 0, second = 0, micros = 0, offset = 0;
-    if (!digits(&s, 4, &year) || !literal(&s, '-') || !digits(&s, 2, &month) || !literal(&s, '-') || !digits(&s, 2, &day)) return false;
+    if (!digits(&s, 4, &year) || !literal(&s, '-') || !digits(&s, 2, &month) || !literal(&s, '-') || !digits(&s, 2, &day))
+        return false;
     if (month < 1 || month > 12 || day < 1) return false;
     bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
     if (day > month_days[month - 1] + (month == 2 && leap)) return false;
@@ -214,8 +224,8 @@ const char *gm_time_text(int64_t us, char *out, size_t out_size)
         days--;
     }
     civil_from_days(days, &year, &month, &day);
-    int len = snprintf(out, out_size, "%04" PRId64 "-%02" PRId64 "-%02" PRId64 "T%02" PRId64 ":%02" PRId64 ":%02" PRId64, year, month, day,
-                       of_day / 3600, of_day / 60 % 60, of_day % 60);
+    int len = snprintf(out, out_size, "%04" PRId64 "-%02" PRId64 "-%02" PRId64 "T%02" PRId64 ":%02" PRId64 ":%02" PRId64, year,
+                       month, day, of_day / 3600, of_day / 60 % 60, of_day % 60);
     if (micros && len > 0 && (size_t)len < out_size) (void)snprintf(out + len, out_size - (size_t)len, ".%06" PRId64, micros);
     return out;
 }

@@ -26,8 +26,8 @@ typedef enum gm_type {
 
 /* Distinct texts. Not every text need be used by a row. */
 typedef struct gm_dict {
-    const char *const *texts;    /* [count] NUL-terminated UTF-8 */
-    const uint32_t *text_lens;   /* [count] bytes                */
+    const char *const *texts;  /* [count] NUL-terminated UTF-8 */
+    const uint32_t *text_lens; /* [count] bytes                */
     int32_t count;
 } gm_dict;
 
@@ -67,8 +67,7 @@ const char *gm_column_show(const gm_column *c, int64_t row, char *out, size_t ou
 
 /* The rows named by index[count], in that order; an index of -1 gives a missing value. New columns in arena,
  * dictionaries shared. NULL-safe for count 0. */
-gm_rc gm_table_take(const gm_table *t, const int64_t *index, int64_t count, gm_arena *a, gm_table *out,
-                    gm_err *err);
+gm_rc gm_table_take(const gm_table *t, const int64_t *index, int64_t count, gm_arena *a, gm_table *out, gm_err *err);
 
 /* Numbers for trainers: column-major, data[col * rows + row], NaN = missing. For one row this is also the row. */
 typedef struct gm_matrix {

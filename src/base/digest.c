@@ -1,7 +1,7 @@
 /* digest.c - SHA-256 by OpenSSL's block functions, which choose the processor's own instructions.
  *
- * The plain functions and not EVP: a key or a small blob is digested in less time than EVP takes to look its algorithm up, and they can be
- * linked in without the rest of the library, whose loading is half of a start.
+ * The plain functions and not EVP: a key or a small blob is digested in less time than EVP takes to look its algorithm up, and
+ * they can be linked in without the rest of the library, whose loading is half of a start.
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "base/digest.h"
@@ -37,7 +37,10 @@ void gm_hasher_field(gm_hasher *h, const void *bytes, size_t len)
     gm_hasher_bytes(h, bytes, len);
 }
 
-void gm_hasher_text(gm_hasher *h, const char *text) { gm_hasher_field(h, text, text ? strlen(text) : 0); }
+void gm_hasher_text(gm_hasher *h, const char *text)
+{
+    gm_hasher_field(h, text, text ? strlen(text) : 0);
+}
 
 static void finish(SHA256_CTX *c, gm_digest *out)
 {

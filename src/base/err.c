@@ -29,10 +29,22 @@ static const struct {
     [GM_EINTERNAL] = { "internal", 70, 500, false },
 };
 
-const char *gm_rc_name(gm_rc rc) { return rc < GM_RC_COUNT ? rc_table[rc].name : "unknown"; }
-int gm_rc_exit_code(gm_rc rc) { return rc < GM_RC_COUNT ? rc_table[rc].exit_code : 70; }
-int gm_rc_http_status(gm_rc rc) { return rc < GM_RC_COUNT ? rc_table[rc].http_status : 500; }
-bool gm_rc_may_retry(gm_rc rc) { return rc < GM_RC_COUNT && rc_table[rc].may_retry; }
+const char *gm_rc_name(gm_rc rc)
+{
+    return rc < GM_RC_COUNT ? rc_table[rc].name : "unknown";
+}
+int gm_rc_exit_code(gm_rc rc)
+{
+    return rc < GM_RC_COUNT ? rc_table[rc].exit_code : 70;
+}
+int gm_rc_http_status(gm_rc rc)
+{
+    return rc < GM_RC_COUNT ? rc_table[rc].http_status : 500;
+}
+bool gm_rc_may_retry(gm_rc rc)
+{
+    return rc < GM_RC_COUNT && rc_table[rc].may_retry;
+}
 
 static void begin(gm_err *err, gm_rc rc, const char *fmt, va_list args) __attribute__((format(printf, 3, 0)));
 static void begin(gm_err *err, gm_rc rc, const char *fmt, va_list args)

@@ -49,8 +49,7 @@ typedef struct gm_err {
 /* A failure starts here. Clears what was in err; returns rc. */
 gm_rc gm_err_set(gm_err *err, gm_rc rc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* A failure starts here, at a place in a user's file. */
-gm_rc gm_err_at(gm_err *err, gm_pos pos, gm_rc rc, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
+gm_rc gm_err_at(gm_err *err, gm_pos pos, gm_rc rc, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 /* Give an error a place if it has none; no-op on GM_OK; returns rc. */
 gm_rc gm_err_place(gm_err *err, gm_rc rc, gm_pos pos);
 /* Add a line of context on the way up ("reading step \"validate\""); no-op on GM_OK; returns rc. */

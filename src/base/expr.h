@@ -39,19 +39,19 @@ typedef enum gm_expr_op {
 /* The tree is open: feature/ emits ONNX from it, eval/ reads gates, data/ turns checks into passes. */
 struct gm_expr {
     gm_expr_op op;
-    gm_type type;      /* of the result, after gm_expr_check; UNKNOWN before, and for `missing` */
-    bool negated;      /* IN, IS, BETWEEN                                                       */
-    bool is_duration;  /* CONST written as 3h, 2 days: number is seconds                        */
-    bool is_percent;   /* CONST written as 5%: number is 0.05                                   */
-    const char *name;  /* COLUMN, CALL, UNARY, BINARY, IS                                       */
-    double number;     /* CONST bool (0, 1), int, float                                         */
-    const char *text;  /* CONST string                                                          */
-    gm_expr **args;    /* [args_count]                                                          */
+    gm_type type;     /* of the result, after gm_expr_check; UNKNOWN before, and for `missing` */
+    bool negated;     /* IN, IS, BETWEEN                                                       */
+    bool is_duration; /* CONST written as 3h, 2 days: number is seconds                        */
+    bool is_percent;  /* CONST written as 5%: number is 0.05                                   */
+    const char *name; /* COLUMN, CALL, UNARY, BINARY, IS                                       */
+    double number;    /* CONST bool (0, 1), int, float                                         */
+    const char *text; /* CONST string                                                          */
+    gm_expr **args;   /* [args_count]                                                          */
     size_t args_count;
-    gm_expr *by;       /* CALL with `by`: the grouping column, or NULL                          */
-    gm_expr *where;    /* CALL with `, <condition>` after by: or NULL                           */
-    gm_pos pos;        /* in the user's file                                                    */
-    void *prepared;    /* of base/expr_*.c alone: the compiled pattern of matches()             */
+    gm_expr *by;    /* CALL with `by`: the grouping column, or NULL                          */
+    gm_expr *where; /* CALL with `, <condition>` after by: or NULL                           */
+    gm_pos pos;     /* in the user's file                                                    */
+    void *prepared; /* of base/expr_*.c alone: the compiled pattern of matches()             */
 };
 
 /* Parse. at = place of the first character, for messages (no place counts as line 1, column 1; at.file borrowed until

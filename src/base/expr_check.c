@@ -136,12 +136,14 @@ static const char *column_hint(checker *c, const char *name)
     const char *near = count ? gm_nearest(name, names, count) : NULL;
     if (near) {
         gm_expr column = { .op = GM_EXPR_COLUMN, .name = near };
-        return gm_expr_is_plain_name(near) ? hint_text(c, "Did you mean \"%s\"?", near) : hint_text(c, "Did you mean %s?", show(c, &column));
+        return gm_expr_is_plain_name(near) ? hint_text(c, "Did you mean \"%s\"?", near)
+                                           : hint_text(c, "Did you mean %s?", show(c, &column));
     }
     gm_buf list = { 0 };
     for (size_t i = 0; i < count && list.len < 160; i++) gm_buf_printf(&list, "%s%s", i ? ", " : "", names[i]);
     bool all = list.len < 160;
-    const char *hint = count ? hint_text(c, "Text stands in quotes: '%s'. The names here are %s%s.", name, gm_buf_str(&list), all ? "" : " and more")
+    const char *hint = count ? hint_text(c, "Text stands in quotes: '%s'. The names here are %s%s.", name, gm_buf_str(&list),
+                                         all ? "" : " and more")
                              : hint_text(c, "Text stands in quotes: '%s'.", name);
     gm_buf_clear(&list);
     return hint;
@@ -163,7 +165,8 @@ static bool as_time(checker *c, gm_expr *e)
 {
     int64_t us;
     if (!gm_time_parse(e->text, &us))
-        return fail(c, e->pos, "Write '2013-01-31' or '2013-01-31T05:00:00', in UTC or with an offset.", "cannot read \"%.60s\" as a time", e->text);
+        return fail(c, e->pos, "Write '2013-01-31' or '2013-01-31T05:00:00', in UTC or with an offset.",
+                    "cannot read \"%.60s\" as a time", e->text);
     e->type = GM_TYPE_TIME;
     e->number = (double)us;
     return true;
@@ -190,10 +193,12 @@ static const char *comparison_hint(checker *c, const gm_expr *x, const gm_expr *
         y = t;
     }
     if (x->type == GM_TYPE_STRING && y->type == GM_TYPE_BOOL)
-        return is_quoted(x) ? "true and false are written without quotes." : hint_text(c, "Compare with a text: %s == 'yes'.", show(c, x));
+        return is_quoted(x) ? "true and false are written without quotes."
+                            : hint_text(c, "Compare with a text: %s == 'yes'.", show(c, x));
     if (x->type == GM_TYPE_STRING && gm_expr_is_number(y->type)) {
         if (is_quoted(x)) return hint_text(c, "Write the number without quotes: %s.", x->text);
-        if (y->op == GM_EXPR_CONST) return hint_text(c, "Write number(%s) to compare numbers, or '%s' to compare texts.", show(c, x), show(c, y));
+        if (y->op == GM_EXPR_CONST)
+            return hint_text(c, "Write number(%s) to compare numbers, or '%s' to compare texts.", show(c, x), show(c, y));
         return hint_text(c, "Write number(%s) to compare numbers.", show(c, x));
     }
     if (y->type == GM_TYPE_TIME)
@@ -209,7 +214,8 @@ static bool comparable(checker *c, const gm_expr *x, const gm_expr *y, gm_pos at
                     "a comparison with missing is always missing");
     }
     if (x->type == y->type || (gm_expr_is_number(x->type) && gm_expr_is_number(y->type))) return true;
-    return fail(c, at, comparison_hint(c, x, y), "cannot compare %s (%s) with %s (%s)", show(c, x), a_type(x->type), show(c, y), a_type(y->type));
+    return fail(c, at, comparison_hint(c, x, y), "cannot compare %s (%s) with %s (%s)", show(c, x), a_type(x->type), show(c, y),
+                a_type(y->type));
 }
 
 static bool check_comparison(checker *c, gm_expr *e)
@@ -230,7 +236,8 @@ static bool check_against_others(checker *c, gm_expr *e)
 
 static const char *number_hint(checker *c, const gm_expr *operation, const gm_expr *x)
 {
-    if (x->type == GM_TYPE_TIME) return "Times are subtracted by days_between(a, b), hours_between(a, b) and seconds_between(a, b).";
+    if (x->type == GM_TYPE_TIME)
+        return "Times are subtracted by days_between(a, b), hours_between(a, b) and seconds_between(a, b).";
     if (x->type != GM_TYPE_STRING) return "";
     if (operation->name[0] == '+') return "Texts are joined by concat(a, b).";
     return is_quoted(x) ? "" : hint_text(c, "Write number(%s).", show(c, x));
@@ -254,7 +261,7 @@ static bool check_logic(checker *c, gm_expr *e)
     for (size_t i = 0; i < e->args_count; i++) {
         const gm_expr *x = e->args[i];
         if (x->type == GM_TYPE_BOOL || is_missing_literal(x)) continue;
-        const char *hint = is_quoted(x)                ? "To compare with several values write: x in ['a', 'b']."
+        const char *hint = is_quoted(x)                 ? "To compare with several values write: x in ['a', 'b']."
                            : gm_expr_is_number(x->type) ? hint_text(c, "Write a condition: %s != 0.", show(c, x))
                                                         : "Write a condition, such as a comparison.";
         good = fail(c, x->pos, hint, "\"%s\" takes conditions, %s is %s", e->name, show(c, x), a_type(x->type));
@@ -293,8 +300,8 @@ static gm_type common_type(checker *c, const gm_expr *call, gm_expr **args, size
         } else if (gm_expr_is_number(x->type) && gm_expr_is_number(type)) {
             if (x->type > type) type = x->type; /* bool < int < float */
         } else if (x->type != type) {
-            (void)fail(c, x->pos, "", "\"%s\" takes values of one type, %s is %s and %s is %s", call->name, show(c, first), a_type(first->type),
-                       show(c, x), a_type(x->type));
+            (void)fail(c, x->pos, "", "\"%s\" takes values of one type, %s is %s and %s is %s", call->name, show(c, first),
+                       a_type(first->type), show(c, x), a_type(x->type));
             return GM_TYPE_UNKNOWN;
         }
     }
@@ -371,8 +378,8 @@ static bool unknown_call(checker *c, const gm_expr *e, const gm_err *from_host)
     const gm_expr_function *f = gm_expr_function_find(e->name);
     if (f && e->by) return fail(c, e->pos, "Groups are formed in gates.", "\"%s\" cannot be taken \"by\" a column here", e->name);
     if (f)
-        return fail(c, e->pos, hint_text(c, "It is %s: %s.", f->signature, f->help), "function \"%s\" does not take %zu argument%s", e->name,
-                    e->args_count, e->args_count == 1 ? "" : "s");
+        return fail(c, e->pos, hint_text(c, "It is %s: %s.", f->signature, f->help),
+                    "function \"%s\" does not take %zu argument%s", e->name, e->args_count, e->args_count == 1 ? "" : "s");
     size_t count;
     const gm_expr_function *all = gm_expr_functions(&count);
     const char **names = GM_ARENA_ARRAY(c->a, const char *, count);
@@ -442,7 +449,8 @@ static bool check_condition(checker *c, gm_expr *where)
 {
     if (!check(c, where)) return false;
     if (where->type == GM_TYPE_BOOL) return true;
-    return fail(c, where->pos, "", "expected a condition after the column of \"by\", %s is %s", show(c, where), a_type(where->type));
+    return fail(c, where->pos, "", "expected a condition after the column of \"by\", %s is %s", show(c, where),
+                a_type(where->type));
 }
 
 static bool check_node(checker *c, gm_expr *e)
@@ -477,9 +485,13 @@ static bool wanted(checker *c, gm_expr *e, gm_type want)
     if (want == GM_TYPE_UNKNOWN || e->type == want || is_missing_literal(e)) return true;
     if (want == GM_TYPE_FLOAT && gm_expr_is_number(e->type)) return true;
     if (want == GM_TYPE_TIME && is_quoted(e)) return as_time(c, e);
-    const char *hint = want != GM_TYPE_BOOL ? "" : gm_expr_is_number(e->type) ? hint_text(c, "Compare it with something: %s > 0.", show(c, e))
-                                                                              : "Write a condition, such as a comparison.";
-    return fail(c, e->pos, hint, "expected %s, %s is %s", want == GM_TYPE_BOOL ? "a condition" : want == GM_TYPE_FLOAT ? "a number" : a_type(want),
+    const char *hint = want != GM_TYPE_BOOL         ? ""
+                       : gm_expr_is_number(e->type) ? hint_text(c, "Compare it with something: %s > 0.", show(c, e))
+                                                    : "Write a condition, such as a comparison.";
+    return fail(c, e->pos, hint, "expected %s, %s is %s",
+                want == GM_TYPE_BOOL    ? "a condition"
+                : want == GM_TYPE_FLOAT ? "a number"
+                                        : a_type(want),
                 show(c, e), a_type(e->type));
 }
 

@@ -31,7 +31,8 @@ static gm_rc evaluate(const gm_expr *e, const gm_table *t, gm_arena *scratch, gm
 
 static void *no_memory(evaluation *ev)
 {
-    if (!ev->rc) ev->rc = gm_err_set(ev->err, GM_ENOMEM, "not enough memory to evaluate an expression over %" PRId64 " rows", ev->t->rows);
+    if (!ev->rc)
+        ev->rc = gm_err_set(ev->err, GM_ENOMEM, "not enough memory to evaluate an expression over %" PRId64 " rows", ev->t->rows);
     return NULL;
 }
 
@@ -49,7 +50,8 @@ static size_t width_of(gm_type type)
 /* ---- registers and steps ------------------------------------------------------------------------------------ */
 
 /* Append a step; its register, or NULL when memory is out or an input is missing for that reason. */
-static gm_expr_reg *append(evaluation *ev, gm_expr_kernel run, gm_type type, gm_expr_reg *const *in, size_t in_count, const gm_expr_step *extra)
+static gm_expr_reg *append(evaluation *ev, gm_expr_kernel run, gm_type type, gm_expr_reg *const *in, size_t in_count,
+                           const gm_expr_step *extra)
 {
     for (size_t i = 0; i < in_count; i++)
         if (!in[i]) return NULL;
@@ -129,7 +131,8 @@ static int64_t whole_number(const gm_expr *constant)
 {
     int64_t us;
     if (constant->type == GM_TYPE_TIME && constant->text && gm_time_parse(constant->text, &us)) return us;
-    return constant->number >= -9.2e18 && constant->number <= 9.2e18 ? (int64_t)constant->number : GM_MISSING_INT; /* as gm_expr_narrow */
+    return constant->number >= -9.2e18 && constant->number <= 9.2e18 ? (int64_t)constant->number
+                                                                     : GM_MISSING_INT; /* as gm_expr_narrow */
 }
 
 static gm_expr_reg *constant(evaluation *ev, const gm_expr *e, gm_type want)
@@ -152,7 +155,7 @@ static gm_expr_reg *convert(evaluation *ev, gm_expr_reg *r, gm_type want)
     if (want == GM_TYPE_FLOAT && r->type != GM_TYPE_STRING) return append1(ev, gm_expr_widen, want, r);
     if (r->type == GM_TYPE_FLOAT && want != GM_TYPE_STRING) return append1(ev, gm_expr_narrow, want, r);
     gm_assert(r->type != GM_TYPE_STRING && want != GM_TYPE_STRING); /* the checker's promise */
-    return r; /* bool, int and time have one storage */
+    return r;                                                       /* bool, int and time have one storage */
 }
 
 /* ---- dictionaries ------------------------------------------------------------------------------------------- */
@@ -230,8 +233,8 @@ static gm_expr_reg *column(evaluation *ev, const gm_expr *e)
     }
     bool same_kind = c->type == e->type || (gm_expr_is_number(c->type) && gm_expr_is_number(e->type));
     if (!same_kind && e->type != GM_TYPE_UNKNOWN) {
-        ev->rc = gm_err_at(ev->err, e->pos, GM_EINVALID, "column \"%s\" is %s here and was %s when the expression was checked", e->name,
-                           gm_type_name(c->type), gm_type_name(e->type));
+        ev->rc = gm_err_at(ev->err, e->pos, GM_EINVALID, "column \"%s\" is %s here and was %s when the expression was checked",
+                           e->name, gm_type_name(c->type), gm_type_name(e->type));
         return NULL;
     }
     if (c->type == GM_TYPE_STRING && c->dict->count > 2 * c->rows + 16) return cut_dictionary(ev, c);
@@ -516,7 +519,9 @@ static gm_expr_reg *joined_text(evaluation *ev, const gm_expr *e)
 static gm_expr_reg *is_missing(evaluation *ev, gm_expr_reg *x)
 {
     if (!x) return NULL;
-    gm_expr_kernel run = x->type == GM_TYPE_FLOAT ? gm_expr_missing_f64 : x->type == GM_TYPE_STRING ? gm_expr_missing_code : gm_expr_missing_i64;
+    gm_expr_kernel run = x->type == GM_TYPE_FLOAT    ? gm_expr_missing_f64
+                         : x->type == GM_TYPE_STRING ? gm_expr_missing_code
+                                                     : gm_expr_missing_i64;
     return append1(ev, run, GM_TYPE_BOOL, x);
 }
 
@@ -701,7 +706,10 @@ static void ask(scalar *s, const gm_expr *e, gm_expr *copy)
     double value = NAN;
     s->rc = s->lookup(s->ctx, e, &value, s->err);
     if (s->rc) return;
-    union { double f64; int64_t i64; } *cell = gm_arena_alloc(s->a, 1, sizeof(*cell));
+    union {
+        double f64;
+        int64_t i64;
+    } *cell = gm_arena_alloc(s->a, 1, sizeof(*cell));
     char *name = gm_arena_printf(s->a, "%zu", s->count);
     if (!cell || !name) {
         s->rc = gm_err_set(s->err, GM_ENOMEM, "not enough memory to evaluate an expression");

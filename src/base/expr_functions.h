@@ -27,9 +27,9 @@ typedef struct gm_expr_function {
      * that lose NaN need a Where. */
     const char *onnx;
     /* At most one of these; without any the evaluator knows the function by name. */
-    void (*rows)(const struct gm_expr_step *s, size_t n);                       /* n, t, o and b arguments, a block */
-    double (*of_text)(const gm_expr *call, const char *text, size_t len);       /* one text; NaN = missing          */
-    void (*to_text)(const char *text, size_t len, gm_buf *out);                 /* one text                         */
+    void (*rows)(const struct gm_expr_step *s, size_t n);                 /* n, t, o and b arguments, a block */
+    double (*of_text)(const gm_expr *call, const char *text, size_t len); /* one text; NaN = missing          */
+    void (*to_text)(const char *text, size_t len, gm_buf *out);           /* one text                         */
 } gm_expr_function;
 
 /* All, in alphabetical order; static. */

@@ -11,10 +11,10 @@
 #include "base/expr_functions.h"
 
 enum {
-    GM_EXPR_TEXT_MAX = 4096, /* bytes of an expression                            */
+    GM_EXPR_TEXT_MAX = 4096,  /* bytes of an expression                            */
     GM_EXPR_NESTING_MAX = 64, /* brackets, calls, signs inside one another         */
-    GM_EXPR_PATH_MAX = 256,  /* nodes from the root to a leaf: bounds every walk   */
-    GM_EXPR_BLOCK = 1024,    /* rows: registers of a usual expression stay in L1/2 */
+    GM_EXPR_PATH_MAX = 256,   /* nodes from the root to a leaf: bounds every walk   */
+    GM_EXPR_BLOCK = 1024,     /* rows: registers of a usual expression stay in L1/2 */
     GM_EXPR_PATTERN_MAX = 256 /* bytes of a regular expression                     */
 };
 

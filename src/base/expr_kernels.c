@@ -95,14 +95,24 @@ static inline void compare_f64(const gm_expr_step *s, size_t n, order o)
     const double *x = s->in[0]->f64, *y = s->in[1]->f64;
     for (size_t i = 0; i < n; i++) {
         double a = x[i], b = y[i];
-        int64_t holds = o == LESS ? a < b : o == LESS_EQUAL ? a <= b : o == GREATER ? a > b : o == GREATER_EQUAL ? a >= b : o == EQUAL ? a == b : a != b;
+        int64_t holds = o == LESS            ? a < b
+                        : o == LESS_EQUAL    ? a <= b
+                        : o == GREATER       ? a > b
+                        : o == GREATER_EQUAL ? a >= b
+                        : o == EQUAL         ? a == b
+                                             : a != b;
         s->out.i64[i] = bool_or_missing((uint64_t)holds, (uint64_t)((a != a) | (b != b)));
     }
 }
 
 static inline int64_t holds_i64(int64_t a, int64_t b, order o)
 {
-    return o == LESS ? a < b : o == LESS_EQUAL ? a <= b : o == GREATER ? a > b : o == GREATER_EQUAL ? a >= b : o == EQUAL ? a == b : a != b;
+    return o == LESS            ? a < b
+           : o == LESS_EQUAL    ? a <= b
+           : o == GREATER       ? a > b
+           : o == GREATER_EQUAL ? a >= b
+           : o == EQUAL         ? a == b
+                                : a != b;
 }
 
 static inline void compare_i64(const gm_expr_step *s, size_t n, order o)
@@ -116,28 +126,81 @@ static inline void compare_i64(const gm_expr_step *s, size_t n, order o)
 static inline void compare_rank(const gm_expr_step *s, size_t n, order o)
 {
     const int32_t *x = s->in[0]->code, *y = s->in[1]->code, *rank_x = s->table, *rank_y = s->table_b;
-    for (size_t i = 0; i < n; i++)
-        s->out.i64[i] = (x[i] | y[i]) < 0 ? MISSING : holds_i64(rank_x[x[i]], rank_y[y[i]], o);
+    for (size_t i = 0; i < n; i++) s->out.i64[i] = (x[i] | y[i]) < 0 ? MISSING : holds_i64(rank_x[x[i]], rank_y[y[i]], o);
 }
 
-static void lt_f64(const gm_expr_step *s, size_t n) { compare_f64(s, n, LESS); }
-static void le_f64(const gm_expr_step *s, size_t n) { compare_f64(s, n, LESS_EQUAL); }
-static void gt_f64(const gm_expr_step *s, size_t n) { compare_f64(s, n, GREATER); }
-static void ge_f64(const gm_expr_step *s, size_t n) { compare_f64(s, n, GREATER_EQUAL); }
-static void eq_f64(const gm_expr_step *s, size_t n) { compare_f64(s, n, EQUAL); }
-static void ne_f64(const gm_expr_step *s, size_t n) { compare_f64(s, n, NOT_EQUAL); }
-static void lt_i64(const gm_expr_step *s, size_t n) { compare_i64(s, n, LESS); }
-static void le_i64(const gm_expr_step *s, size_t n) { compare_i64(s, n, LESS_EQUAL); }
-static void gt_i64(const gm_expr_step *s, size_t n) { compare_i64(s, n, GREATER); }
-static void ge_i64(const gm_expr_step *s, size_t n) { compare_i64(s, n, GREATER_EQUAL); }
-static void eq_i64(const gm_expr_step *s, size_t n) { compare_i64(s, n, EQUAL); }
-static void ne_i64(const gm_expr_step *s, size_t n) { compare_i64(s, n, NOT_EQUAL); }
-static void lt_rank(const gm_expr_step *s, size_t n) { compare_rank(s, n, LESS); }
-static void le_rank(const gm_expr_step *s, size_t n) { compare_rank(s, n, LESS_EQUAL); }
-static void gt_rank(const gm_expr_step *s, size_t n) { compare_rank(s, n, GREATER); }
-static void ge_rank(const gm_expr_step *s, size_t n) { compare_rank(s, n, GREATER_EQUAL); }
-static void eq_rank(const gm_expr_step *s, size_t n) { compare_rank(s, n, EQUAL); }
-static void ne_rank(const gm_expr_step *s, size_t n) { compare_rank(s, n, NOT_EQUAL); }
+static void lt_f64(const gm_expr_step *s, size_t n)
+{
+    compare_f64(s, n, LESS);
+}
+static void le_f64(const gm_expr_step *s, size_t n)
+{
+    compare_f64(s, n, LESS_EQUAL);
+}
+static void gt_f64(const gm_expr_step *s, size_t n)
+{
+    compare_f64(s, n, GREATER);
+}
+static void ge_f64(const gm_expr_step *s, size_t n)
+{
+    compare_f64(s, n, GREATER_EQUAL);
+}
+static void eq_f64(const gm_expr_step *s, size_t n)
+{
+    compare_f64(s, n, EQUAL);
+}
+static void ne_f64(const gm_expr_step *s, size_t n)
+{
+    compare_f64(s, n, NOT_EQUAL);
+}
+static void lt_i64(const gm_expr_step *s, size_t n)
+{
+    compare_i64(s, n, LESS);
+}
+static void le_i64(const gm_expr_step *s, size_t n)
+{
+    compare_i64(s, n, LESS_EQUAL);
+}
+static void gt_i64(const gm_expr_step *s, size_t n)
+{
+    compare_i64(s, n, GREATER);
+}
+static void ge_i64(const gm_expr_step *s, size_t n)
+{
+    compare_i64(s, n, GREATER_EQUAL);
+}
+static void eq_i64(const gm_expr_step *s, size_t n)
+{
+    compare_i64(s, n, EQUAL);
+}
+static void ne_i64(const gm_expr_step *s, size_t n)
+{
+    compare_i64(s, n, NOT_EQUAL);
+}
+static void lt_rank(const gm_expr_step *s, size_t n)
+{
+    compare_rank(s, n, LESS);
+}
+static void le_rank(const gm_expr_step *s, size_t n)
+{
+    compare_rank(s, n, LESS_EQUAL);
+}
+static void gt_rank(const gm_expr_step *s, size_t n)
+{
+    compare_rank(s, n, GREATER);
+}
+static void ge_rank(const gm_expr_step *s, size_t n)
+{
+    compare_rank(s, n, GREATER_EQUAL);
+}
+static void eq_rank(const gm_expr_step *s, size_t n)
+{
+    compare_rank(s, n, EQUAL);
+}
+static void ne_rank(const gm_expr_step *s, size_t n)
+{
+    compare_rank(s, n, NOT_EQUAL);
+}
 
 static const struct comparison {
     const char *name;
@@ -172,14 +235,16 @@ void gm_expr_and(const gm_expr_step *s, size_t n)
 {
     const int64_t *x = s->in[0]->i64, *y = s->in[1]->i64;
     for (size_t i = 0; i < n; i++)
-        s->out.i64[i] = bool_or_missing((uint64_t)((x[i] == 1) & (y[i] == 1)), (uint64_t)(((x[i] | y[i]) < 0) & (x[i] != 0) & (y[i] != 0)));
+        s->out.i64[i] =
+            bool_or_missing((uint64_t)((x[i] == 1) & (y[i] == 1)), (uint64_t)(((x[i] | y[i]) < 0) & (x[i] != 0) & (y[i] != 0)));
 }
 
 void gm_expr_or(const gm_expr_step *s, size_t n)
 {
     const int64_t *x = s->in[0]->i64, *y = s->in[1]->i64;
     for (size_t i = 0; i < n; i++)
-        s->out.i64[i] = bool_or_missing((uint64_t)((x[i] == 1) | (y[i] == 1)), (uint64_t)(((x[i] | y[i]) < 0) & (x[i] != 1) & (y[i] != 1)));
+        s->out.i64[i] =
+            bool_or_missing((uint64_t)((x[i] == 1) | (y[i] == 1)), (uint64_t)(((x[i] | y[i]) < 0) & (x[i] != 1) & (y[i] != 1)));
 }
 
 void gm_expr_not(const gm_expr_step *s, size_t n)
@@ -256,8 +321,7 @@ void gm_expr_widen(const gm_expr_step *s, size_t n)
 void gm_expr_narrow(const gm_expr_step *s, size_t n)
 {
     const double *x = s->in[0]->f64;
-    for (size_t i = 0; i < n; i++)
-        s->out.i64[i] = x[i] >= -9.2e18 && x[i] <= 9.2e18 ? (int64_t)x[i] : MISSING;
+    for (size_t i = 0; i < n; i++) s->out.i64[i] = x[i] >= -9.2e18 && x[i] <= 9.2e18 ? (int64_t)x[i] : MISSING;
 }
 
 static void if_f64(const gm_expr_step *s, size_t n)
@@ -339,14 +403,38 @@ static inline void map(const gm_expr_step *s, size_t n, double (*f)(double))
     for (size_t i = 0; i < n; i++) s->out.f64[i] = f(s->in[0]->f64[i]);
 }
 
-void gm_expr_rows_abs(const gm_expr_step *s, size_t n) { map(s, n, fabs); }
-void gm_expr_rows_ceil(const gm_expr_step *s, size_t n) { map(s, n, ceil); }
-void gm_expr_rows_exp(const gm_expr_step *s, size_t n) { map(s, n, exp); }
-void gm_expr_rows_floor(const gm_expr_step *s, size_t n) { map(s, n, floor); }
-void gm_expr_rows_log(const gm_expr_step *s, size_t n) { map(s, n, log); }
-void gm_expr_rows_log1p(const gm_expr_step *s, size_t n) { map(s, n, log1p); }
-void gm_expr_rows_round(const gm_expr_step *s, size_t n) { map(s, n, rint); } /* the rounding mode is never changed */
-void gm_expr_rows_sqrt(const gm_expr_step *s, size_t n) { map(s, n, sqrt); }
+void gm_expr_rows_abs(const gm_expr_step *s, size_t n)
+{
+    map(s, n, fabs);
+}
+void gm_expr_rows_ceil(const gm_expr_step *s, size_t n)
+{
+    map(s, n, ceil);
+}
+void gm_expr_rows_exp(const gm_expr_step *s, size_t n)
+{
+    map(s, n, exp);
+}
+void gm_expr_rows_floor(const gm_expr_step *s, size_t n)
+{
+    map(s, n, floor);
+}
+void gm_expr_rows_log(const gm_expr_step *s, size_t n)
+{
+    map(s, n, log);
+}
+void gm_expr_rows_log1p(const gm_expr_step *s, size_t n)
+{
+    map(s, n, log1p);
+}
+void gm_expr_rows_round(const gm_expr_step *s, size_t n)
+{
+    map(s, n, rint);
+} /* the rounding mode is never changed */
+void gm_expr_rows_sqrt(const gm_expr_step *s, size_t n)
+{
+    map(s, n, sqrt);
+}
 
 static inline double larger(double x, double y)
 {
@@ -384,8 +472,14 @@ static inline void extreme_time(const gm_expr_step *s, size_t n, bool latest)
     }
 }
 
-static void latest(const gm_expr_step *s, size_t n) { extreme_time(s, n, true); }
-static void earliest(const gm_expr_step *s, size_t n) { extreme_time(s, n, false); }
+static void latest(const gm_expr_step *s, size_t n)
+{
+    extreme_time(s, n, true);
+}
+static void earliest(const gm_expr_step *s, size_t n)
+{
+    extreme_time(s, n, false);
+}
 
 gm_expr_kernel gm_expr_extreme_time(const char *name)
 {
@@ -423,10 +517,10 @@ static inline date date_of_day(int64_t days)
 {
     int64_t since = days + 719468; /* days since 0000-03-01 */
     int64_t era = floor_div(since, 146097);
-    int64_t day = since - era * 146097;                                            /* 0 .. 146096 */
-    int64_t year = (day - day / 1460 + day / 36524 - day / 146096) / 365;          /* 0 .. 399    */
-    int64_t from_march = day - (365 * year + year / 4 - year / 100);               /* 0 .. 365    */
-    int64_t m = (5 * from_march + 2) / 153;                                        /* 0 = March   */
+    int64_t day = since - era * 146097;                                   /* 0 .. 146096 */
+    int64_t year = (day - day / 1460 + day / 36524 - day / 146096) / 365; /* 0 .. 399    */
+    int64_t from_march = day - (365 * year + year / 4 - year / 100);      /* 0 .. 365    */
+    int64_t m = (5 * from_march + 2) / 153;                               /* 0 = March   */
     date d = { .year = year + era * 400 + (m >= 10), .month = m < 10 ? m + 3 : m - 9, .day = from_march - (153 * m + 2) / 5 + 1 };
     bool leap = (d.year % 4 == 0 && d.year % 100 != 0) || d.year % 400 == 0;
     d.day_of_year = m >= 10 ? from_march - 305 : from_march + 60 + leap; /* 1 = January 1st */
@@ -460,13 +554,34 @@ static inline void parts(const gm_expr_step *s, size_t n, part p)
     for (size_t i = 0; i < n; i++) s->out.i64[i] = x[i] == MISSING ? MISSING : part_of(x[i], p);
 }
 
-void gm_expr_rows_year(const gm_expr_step *s, size_t n) { parts(s, n, YEAR); }
-void gm_expr_rows_month(const gm_expr_step *s, size_t n) { parts(s, n, MONTH); }
-void gm_expr_rows_day(const gm_expr_step *s, size_t n) { parts(s, n, DAY); }
-void gm_expr_rows_day_of_year(const gm_expr_step *s, size_t n) { parts(s, n, DAY_OF_YEAR); }
-void gm_expr_rows_weekday(const gm_expr_step *s, size_t n) { parts(s, n, WEEKDAY); }
-void gm_expr_rows_hour(const gm_expr_step *s, size_t n) { parts(s, n, HOUR); }
-void gm_expr_rows_minute(const gm_expr_step *s, size_t n) { parts(s, n, MINUTE); }
+void gm_expr_rows_year(const gm_expr_step *s, size_t n)
+{
+    parts(s, n, YEAR);
+}
+void gm_expr_rows_month(const gm_expr_step *s, size_t n)
+{
+    parts(s, n, MONTH);
+}
+void gm_expr_rows_day(const gm_expr_step *s, size_t n)
+{
+    parts(s, n, DAY);
+}
+void gm_expr_rows_day_of_year(const gm_expr_step *s, size_t n)
+{
+    parts(s, n, DAY_OF_YEAR);
+}
+void gm_expr_rows_weekday(const gm_expr_step *s, size_t n)
+{
+    parts(s, n, WEEKDAY);
+}
+void gm_expr_rows_hour(const gm_expr_step *s, size_t n)
+{
+    parts(s, n, HOUR);
+}
+void gm_expr_rows_minute(const gm_expr_step *s, size_t n)
+{
+    parts(s, n, MINUTE);
+}
 
 void gm_expr_rows_seconds(const gm_expr_step *s, size_t n)
 {
@@ -487,6 +602,15 @@ static inline void between(const gm_expr_step *s, size_t n, double unit_us)
     }
 }
 
-void gm_expr_rows_seconds_between(const gm_expr_step *s, size_t n) { between(s, n, 1e6); }
-void gm_expr_rows_hours_between(const gm_expr_step *s, size_t n) { between(s, n, 3600e6); }
-void gm_expr_rows_days_between(const gm_expr_step *s, size_t n) { between(s, n, 86400e6); }
+void gm_expr_rows_seconds_between(const gm_expr_step *s, size_t n)
+{
+    between(s, n, 1e6);
+}
+void gm_expr_rows_hours_between(const gm_expr_step *s, size_t n)
+{
+    between(s, n, 3600e6);
+}
+void gm_expr_rows_days_between(const gm_expr_step *s, size_t n)
+{
+    between(s, n, 86400e6);
+}

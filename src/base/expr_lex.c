@@ -75,9 +75,9 @@ static const struct unit {
     const char *name;
     double seconds;
 } units[] = {
-    { "ms", 1e-3 },     { "s", 1 },       { "sec", 1 },     { "second", 1 },  { "seconds", 1 },  { "min", 60 },
-    { "minute", 60 },   { "minutes", 60 }, { "h", 3600 },   { "hour", 3600 }, { "hours", 3600 }, { "d", 86400 },
-    { "day", 86400 },   { "days", 86400 }, { "w", 604800 }, { "week", 604800 }, { "weeks", 604800 },
+    { "ms", 1e-3 },   { "s", 1 },        { "sec", 1 },    { "second", 1 },    { "seconds", 1 },    { "min", 60 },
+    { "minute", 60 }, { "minutes", 60 }, { "h", 3600 },   { "hour", 3600 },   { "hours", 3600 },   { "d", 86400 },
+    { "day", 86400 }, { "days", 86400 }, { "w", 604800 }, { "week", 604800 }, { "weeks", 604800 },
 };
 
 double gm_expr_unit_seconds(const char *word, size_t len)
@@ -225,8 +225,9 @@ static void lex_number(lexer *x, gm_token *t)
             t->literal.is_duration = true;
             len = (size_t)(word - x->at) + word_len;
         } else if (word == after && word_len) {
-            gm_expr_fail(x->in, t->pos, "Units of time are ms, s, min, h, day and week; a name cannot begin with a digit: write col('...').",
-                 "unrecognized unit \"%.*s\" after a number", (int)(word_len < 40 ? word_len : 40), word);
+            gm_expr_fail(x->in, t->pos,
+                         "Units of time are ms, s, min, h, day and week; a name cannot begin with a digit: write col('...').",
+                         "unrecognized unit \"%.*s\" after a number", (int)(word_len < 40 ? word_len : 40), word);
             len += word_len;
         }
     }
@@ -249,7 +250,9 @@ static void lex_text(lexer *x, gm_token *t)
         out[n++] = s[i];
     }
     s += end;
-    if (!*s) gm_expr_fail(x->in, t->pos, "Close it with the same quote; a quote inside a text is written twice.", "the text has no closing quote");
+    if (!*s)
+        gm_expr_fail(x->in, t->pos, "Close it with the same quote; a quote inside a text is written twice.",
+                     "the text has no closing quote");
     t->literal.type = GM_TYPE_STRING;
     t->literal.text = out ? out : "";
     t->len = (size_t)(s - x->at) + (*s ? 1 : 0);
@@ -260,8 +263,7 @@ static bool lex_symbol(lexer *x, gm_token *t)
     for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++) {
         size_t len = strlen(symbols[i].written);
         if (strncmp(x->at, symbols[i].written, len) != 0) continue;
-        if (symbols[i].hint)
-            gm_expr_fail(x->in, t->pos, symbols[i].hint, "unrecognized operator \"%s\"", symbols[i].written);
+        if (symbols[i].hint) gm_expr_fail(x->in, t->pos, symbols[i].hint, "unrecognized operator \"%s\"", symbols[i].written);
         t->kind = GM_TOKEN_WORD;
         t->text = symbols[i].word;
         t->len = len;
@@ -291,8 +293,11 @@ static void bad_character(lexer *x, const gm_token *t)
     if (c < 0x20 || c == 0x7f)
         gm_expr_fail(x->in, t->pos, "", "unexpected character 0x%02x", c);
     else
-        gm_expr_fail(x->in, t->pos, c == '{' || c == '}' ? "Lists are written [a, b]." : c == '.' ? "A number needs a digit before the point." : "",
-             "unexpected character \"%c\"", c);
+        gm_expr_fail(x->in, t->pos,
+                     c == '{' || c == '}' ? "Lists are written [a, b]."
+                     : c == '.'           ? "A number needs a digit before the point."
+                                          : "",
+                     "unexpected character \"%c\"", c);
 }
 
 /* Fill t from the next character on; false when that character is none of ours. */
@@ -320,7 +325,8 @@ static gm_rc check_text(gm_expr_source *in, const char *text, gm_pos at)
 {
     size_t len = strnlen(text, GM_EXPR_TEXT_MAX + 1);
     if (len > GM_EXPR_TEXT_MAX) {
-        gm_expr_fail(in, at, "Split it: add a feature for a part of it and use its name.", "the expression is longer than %d bytes", GM_EXPR_TEXT_MAX);
+        gm_expr_fail(in, at, "Split it: add a feature for a part of it and use its name.",
+                     "the expression is longer than %d bytes", GM_EXPR_TEXT_MAX);
         return GM_EINVALID;
     }
     lexer x = { .in = in, .at = text, .pos = at };

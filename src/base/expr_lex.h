@@ -11,7 +11,7 @@ typedef struct gm_token {
     const char *text;  /* NAME: the name; WORD: "<=", "and", ...; static or in arena */
     const char *start; /* in the source */
     size_t len;
-    gm_expr literal;   /* LITERAL */
+    gm_expr literal; /* LITERAL */
     gm_pos pos;
 } gm_token;
 

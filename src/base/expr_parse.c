@@ -105,8 +105,8 @@ static bool descend(parser *p)
         p->nesting++;
         return true;
     }
-    gm_expr_fail(&p->in, peek(p)->pos, "Split it: add a feature for a part of it and use its name.", "the expression is nested deeper than %d levels",
-         GM_EXPR_NESTING_MAX);
+    gm_expr_fail(&p->in, peek(p)->pos, "Split it: add a feature for a part of it and use its name.",
+                 "the expression is nested deeper than %d levels", GM_EXPR_NESTING_MAX);
     p->in.stopped = true;
     p->next = p->in.count - 1;
     return false;
@@ -152,7 +152,8 @@ static gm_expr *made_up(parser *p)
     return node(p, GM_EXPR_CONST, peek(p)->pos);
 }
 
-/* Arguments and list items wait on one stack until their node is made. Each stands for a token or a level, so it cannot be full. */
+/* Arguments and list items wait on one stack until their node is made. Each stands for a token or a level, so it cannot be full.
+ */
 static void push(parser *p, gm_expr *e)
 {
     gm_assert(p->stack_count < p->in.count + GM_EXPR_NESTING_MAX + 2);
@@ -183,8 +184,8 @@ static void close_with(parser *p, const char *close, gm_pos opened)
 {
     if (take_word(p, close)) return;
     char text[64];
-    gm_expr_fail(&p->in, peek(p)->pos, "", "expected \"%s\" for the \"%s\" in column %u, found %s", close, *close == ')' ? "(" : "[", opened.col,
-         found(p, peek(p), text, sizeof(text)));
+    gm_expr_fail(&p->in, peek(p)->pos, "", "expected \"%s\" for the \"%s\" in column %u, found %s", close,
+                 *close == ')' ? "(" : "[", opened.col, found(p, peek(p), text, sizeof(text)));
     skip_to_comma(p, close);
     (void)take_word(p, close);
 }
@@ -195,7 +196,8 @@ static void parse_list(parser *p)
     gm_pos opened = peek(p)->pos;
     if (!take_word(p, "[")) {
         char text[64];
-        gm_expr_fail(&p->in, opened, "A list is written ['a', 'b'].", "expected a list after \"in\", found %s", found(p, peek(p), text, sizeof(text)));
+        gm_expr_fail(&p->in, opened, "A list is written ['a', 'b'].", "expected a list after \"in\", found %s",
+                     found(p, peek(p), text, sizeof(text)));
         if (at_word(p, "(")) (void)parse_unary(p);
         return;
     }
@@ -416,10 +418,14 @@ static gm_expr *parse_is(parser *p, gm_expr *x, gm_pos pos)
     if (t->kind == GM_TOKEN_NAME && strcmp(t->text, "unique") == 0) {
         e->name = "unique";
     } else if (t->kind == GM_TOKEN_NAME) {
-        bool null = gm_nearest(t->text, (const char *const[]){ "null", "NULL", "na", "NA", "nan", "NaN", "None", "empty" }, 8) != NULL;
+        bool null =
+            gm_nearest(t->text, (const char *const[]){ "null", "NULL", "na", "NA", "nan", "NaN", "None", "empty" }, 8) != NULL;
         const char *near = gm_nearest(t->text, (const char *const[]){ "missing", "unique" }, 2);
-        gm_expr_fail(&p->in, t->pos, near ? (*near == 'm' ? "Did you mean \"missing\"?" : "Did you mean \"unique\"?") : null ? "Write \"is missing\"." : "Compare with ==.",
-             "expected \"missing\" or \"unique\" after \"is\", found %s", text);
+        gm_expr_fail(&p->in, t->pos,
+                     near   ? (*near == 'm' ? "Did you mean \"missing\"?" : "Did you mean \"unique\"?")
+                     : null ? "Write \"is missing\"."
+                            : "Compare with ==.",
+                     "expected \"missing\" or \"unique\" after \"is\", found %s", text);
     } else {
         gm_expr_fail(&p->in, t->pos, "Compare with ==.", "expected \"missing\" or \"unique\" after \"is\", found %s", text);
         return e;
@@ -451,7 +457,8 @@ static gm_expr *parse_compare(parser *p)
     gm_expr *e = parse_comparison_of(p, x);
     if (e == x) return e;
     while (at_comparison(p) || at_word(p, "in") || at_word(p, "between") || at_word(p, "is")) {
-        gm_expr_fail(&p->in, peek(p)->pos, "Write \"a < b and b < c\", or \"b between a and c\".", "comparisons cannot be chained");
+        gm_expr_fail(&p->in, peek(p)->pos, "Write \"a < b and b < c\", or \"b between a and c\".",
+                     "comparisons cannot be chained");
         gm_expr *next = parse_comparison_of(p, e);
         if (next == e) break;
         e = next;
@@ -502,7 +509,8 @@ static void report_rest(parser *p)
         char text[64], hint[96] = "";
         if (word) (void)snprintf(hint, sizeof(hint), "Did you mean \"%s\"?", word);
         bool operand = t->kind == GM_TOKEN_NAME || t->kind == GM_TOKEN_LITERAL;
-        if (operand && !word) (void)snprintf(hint, sizeof(hint), "An operator or a comma is missing before it; text stands in quotes.");
+        if (operand && !word)
+            (void)snprintf(hint, sizeof(hint), "An operator or a comma is missing before it; text stands in quotes.");
         gm_expr_fail(&p->in, t->pos, hint, "unexpected %s", found(p, t, text, sizeof(text)));
         size_t before = p->next;
         if (!operand || word) take(p);
@@ -536,7 +544,8 @@ gm_rc gm_expr_parse(const char *text, gm_pos at, gm_arena *a, gm_expr **out, gm_
     gm_rc rc = gm_expr_lex(in, text, at);
     if (rc == GM_EINVALID) return rc;
     in->no_memory |= rc == GM_ENOMEM;
-    if (!in->no_memory && in->count == 1) gm_expr_fail(in, at, "", "the expression is empty");
+    if (!in->no_memory && in->count == 1)
+        gm_expr_fail(in, at, "", "the expression is empty");
     else if (!in->no_memory) {
         p.stack = GM_ARENA_ARRAY(a, gm_expr *, in->count + GM_EXPR_NESTING_MAX + 2);
         in->no_memory = !p.stack;
@@ -544,7 +553,8 @@ gm_rc gm_expr_parse(const char *text, gm_pos at, gm_arena *a, gm_expr **out, gm_
         if (p.stack) report_rest(&p);
     }
     if (e && !in->errors && !in->no_memory && height(e) > GM_EXPR_PATH_MAX)
-        gm_expr_fail(in, at, "Split it: add a feature for a part of it and use its name.", "more than %d operations stand in a row", GM_EXPR_PATH_MAX);
+        gm_expr_fail(in, at, "Split it: add a feature for a part of it and use its name.",
+                     "more than %d operations stand in a row", GM_EXPR_PATH_MAX);
     if (in->no_memory) {
         gm_errs_at(errs, at, GM_ENOMEM, "", "not enough memory to read the expression");
         return GM_ENOMEM;

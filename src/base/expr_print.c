@@ -107,7 +107,9 @@ static void print_duration(double seconds, gm_buf *out)
     static const struct {
         const char *one, *many;
         double seconds;
-    } units[] = { { " week", " weeks", 604800 }, { " day", " days", 86400 }, { "h", "h", 3600 }, { " min", " min", 60 }, { "s", "s", 1 } };
+    } units[] = {
+        { " week", " weeks", 604800 }, { " day", " days", 86400 }, { "h", "h", 3600 }, { " min", " min", 60 }, { "s", "s", 1 }
+    };
     char text[40];
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
         double count = seconds / units[i].seconds;

@@ -114,7 +114,8 @@ static const char *refuse(const char *pattern)
                 if (count > high) high = count;
                 d--;
             }
-            if (high > REPEATS_MAX || (product *= high) > REPEATS_PRODUCT_MAX) return "too many repeats: counts in {} multiply to more than 5000";
+            if (high > REPEATS_MAX || (product *= high) > REPEATS_PRODUCT_MAX)
+                return "too many repeats: counts in {} multiply to more than 5000";
         }
     }
     return NULL;

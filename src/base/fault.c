@@ -1,8 +1,8 @@
 /* fault.c - failing and dying on purpose, so that tests can visit every moment at which a disk may fail or the power go.
  *
  * GRISTMILL_FAULT=kill:N ends the process by SIGKILL at the N-th point it passes; fail:N makes that operation fail with EIO
- * (ENOSPC for `full:N`). kill:N@PREFIX counts only points whose names begin so. GRISTMILL_FAULT_LOG=FILE appends "pid point" for each
- * point passed.
+ * (ENOSPC for `full:N`). kill:N@PREFIX counts only points whose names begin so. GRISTMILL_FAULT_LOG=FILE appends "pid point" for
+ * each point passed.
  */
 #include <errno.h>
 #include <fcntl.h>

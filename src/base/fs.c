@@ -87,8 +87,10 @@ gm_rc gm_fs_write_atomic(const char *path, const void *bytes, size_t len, gm_err
     if (close(fd) != 0 && !rc) rc = gm_err_errno(err, errno, "write", path);
     if (!rc) {
         fault = gm_fault("fs.rename");
-        if (fault || rename(tmp, path) != 0) rc = gm_err_errno(err, fault ? fault : errno, "rename a file to", path);
-        else named = true;
+        if (fault || rename(tmp, path) != 0)
+            rc = gm_err_errno(err, fault ? fault : errno, "rename a file to", path);
+        else
+            named = true;
     }
     if (!named) (void)unlink(tmp); /* already failing; nobody names it */
     return rc ? rc : gm_fs_sync_dir(slash ? dir : ".", err);
@@ -135,7 +137,10 @@ gm_rc gm_fs_remove_tree(const char *path, gm_err *err)
     return remove_at(AT_FDCWD, path) == 0 ? GM_OK : gm_err_errno(err, errno, "remove", path);
 }
 
-bool gm_fs_exists(const char *path) { return access(path, F_OK) == 0; }
+bool gm_fs_exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
 
 bool gm_fs_is_dir(const char *path)
 {
@@ -174,7 +179,10 @@ gm_rc gm_fs_copy(const char *from, const char *to, bool sync, gm_err *err)
     return rc;
 }
 
-static int by_name(const void *x, const void *y) { return strcmp(*(const char *const *)x, *(const char *const *)y); }
+static int by_name(const void *x, const void *y)
+{
+    return strcmp(*(const char *const *)x, *(const char *const *)y);
+}
 
 gm_rc gm_fs_list(const char *path, gm_arena *a, const char ***out_names, size_t *out_count, gm_err *err)
 {
@@ -225,7 +233,8 @@ const char *gm_fs_program_dir(void)
     return dir;
 }
 
-/* Functions are resolved when first called: a step uses few of the 25,000 that DuckDB's library refers to, and starts 13 ms earlier. */
+/* Functions are resolved when first called: a step uses few of the 25,000 that DuckDB's library refers to, and starts 13 ms
+ * earlier. */
 gm_rc gm_library_open(const char *file_name, void **out_handle, gm_err *err)
 {
     const char *dirs[] = { getenv("GRISTMILL_LIB_DIR"), "", GM_BUILD_LIB_DIR };

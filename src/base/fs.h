@@ -12,8 +12,8 @@ gm_rc gm_fs_read(const char *path, size_t limit_bytes, gm_buf *b, gm_err *err);
 gm_rc gm_fs_write_atomic(const char *path, const void *bytes, size_t len, gm_err *err);
 /* Plain write without sync, for scratch files that a crash may lose. */
 gm_rc gm_fs_write(const char *path, const void *bytes, size_t len, gm_err *err);
-gm_rc gm_fs_mkdirs(const char *path, gm_err *err);         /* like mkdir -p */
-gm_rc gm_fs_remove_tree(const char *path, gm_err *err);    /* like rm -rf; does not follow links; absent is fine */
+gm_rc gm_fs_mkdirs(const char *path, gm_err *err);      /* like mkdir -p */
+gm_rc gm_fs_remove_tree(const char *path, gm_err *err); /* like rm -rf; does not follow links; absent is fine */
 bool gm_fs_exists(const char *path);
 bool gm_fs_is_dir(const char *path);
 gm_rc gm_fs_sync_dir(const char *path, gm_err *err);

@@ -26,7 +26,10 @@ typedef struct reader {
     gm_err *err;
 } reader;
 
-static gm_rc out_of_memory(const reader *r) { return gm_err_set(r->err, GM_ENOMEM, "not enough memory to read \"%s\"", r->file); }
+static gm_rc out_of_memory(const reader *r)
+{
+    return gm_err_set(r->err, GM_ENOMEM, "not enough memory to read \"%s\"", r->file);
+}
 
 static gm_rc alloc_entries(const reader *r, gm_node *n, size_t count, bool map)
 {
@@ -57,8 +60,8 @@ static gm_pos yaml_pos(const reader *r, struct fy_node *fyn)
 /* Plain words that some YAML readers turn into booleans or null. */
 static bool is_mangled(const char *s)
 {
-    static const char *const words[] = { "y", "Y", "n", "N", "yes", "Yes", "YES", "no", "No", "NO", "on", "On", "ON",
-                                         "off", "Off", "OFF", "~" };
+    static const char *const words[] = { "y",  "Y",  "n",  "N",  "yes", "Yes", "YES", "no", "No",
+                                         "NO", "on", "On", "ON", "off", "Off", "OFF", "~" };
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (strcmp(s, words[i]) == 0) return true;
     return false;
@@ -80,7 +83,8 @@ static gm_rc yaml_scalar(reader *r, struct fy_node *fyn, gm_node *n)
     if (!n->text) return out_of_memory(r);
     if (memchr(n->text, '\0', n->text_len)) return gm_err_at(r->err, n->pos, GM_EINVALID, "a text holds a NUL byte");
     if (!n->quoted && is_mangled(n->text)) {
-        (void)gm_err_at(r->err, n->pos, GM_EINVALID, "the plain word %s means different things to different YAML readers", n->text);
+        (void)gm_err_at(r->err, n->pos, GM_EINVALID, "the plain word %s means different things to different YAML readers",
+                        n->text);
         gm_err_hint(r->err, "Write true or false, or put it in quotes: '%s'.", n->text);
         return GM_EINVALID;
     }
@@ -98,8 +102,10 @@ static gm_rc yaml_map(reader *r, struct fy_node *fyn, int depth, gm_node *n)
         if (!key || fy_node_get_type(key) != FYNT_SCALAR)
             return gm_err_at(r->err, n->pos, GM_EINVALID, "a key must be a plain text");
         k.pos = yaml_pos(r, key);
-        if (k.pos.line) r->last = k.pos;
-        else k.pos = r->last; /* an empty key, or one over several lines */
+        if (k.pos.line)
+            r->last = k.pos;
+        else
+            k.pos = r->last; /* an empty key, or one over several lines */
         rc = yaml_scalar(r, key, &k);
         if (rc) return rc;
         n->keys[i] = k.text;
@@ -123,7 +129,8 @@ static gm_rc yaml_node(reader *r, struct fy_node *fyn, int depth, gm_node **out)
     n->pos = yaml_pos(r, fyn);
     if (n->pos.line) r->last = n->pos;
     size_t tag_len = 0;
-    if (fy_node_get_tag(fyn, &tag_len) && tag_len) return gm_err_at(r->err, n->pos, GM_EINVALID, "tags such as !!str are not part of this format");
+    if (fy_node_get_tag(fyn, &tag_len) && tag_len)
+        return gm_err_at(r->err, n->pos, GM_EINVALID, "tags such as !!str are not part of this format");
     if (fy_node_is_alias(fyn) || fy_node_get_anchor(fyn))
         return gm_err_at(r->err, n->pos, GM_EINVALID, "anchors and aliases are not part of this format");
 
@@ -175,13 +182,16 @@ static gm_rc check_bytes(const reader *r)
     bool indent = true;
     for (size_t i = 0; i < r->len; i++) {
         char c = r->text[i];
-        if (c == '\0') return gm_err_at(r->err, (gm_pos){ r->file, line, 1 }, GM_EINVALID, "the file holds a NUL byte; it is not text");
+        if (c == '\0')
+            return gm_err_at(r->err, (gm_pos){ r->file, line, 1 }, GM_EINVALID, "the file holds a NUL byte; it is not text");
         if (c == '\t' && indent)
             return gm_err_at(r->err, (gm_pos){ r->file, line, 1 }, GM_EINVALID, "a tab in the indentation; use spaces");
         if (c == '%' && (i == 0 || r->text[i - 1] == '\n'))
             return gm_err_at(r->err, (gm_pos){ r->file, line, 1 }, GM_EINVALID, "a line cannot begin with %%");
         size_t n = utf8_len((const unsigned char *)r->text + i, r->len - i);
-        if (n == 0) return gm_err_at(r->err, (gm_pos){ r->file, line, 1 }, GM_EINVALID, "this line is not UTF-8: byte 0x%02x", (unsigned char)c);
+        if (n == 0)
+            return gm_err_at(r->err, (gm_pos){ r->file, line, 1 }, GM_EINVALID, "this line is not UTF-8: byte 0x%02x",
+                             (unsigned char)c);
         i += n - 1;
         if (c != ' ') indent = false;
         if (c == '\n') {
@@ -292,9 +302,7 @@ static gm_rc json_node(reader *r, yyjson_val *v, int depth, gm_node **out)
         n->literal = true;
         n->text = yyjson_get_bool(v) ? "true" : "false";
         break;
-    default:
-        n->text = "";
-        n->is_null = true;
+    default: n->text = ""; n->is_null = true;
     }
     n->text_len = strlen(n->text);
     return GM_OK;
@@ -337,7 +345,10 @@ const gm_node *gm_node_get(const gm_node *map, const char *key)
     return NULL;
 }
 
-static const char *what(const gm_node *n) { return n->kind == GM_NODE_SEQ ? "a list" : n->kind == GM_NODE_MAP ? "a map" : n->is_null ? "nothing" : n->text; }
+static const char *what(const gm_node *n)
+{
+    return n->kind == GM_NODE_SEQ ? "a list" : n->kind == GM_NODE_MAP ? "a map" : n->is_null ? "nothing" : n->text;
+}
 
 gm_rc gm_node_text(const gm_node *n, const char **out, gm_err *err)
 {
@@ -352,8 +363,10 @@ static bool parse_number(const char *text, double *out)
     if (!text[0] || strspn(text, "+-0123456789.eE%") != strlen(text)) return false;
     double v = strtod(text, &end);
     if (end == text) return false;
-    if (strcmp(end, "%") == 0) v /= 100;
-    else if (*end) return false;
+    if (strcmp(end, "%") == 0)
+        v /= 100;
+    else if (*end)
+        return false;
     if (!isfinite(v)) return false; /* 1e999 */
     *out = v;
     return true;
@@ -374,14 +387,16 @@ gm_rc gm_node_int(const gm_node *n, int64_t *out, gm_err *err)
     long long v = 0;
     errno = 0;
     if (n->kind == GM_NODE_SCALAR && !n->is_null) v = strtoll(n->text, &end, 10);
-    if (!end || end == n->text || *end || errno == ERANGE) return gm_err_at(err, n->pos, GM_EINVALID, "expected a whole number, found \"%.60s\"", what(n));
+    if (!end || end == n->text || *end || errno == ERANGE)
+        return gm_err_at(err, n->pos, GM_EINVALID, "expected a whole number, found \"%.60s\"", what(n));
     *out = v;
     return GM_OK;
 }
 
 gm_rc gm_node_bool(const gm_node *n, bool *out, gm_err *err)
 {
-    bool yes = n->kind == GM_NODE_SCALAR && strcmp(n->text, "true") == 0, no = n->kind == GM_NODE_SCALAR && strcmp(n->text, "false") == 0;
+    bool yes = n->kind == GM_NODE_SCALAR && strcmp(n->text, "true") == 0,
+         no = n->kind == GM_NODE_SCALAR && strcmp(n->text, "false") == 0;
     if (!yes && !no) return gm_err_at(err, n->pos, GM_EINVALID, "expected true or false, found \"%.60s\"", what(n));
     *out = yes;
     return GM_OK;
@@ -419,8 +434,10 @@ void gm_node_json(const gm_node *n, gm_json *j)
     if (!n) {
         gm_json_null(j);
     } else if (n->kind == GM_NODE_SCALAR) {
-        if (n->literal) gm_json_raw(j, n->text);
-        else gm_json_str(j, n->is_null ? NULL : n->text);
+        if (n->literal)
+            gm_json_raw(j, n->text);
+        else
+            gm_json_str(j, n->is_null ? NULL : n->text);
     } else if (n->kind == GM_NODE_SEQ) {
         gm_json_array(j);
         for (size_t i = 0; i < n->count; i++) gm_node_json(n->items[i], j);

@@ -17,23 +17,21 @@ typedef enum gm_node_kind { GM_NODE_SCALAR, GM_NODE_SEQ, GM_NODE_MAP } gm_node_k
 typedef struct gm_node gm_node;
 struct gm_node {
     gm_node_kind kind;
-    gm_pos pos;         /* of the value                                         */
-    const char *text;   /* scalar: NUL-terminated, never NULL                   */
-    size_t text_len;    /* scalar: bytes                                        */
-    bool quoted;        /* scalar: was written in quotes                        */
-    bool literal;       /* scalar: a JSON number, true or false                 */
-    bool is_null;       /* scalar: nothing was written (YAML) or null (JSON)    */
-    size_t count;       /* seq, map: entries                                    */
-    const char **keys;  /* map: [count], in the file's order                    */
-    gm_pos *key_pos;    /* map: [count]                                         */
-    gm_node **items;    /* seq, map: [count]                                    */
+    gm_pos pos;        /* of the value                                         */
+    const char *text;  /* scalar: NUL-terminated, never NULL                   */
+    size_t text_len;   /* scalar: bytes                                        */
+    bool quoted;       /* scalar: was written in quotes                        */
+    bool literal;      /* scalar: a JSON number, true or false                 */
+    bool is_null;      /* scalar: nothing was written (YAML) or null (JSON)    */
+    size_t count;      /* seq, map: entries                                    */
+    const char **keys; /* map: [count], in the file's order                    */
+    gm_pos *key_pos;   /* map: [count]                                         */
+    gm_node **items;   /* seq, map: [count]                                    */
 };
 
 /* Read a document. file_name is for messages, copied. out_root in arena. Errors: GM_EINVALID with place. */
-gm_rc gm_yaml_read(const char *text, size_t len, const char *file_name, gm_arena *a, gm_node **out_root,
-                   gm_err *err);
-gm_rc gm_json_read(const char *text, size_t len, const char *file_name, gm_arena *a, gm_node **out_root,
-                   gm_err *err);
+gm_rc gm_yaml_read(const char *text, size_t len, const char *file_name, gm_arena *a, gm_node **out_root, gm_err *err);
+gm_rc gm_json_read(const char *text, size_t len, const char *file_name, gm_arena *a, gm_node **out_root, gm_err *err);
 /* The same from a file: .json by its name, else YAML. */
 gm_rc gm_node_read_file(const char *path, gm_arena *a, gm_node **out_root, gm_err *err);
 
@@ -47,9 +45,9 @@ int64_t gm_node_int_or(const gm_node *map, const char *key, int64_t fallback);
 bool gm_node_bool_or(const gm_node *map, const char *key, bool fallback);
 
 /* The scalar's value. Errors: GM_EINVALID at the node's place: expected what, found what. */
-gm_rc gm_node_double(const gm_node *n, double *out, gm_err *err);  /* 5, 1e-3, 5%, 1_000 is refused */
+gm_rc gm_node_double(const gm_node *n, double *out, gm_err *err); /* 5, 1e-3, 5%, 1_000 is refused */
 gm_rc gm_node_int(const gm_node *n, int64_t *out, gm_err *err);
-gm_rc gm_node_bool(const gm_node *n, bool *out, gm_err *err);      /* true, false only */
+gm_rc gm_node_bool(const gm_node *n, bool *out, gm_err *err);        /* true, false only */
 gm_rc gm_node_text(const gm_node *n, const char **out, gm_err *err); /* fails on seq and map */
 
 /* The tree as JSON; what was a number, true or false in JSON is one again, other scalars are texts, NULL and nothing are null. */

@@ -6,18 +6,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *field(void *conf, const gm_param *p) { return (char *)conf + p->offset; }
-static const void *const_field(const void *conf, const gm_param *p) { return (const char *)conf + p->offset; }
+static void *field(void *conf, const gm_param *p)
+{
+    return (char *)conf + p->offset;
+}
+static const void *const_field(const void *conf, const gm_param *p)
+{
+    return (const char *)conf + p->offset;
+}
 
 gm_rc gm_duration_parse(const char *text, double *out_seconds, gm_err *err)
 {
     static const struct {
         const char *name;
         double seconds;
-    } units[] = { { "ms", 1e-3 },    { "s", 1 },        { "second", 1 },   { "seconds", 1 },     { "m", 60 },
-                  { "min", 60 },     { "minute", 60 },  { "minutes", 60 }, { "h", 3600 },        { "hour", 3600 },
-                  { "hours", 3600 }, { "d", 86400 },    { "day", 86400 },  { "days", 86400 },    { "w", 604800 },
-                  { "week", 604800 }, { "weeks", 604800 } };
+    } units[] = { { "ms", 1e-3 },   { "s", 1 },        { "second", 1 }, { "seconds", 1 },   { "m", 60 },        { "min", 60 },
+                  { "minute", 60 }, { "minutes", 60 }, { "h", 3600 },   { "hour", 3600 },   { "hours", 3600 },  { "d", 86400 },
+                  { "day", 86400 }, { "days", 86400 }, { "w", 604800 }, { "week", 604800 }, { "weeks", 604800 } };
     char *end = NULL;
     double number = strtod(text, &end);
     if (end != text && isfinite(number) && number >= 0) {
@@ -47,7 +52,10 @@ static gm_rc check_range(const gm_param *p, double v, gm_err *err)
     return gm_err_set(err, GM_EINVALID, "%s is %g; it must lie between %g and %g", p->name, v, p->low, p->high);
 }
 
-static gm_rc out_of_memory(gm_err *err) { return gm_err_set(err, GM_ENOMEM, "not enough memory for parameters"); }
+static gm_rc out_of_memory(gm_err *err)
+{
+    return gm_err_set(err, GM_ENOMEM, "not enough memory for parameters");
+}
 
 static gm_rc read_value(const gm_param *p, const gm_node *n, gm_arena *a, void *conf, gm_err *err)
 {
@@ -64,8 +72,10 @@ static gm_rc read_value(const gm_param *p, const gm_node *n, gm_arena *a, void *
     }
     case GM_PARAM_DOUBLE: {
         double v = 0;
-        if (n->kind == GM_NODE_SCALAR && (strcmp(n->text, "inf") == 0 || strcmp(n->text, "-inf") == 0)) v = n->text[0] == '-' ? -INFINITY : INFINITY;
-        else rc = gm_node_double(n, &v, err);
+        if (n->kind == GM_NODE_SCALAR && (strcmp(n->text, "inf") == 0 || strcmp(n->text, "-inf") == 0))
+            v = n->text[0] == '-' ? -INFINITY : INFINITY;
+        else
+            rc = gm_node_double(n, &v, err);
         if (!rc) rc = check_range(p, v, err);
         if (!rc) *(double *)at = v;
         return rc;
@@ -93,7 +103,8 @@ static gm_rc read_value(const gm_param *p, const gm_node *n, gm_arena *a, void *
         gm_strs strs = { .count = n->kind == GM_NODE_SEQ ? n->count : 1 };
         strs.items = GM_ARENA_ARRAY(a, const char *, strs.count);
         if (!strs.items) return out_of_memory(err);
-        for (size_t i = 0; !rc && i < strs.count; i++) rc = gm_node_text(n->kind == GM_NODE_SEQ ? n->items[i] : n, &strs.items[i], err);
+        for (size_t i = 0; !rc && i < strs.count; i++)
+            rc = gm_node_text(n->kind == GM_NODE_SEQ ? n->items[i] : n, &strs.items[i], err);
         if (!rc) *(gm_strs *)at = strs;
         return rc;
     }
@@ -167,8 +178,8 @@ static void unknown_key(const gm_param *params, const gm_node *node, size_t i, c
     gm_errs_add(errs, &err);
 }
 
-gm_rc gm_params_read(const gm_param *params, const gm_node *node, const char *const *extra_keys, gm_arena *a,
-                     void *conf, gm_errs *errs)
+gm_rc gm_params_read(const gm_param *params, const gm_node *node, const char *const *extra_keys, gm_arena *a, void *conf,
+                     gm_errs *errs)
 {
     size_t before = gm_errs_total(errs);
     gm_err err;
@@ -235,8 +246,8 @@ static void schema_choices(const char *choices, gm_json *j)
 void gm_params_schema(const gm_param *params, gm_json *j)
 {
     static const char *const types[] = {
-        [GM_PARAM_BOOL] = "boolean", [GM_PARAM_INT] = "integer", [GM_PARAM_DOUBLE] = NULL, [GM_PARAM_STR] = "string",
-        [GM_PARAM_EXPR] = NULL, [GM_PARAM_DURATION] = "string", [GM_PARAM_STRS] = NULL, [GM_PARAM_NODE] = NULL,
+        [GM_PARAM_BOOL] = "boolean", [GM_PARAM_INT] = "integer",     [GM_PARAM_DOUBLE] = NULL, [GM_PARAM_STR] = "string",
+        [GM_PARAM_EXPR] = NULL,      [GM_PARAM_DURATION] = "string", [GM_PARAM_STRS] = NULL,   [GM_PARAM_NODE] = NULL,
     };
     bool required = false;
     gm_json_object(j);

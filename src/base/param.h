@@ -36,8 +36,8 @@ typedef struct gm_param {
 /* Fill conf from a map node: defaults, then entries. Unknown keys, wrong types and values out of range are
  * added to errs, each with its place and, for a near name, "did you mean". extra_keys: names read elsewhere,
  * NULL-terminated, or NULL. node NULL = defaults only. Texts stay in the node's arena or a. */
-gm_rc gm_params_read(const gm_param *params, const gm_node *node, const char *const *extra_keys, gm_arena *a,
-                     void *conf, gm_errs *errs);
+gm_rc gm_params_read(const gm_param *params, const gm_node *node, const char *const *extra_keys, gm_arena *a, void *conf,
+                     gm_errs *errs);
 /* One value from text, as on a command line or in a default. Errors: GM_EINVALID. */
 gm_rc gm_param_parse(const gm_param *p, const char *text, gm_arena *a, void *conf, gm_err *err);
 /* Print conf's values as JSON members (key: value) in the table's order. */

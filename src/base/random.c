@@ -12,7 +12,10 @@ static uint64_t splitmix64(uint64_t *state)
     return z ^ (z >> 31);
 }
 
-static uint64_t rotl(uint64_t x, int k) { return (x << k) | (x >> (64 - k)); }
+static uint64_t rotl(uint64_t x, int k)
+{
+    return (x << k) | (x >> (64 - k));
+}
 
 void gm_random_init(gm_random *r, uint64_t seed)
 {
@@ -31,7 +34,10 @@ uint64_t gm_random_u64(gm_random *r)
     return result;
 }
 
-double gm_random_double(gm_random *r) { return (double)(gm_random_u64(r) >> 11) * 0x1p-53; }
+double gm_random_double(gm_random *r)
+{
+    return (double)(gm_random_u64(r) >> 11) * 0x1p-53;
+}
 
 int64_t gm_random_below(gm_random *r, int64_t n)
 {

@@ -43,7 +43,8 @@ static void sort_part(double *v, int64_t n, int depth)
             heap_sort(v, n);
             return;
         }
-        double a = v[0], b = v[n / 2], c = v[n - 1], pivot = a < b ? (b < c ? b : (a < c ? c : a)) : (a < c ? a : (b < c ? c : b));
+        double a = v[0], b = v[n / 2], c = v[n - 1],
+               pivot = a < b ? (b < c ? b : (a < c ? c : a)) : (a < c ? a : (b < c ? c : b));
         int64_t i = 0, k = n - 1;
         while (i <= k) {
             while (v[i] < pivot) i++;
@@ -87,9 +88,12 @@ void gm_select(double *v, int64_t n, int64_t k)
             v[i++] = v[j];
             v[j--] = t;
         }
-        if (k <= j) high = j;
-        else if (k >= i) low = i;
-        else return;
+        if (k <= j)
+            high = j;
+        else if (k >= i)
+            low = i;
+        else
+            return;
     }
     insertion(v + low, high - low + 1);
 }

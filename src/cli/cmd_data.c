@@ -13,7 +13,8 @@ typedef struct data_opts {
 } data_opts;
 
 static const gm_param data_options[] = {
-    { "quarantine", GM_PARAM_BOOL, offsetof(data_opts, quarantine), "false", "show the rows that checks took out of a data set in the last run", 0, 0, NULL },
+    { "quarantine", GM_PARAM_BOOL, offsetof(data_opts, quarantine), "false",
+      "show the rows that checks took out of a data set in the last run", 0, 0, NULL },
     { "rows", GM_PARAM_INT, offsetof(data_opts, rows), "20", "rows to show", 1, 1000000, NULL },
     { 0 },
 };
@@ -34,8 +35,10 @@ static void print_schema(const gm_schema *s, gm_arena *a)
             (void)snprintf(low, sizeof(low), "%.6g", f->min);
             (void)snprintf(high, sizeof(high), "%.6g", f->max);
         }
-        gm_grid_add(g, (const char *[]){ f->name, gm_type_name(f->type), gm_kind_name(f->kind), missing, gm_show_count(f->distinct, distinct), low, high,
-                                         f->format && f->format[0] ? gm_arena_printf(a, "%s; read as %s", f->reason, f->format) : f->reason });
+        gm_grid_add(g, (const char *[]){ f->name, gm_type_name(f->type), gm_kind_name(f->kind), missing,
+                                         gm_show_count(f->distinct, distinct), low, high,
+                                         f->format && f->format[0] ? gm_arena_printf(a, "%s; read as %s", f->reason, f->format)
+                                                                   : f->reason });
     }
     gm_grid_print(g);
 }
@@ -92,7 +95,9 @@ static gm_rc list_versions(gm_cli *cli, const char *name, gm_err *err)
         char version[32], rows[32], columns[32], when[32];
         (void)snprintf(version, sizeof(version), "%" PRId64, v[i].version);
         (void)snprintf(columns, sizeof(columns), "%" PRId64, v[i].columns);
-        gm_grid_add(g, (const char *[]){ v[i].name, version, gm_show_count(v[i].rows, rows), columns, gm_arena_strndup(cli->a, v[i].digest.hex, 12), gm_show_time(v[i].created_us, when), v[i].source });
+        gm_grid_add(g, (const char *[]){ v[i].name, version, gm_show_count(v[i].rows, rows), columns,
+                                         gm_arena_strndup(cli->a, v[i].digest.hex, 12), gm_show_time(v[i].created_us, when),
+                                         v[i].source });
         gm_json_object(&j);
         gm_json_kstr(&j, "name", v[i].name);
         gm_json_kint(&j, "version", v[i].version);
@@ -103,8 +108,10 @@ static gm_rc list_versions(gm_cli *cli, const char *name, gm_err *err)
         gm_json_object_end(&j);
     }
     gm_json_array_end(&j);
-    if (cli->common->json) gm_print_json(&b);
-    else gm_grid_print(g);
+    if (cli->common->json)
+        gm_print_json(&b);
+    else
+        gm_grid_print(g);
     gm_buf_clear(&b);
     return GM_OK;
 }
@@ -152,8 +159,10 @@ static gm_rc show_quarantine(gm_cli *cli, const char *name, int64_t rows, gm_err
         gm_table t;
         gm_step_record step = steps[i];
         if (strcmp(step.kind, "check") != 0 || (name && strcmp(step.name + strlen("check "), name) != 0)) continue;
-        if (strcmp(step.state, "cached") == 0 && gm_action_get(store, step.key, cli->a, &(gm_artifacts){ 0 }, &step, NULL)) continue;
-        if (!step.result_json || gm_json_read(step.result_json, strlen(step.result_json), "result", cli->a, &result, NULL)) continue;
+        if (strcmp(step.state, "cached") == 0 && gm_action_get(store, step.key, cli->a, &(gm_artifacts){ 0 }, &step, NULL))
+            continue;
+        if (!step.result_json || gm_json_read(step.result_json, strlen(step.result_json), "result", cli->a, &result, NULL))
+            continue;
         if (!gm_digest_parse(gm_node_str_or(gm_node_get(result, "kept"), "quarantine", ""), &d)) continue;
         rc = gm_blob_path(store, &d, cli->a, &path, err);
         if (!rc && !engine) rc = gm_engine_open(&(gm_engine_options){ 0 }, &engine, err);
@@ -181,11 +190,15 @@ static gm_rc data(gm_cli *cli, const void *conf, gm_err *err)
 }
 
 const gm_command gm_command_data = {
-    .item = { .name = "data", .help = "show the columns of a file, the versions of data sets, or the rows in quarantine", .params = data_options, .conf_size = sizeof(data_opts) },
+    .item = { .name = "data",
+              .help = "show the columns of a file, the versions of data sets, or the rows in quarantine",
+              .params = data_options,
+              .conf_size = sizeof(data_opts) },
     .operands = "[FILE|NAME]",
     .operands_max = 1,
     .group = "Look",
-    .examples = "gristmill data churn.csv\ngristmill data             # versions of the pipeline's data sets\ngristmill data flights --quarantine",
+    .examples = "gristmill data churn.csv\ngristmill data             # versions of the pipeline's data sets\ngristmill data "
+                "flights --quarantine",
     .run = data,
 };
 
@@ -201,7 +214,8 @@ static gm_rc init(gm_cli *cli, const void *conf, gm_err *err)
         gm_err_hint(err, "Name another file: `gristmill init DATA TARGET -f other.yaml`.");
         return rc;
     }
-    if (!gm_fs_exists(cli->operands[0]) && !strpbrk(cli->operands[0], "*?:")) return gm_err_set(err, GM_ENOTFOUND, "no file \"%s\"", cli->operands[0]);
+    if (!gm_fs_exists(cli->operands[0]) && !strpbrk(cli->operands[0], "*?:"))
+        return gm_err_set(err, GM_ENOTFOUND, "no file \"%s\"", cli->operands[0]);
     gm_buf_text(&b, "data: '");
     for (const char *c = cli->operands[0]; *c; c++) gm_buf_printf(&b, "%s%c", *c == '\'' ? "'" : "", *c);
     gm_buf_text(&b, "'\ntarget: '");

@@ -106,7 +106,10 @@ static gm_rc status(gm_cli *cli, const void *conf, gm_err *err)
 }
 
 const gm_command gm_command_status = {
-    .item = { .name = "status", .help = "list runs, and the steps of the last one", .params = status_options, .conf_size = sizeof(status_opts) },
+    .item = { .name = "status",
+              .help = "list runs, and the steps of the last one",
+              .params = status_options,
+              .conf_size = sizeof(status_opts) },
     .operands = "",
     .group = "Look",
     .examples = "gristmill status\ngristmill status --json",
@@ -151,15 +154,20 @@ static gm_rc log_command(gm_cli *cli, const void *conf, gm_err *err)
         if (cli->operands_count && strcmp(steps[i].name, cli->operands[0]) != 0) continue;
         found++;
         rc = print_log(cli, store, &steps[i], err);
-        if (!rc && steps[i].error && steps[i].error[0]) printf("%s== %s: %s%s\n", gm_term_red(), steps[i].name, steps[i].error, gm_term_plain());
+        if (!rc && steps[i].error && steps[i].error[0])
+            printf("%s== %s: %s%s\n", gm_term_red(), steps[i].name, steps[i].error, gm_term_plain());
     }
-    if (!rc && cli->operands_count && !found) rc = gm_err_set(err, GM_ENOTFOUND, "that run has no step \"%.60s\"", cli->operands[0]);
+    if (!rc && cli->operands_count && !found)
+        rc = gm_err_set(err, GM_ENOTFOUND, "that run has no step \"%.60s\"", cli->operands[0]);
     gm_store_close(store);
     return rc;
 }
 
 const gm_command gm_command_log = {
-    .item = { .name = "log", .help = "print what the steps of a run wrote", .params = log_options, .conf_size = sizeof(log_opts) },
+    .item = { .name = "log",
+              .help = "print what the steps of a run wrote",
+              .params = log_options,
+              .conf_size = sizeof(log_opts) },
     .operands = "[STEP]",
     .operands_max = 1,
     .group = "Look",
@@ -278,7 +286,8 @@ static gm_rc diff(gm_cli *cli, const void *conf, gm_err *err)
     if (!rc) rc = metrics_of(store, cli->operands[1], cli->a, &y, &my, err);
     gm_store_close(store);
     if (rc) return rc;
-    const gm_node *tx = gm_node_get(mx, "test"), *ty = gm_node_get(my, "test"), *px = gm_node_get(mx, "params"), *py = gm_node_get(my, "params");
+    const gm_node *tx = gm_node_get(mx, "test"), *ty = gm_node_get(my, "test"), *px = gm_node_get(mx, "params"),
+                  *py = gm_node_get(my, "params");
     char xv[64], yv[64];
     (void)snprintf(xv, sizeof(xv), "%.40s/%" PRId64, x.model, x.version);
     (void)snprintf(yv, sizeof(yv), "%.40s/%" PRId64, y.model, y.version);
@@ -291,8 +300,10 @@ static gm_rc diff(gm_cli *cli, const void *conf, gm_err *err)
     gm_json_object(&j);
     for (size_t i = 0; tx && i < tx->count; i++) {
         const gm_node *other = gm_node_get(ty, tx->keys[i]);
-        double vx = tx->items[i]->kind == GM_NODE_MAP ? gm_node_double_or(tx->items[i], "value", (double)NAN) : gm_node_double_or(tx, tx->keys[i], (double)NAN);
-        double vy = other && other->kind == GM_NODE_MAP ? gm_node_double_or(other, "value", (double)NAN) : gm_node_double_or(ty, tx->keys[i], (double)NAN);
+        double vx = tx->items[i]->kind == GM_NODE_MAP ? gm_node_double_or(tx->items[i], "value", (double)NAN)
+                                                      : gm_node_double_or(tx, tx->keys[i], (double)NAN);
+        double vy = other && other->kind == GM_NODE_MAP ? gm_node_double_or(other, "value", (double)NAN)
+                                                        : gm_node_double_or(ty, tx->keys[i], (double)NAN);
         char sx[32] = "", sy[32] = "", sd[32] = "";
         if (!isnan(vx)) (void)snprintf(sx, sizeof(sx), "%.5f", vx);
         if (!isnan(vy)) (void)snprintf(sy, sizeof(sy), "%.5f", vy);
@@ -315,8 +326,10 @@ static gm_rc diff(gm_cli *cli, const void *conf, gm_err *err)
         gm_json_array_end(&j);
     }
     gm_json_object_end(&j);
-    if (cli->common->json) gm_print_json(&b);
-    else gm_grid_print(g);
+    if (cli->common->json)
+        gm_print_json(&b);
+    else
+        gm_grid_print(g);
     gm_buf_clear(&b);
     return GM_OK;
 }

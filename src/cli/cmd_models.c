@@ -37,7 +37,9 @@ static gm_rc change(gm_cli *cli, gm_store *store, const models_opts *o, gm_err *
     if (!rc && o->drop_alias[0]) rc = gm_model_alias_drop(store, v.model, o->drop_alias, err);
     const char *equals = strchr(o->tag, '=');
     if (!rc && o->tag[0] && !equals) rc = gm_err_set(err, GM_EINVALID, "a tag is KEY=VALUE, found \"%.60s\"", o->tag);
-    if (!rc && equals) rc = gm_model_tag(store, v.model, v.version, gm_arena_strndup(cli->a, o->tag, (size_t)(equals - o->tag)), equals + 1, err);
+    if (!rc && equals)
+        rc =
+            gm_model_tag(store, v.model, v.version, gm_arena_strndup(cli->a, o->tag, (size_t)(equals - o->tag)), equals + 1, err);
     if (!rc) printf("%s version %" PRId64 " changed\n", v.model, v.version);
     return rc;
 }
@@ -84,7 +86,8 @@ static gm_rc put_companions(gm_cli *cli, gm_store *store, const gm_model_version
     gm_err none;
     gm_rc rc = gm_provenance(store, v, &b, err);
     rc = put_text(cli, dir, "provenance.intoto.jsonl", &b, rc, err);
-    if (rc || card_record(cli, store, gm_arena_printf(cli->a, "%s/%" PRId64, v->model, v->version), &record, &none)) return rc; /* no card was recorded */
+    if (rc || card_record(cli, store, gm_arena_printf(cli->a, "%s/%" PRId64, v->model, v->version), &record, &none))
+        return rc; /* no card was recorded */
     gm_json_init(&j, &b, true);
     gm_node_json(record, &j);
     rc = put_text(cli, dir, "card.json", &b, rc, err);
@@ -107,11 +110,13 @@ static gm_rc export_package(gm_cli *cli, const char *dir, gm_err *err)
         return rc;
     }
     const char *part = gm_arena_printf(cli->a, "%s.part-%ld", dir, (long)getpid());
-    gm_rc rc = part ? gm_cli_store(cli, false, &store, err) : gm_err_set(err, GM_ENOMEM, "not enough memory for the name of a folder");
+    gm_rc rc =
+        part ? gm_cli_store(cli, false, &store, err) : gm_err_set(err, GM_ENOMEM, "not enough memory for the name of a folder");
     if (!rc) rc = gm_model_resolve(store, cli->operands[0], cli->a, &v, err);
     if (!rc) rc = gm_tree_export(store, &v.digest, part, cli->a, err);
     if (!rc) rc = gm_package_verify(part, &sealed, err);
-    if (!rc && strcmp(sealed.hex, v.digest.hex) != 0) rc = gm_err_set(err, GM_ECORRUPT, "the package copied is %.12s, not %.12s", sealed.hex, v.digest.hex);
+    if (!rc && strcmp(sealed.hex, v.digest.hex) != 0)
+        rc = gm_err_set(err, GM_ECORRUPT, "the package copied is %.12s, not %.12s", sealed.hex, v.digest.hex);
     if (!rc) rc = put_companions(cli, store, &v, part, err);
     if (!rc && rename(part, dir) != 0) rc = gm_err_errno(err, errno, "rename to", dir);
     gm_store_close(store);
@@ -172,7 +177,8 @@ static gm_rc list_versions(gm_cli *cli, gm_store *store, gm_model_version **out,
     if (!ref || !strpbrk(ref, "/@:")) {
         gm_rc rc = gm_model_list(store, ref, cli->a, out, out_count, err);
         gm_model_version none;
-        return !rc && ref && *out_count == 0 ? gm_model_resolve(store, ref, cli->a, &none, err) : rc; /* says which names there are */
+        return !rc && ref && *out_count == 0 ? gm_model_resolve(store, ref, cli->a, &none, err)
+                                             : rc; /* says which names there are */
     }
     *out = GM_ARENA_NEW(cli->a, gm_model_version);
     if (!*out) return gm_err_set(err, GM_ENOMEM, "not enough memory for a version");
@@ -189,8 +195,10 @@ static gm_rc models(gm_cli *cli, const void *conf, gm_err *err)
     bool write = o->alias[0] || o->drop_alias[0] || o->tag[0];
     if (o->export[0]) return export_package(cli, o->export, err);
     gm_rc rc = gm_cli_store(cli, write, &store, err);
-    if (!rc && write) rc = change(cli, store, o, err);
-    else if (!rc) rc = list_versions(cli, store, &v, &count, err);
+    if (!rc && write)
+        rc = change(cli, store, o, err);
+    else if (!rc)
+        rc = list_versions(cli, store, &v, &count, err);
     gm_store_close(store);
     if (rc || write) return rc;
     if (cli->common->json) {
@@ -207,22 +215,30 @@ static gm_rc models(gm_cli *cli, const void *conf, gm_err *err)
         if (gm_json_read(v[i].metrics_json, strlen(v[i].metrics_json), "metrics", cli->a, &metrics, NULL)) metrics = NULL;
         const char *metric = gm_node_str_or(metrics, "metric", "");
         const gm_node *test = gm_node_get(metrics, "test"), *m = gm_node_get(test, metric);
-        double x = m && m->kind == GM_NODE_MAP ? gm_node_double_or(m, "value", (double)NAN) : gm_node_double_or(test, metric, (double)NAN);
+        double x = m && m->kind == GM_NODE_MAP ? gm_node_double_or(m, "value", (double)NAN)
+                                               : gm_node_double_or(test, metric, (double)NAN);
         if (!isnan(x)) (void)snprintf(value, sizeof(value), "%.4f", x);
         (void)snprintf(version, sizeof(version), "%" PRId64, v[i].version);
-        gm_grid_add(g, (const char *[]){ v[i].model, version, v[i].aliases, v[i].trainer, metric, value, gm_arena_strndup(cli->a, v[i].digest.hex, 12), gm_show_time(v[i].created_us, when) });
+        gm_grid_add(g, (const char *[]){ v[i].model, version, v[i].aliases, v[i].trainer, metric, value,
+                                         gm_arena_strndup(cli->a, v[i].digest.hex, 12), gm_show_time(v[i].created_us, when) });
     }
-    if (count) gm_grid_print(g);
-    else printf("no model is registered yet; `gristmill run` registers one when its gates are passed\n");
+    if (count)
+        gm_grid_print(g);
+    else
+        printf("no model is registered yet; `gristmill run` registers one when its gates are passed\n");
     return GM_OK;
 }
 
 const gm_command gm_command_models = {
-    .item = { .name = "models", .help = "list registered models and versions; set aliases and tags; copy a package", .params = models_options, .conf_size = sizeof(models_opts) },
+    .item = { .name = "models",
+              .help = "list registered models and versions; set aliases and tags; copy a package",
+              .params = models_options,
+              .conf_size = sizeof(models_opts) },
     .operands = "[MODEL]",
     .operands_max = 1,
     .group = "Models",
-    .examples = "gristmill models\ngristmill models flights/2 --alias champion\ngristmill models flights@champion --tag reviewed=yes\ngristmill models flights --export package",
+    .examples = "gristmill models\ngristmill models flights/2 --alias champion\ngristmill models flights@champion --tag "
+                "reviewed=yes\ngristmill models flights --export package",
     .run = models,
 };
 
@@ -281,11 +297,13 @@ static gm_rc predict(gm_cli *cli, const void *conf, gm_err *err)
     if (!rc) {
         const char **keep = GM_ARENA_ARRAY(cli->a, const char *, rows.columns_count);
         for (size_t i = 0; keep && i < rows.columns_count; i++) keep[i] = rows.columns[i].name;
-        rc = keep ? gm_predictions(&scorer, &rows, keep, rows.columns_count, NULL, cli->a, &out, err) : gm_err_set(err, GM_ENOMEM, "not enough memory to predict");
+        rc = keep ? gm_predictions(&scorer, &rows, keep, rows.columns_count, NULL, cli->a, &out, err)
+                  : gm_err_set(err, GM_ENOMEM, "not enough memory to predict");
     }
     if (!rc) rc = gm_data_write(engine, &out, o->out, err);
     if (!rc && busy && !cli->common->json) printf("a run is under way, so this use of the model is not recorded\n");
-    if (!rc && used.hex[0] && !busy) rc = gm_model_use(store, &used, "predict", gm_arena_printf(cli->a, "%s -> %s", cli->operands[1], o->out), err);
+    if (!rc && used.hex[0] && !busy)
+        rc = gm_model_use(store, &used, "predict", gm_arena_printf(cli->a, "%s -> %s", cli->operands[1], o->out), err);
     gm_engine_close(engine);
     gm_store_close(store);
     gm_err ignored;
@@ -308,12 +326,16 @@ static gm_rc predict(gm_cli *cli, const void *conf, gm_err *err)
 }
 
 const gm_command gm_command_predict = {
-    .item = { .name = "predict", .help = "predict the rows of a file with a registered model", .params = predict_options, .conf_size = sizeof(predict_opts) },
+    .item = { .name = "predict",
+              .help = "predict the rows of a file with a registered model",
+              .params = predict_options,
+              .conf_size = sizeof(predict_opts) },
     .operands = "MODEL|FOLDER DATA",
     .operands_min = 2,
     .operands_max = 2,
     .group = "Models",
-    .examples = "gristmill predict flights new.csv --out scored.csv\ngristmill predict flights/2 'data/*.parquet' --out scored.parquet",
+    .examples =
+        "gristmill predict flights new.csv --out scored.csv\ngristmill predict flights/2 'data/*.parquet' --out scored.parquet",
     .run = predict,
 };
 
@@ -384,14 +406,19 @@ static gm_rc card(gm_cli *cli, const void *conf, gm_err *err)
     } else if (!rc) {
         rc = o->html ? gm_card_html(record, &b, err) : gm_card_markdown(record, &b, err);
     }
-    if (!rc && o->out[0]) rc = gm_fs_write_atomic(o->out, gm_buf_str(&b), b.len, err);
-    else if (!rc) fputs(gm_buf_str(&b), stdout);
+    if (!rc && o->out[0])
+        rc = gm_fs_write_atomic(o->out, gm_buf_str(&b), b.len, err);
+    else if (!rc)
+        fputs(gm_buf_str(&b), stdout);
     gm_buf_clear(&b);
     return rc;
 }
 
 const gm_command gm_command_card = {
-    .item = { .name = "card", .help = "write the model card of a version from its records", .params = card_options, .conf_size = sizeof(card_opts) },
+    .item = { .name = "card",
+              .help = "write the model card of a version from its records",
+              .params = card_options,
+              .conf_size = sizeof(card_opts) },
     .operands = "[MODEL]",
     .operands_max = 1,
     .group = "Models",

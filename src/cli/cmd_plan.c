@@ -21,8 +21,11 @@ static gm_rc check(gm_cli *cli, const void *conf, gm_err *err)
     gm_run_result r;
     gm_rc rc = prepare(cli, &store, &spec, &r, err);
     gm_store_close(store);
-    if (!rc && cli->common->json) printf("{\"ok\":true,\"steps\":%zu}\n", r.graph.count);
-    else if (!rc) printf("%s is right: %zu data sets, %zu features, %zu steps\n", cli->common->file, spec.data_count, spec.uses_count, r.graph.count);
+    if (!rc && cli->common->json)
+        printf("{\"ok\":true,\"steps\":%zu}\n", r.graph.count);
+    else if (!rc)
+        printf("%s is right: %zu data sets, %zu features, %zu steps\n", cli->common->file, spec.data_count, spec.uses_count,
+               r.graph.count);
     return rc;
 }
 
@@ -76,7 +79,8 @@ typedef struct plan_opts {
 } plan_opts;
 
 static const gm_param plan_options[] = {
-    { "expand", GM_PARAM_BOOL, offsetof(plan_opts, expand), "false", "print each step with its inputs and parameters", 0, 0, NULL },
+    { "expand", GM_PARAM_BOOL, offsetof(plan_opts, expand), "false", "print each step with its inputs and parameters", 0, 0,
+      NULL },
     { 0 },
 };
 
@@ -95,7 +99,8 @@ static const char *forecast(gm_store *store, const gm_graph *g, const gm_step *s
     if (s->state == GM_STEP_DONE) return "done now";
     if (s->state == GM_STEP_CACHED) return "cached";
     for (size_t i = 0; i < s->inputs_count; i++)
-        if (s->inputs[i].from >= 0 && g->steps[s->inputs[i].from].state == GM_STEP_WAITING) return gm_arena_printf(a, "after %s", g->steps[s->inputs[i].from].name);
+        if (s->inputs[i].from >= 0 && g->steps[s->inputs[i].from].state == GM_STEP_WAITING)
+            return gm_arena_printf(a, "after %s", g->steps[s->inputs[i].from].name);
     if (s->inside) return "after the gates";
     if (!s->cacheable) return "it runs every time";
     if (gm_step_nearest(store, s->name, s->key, a, &before, NULL)) return "never run before";
@@ -105,11 +110,16 @@ static const char *forecast(gm_store *store, const gm_graph *g, const gm_step *s
 
 static void print_expanded(const gm_graph *g, const gm_step *s)
 {
-    printf("%s%s%s\n  kind: %s\n", gm_term_bold(), s->name, gm_term_plain(), s->kind ? s->kind->item.name : s->inside ? "inside" : "run");
+    printf("%s%s%s\n  kind: %s\n", gm_term_bold(), s->name, gm_term_plain(),
+           s->kind     ? s->kind->item.name
+           : s->inside ? "inside"
+                       : "run");
     for (size_t i = 0; i < s->inputs_count; i++) {
         const gm_edge *e = &s->inputs[i];
-        if (e->from >= 0) printf("  in %s: %s of \"%s\"\n", e->name, e->output, g->steps[e->from].name);
-        else printf("  in %s: %s\n", e->name, e->path ? e->path : e->digest.hex);
+        if (e->from >= 0)
+            printf("  in %s: %s of \"%s\"\n", e->name, e->output, g->steps[e->from].name);
+        else
+            printf("  in %s: %s\n", e->name, e->path ? e->path : e->digest.hex);
     }
     printf("  params: %s\n", s->params_json);
 }
@@ -140,8 +150,10 @@ static gm_rc plan(gm_cli *cli, const void *conf, gm_err *err)
         const char *why = forecast(store, &r.graph, s, cli->a);
         double seconds = last_seconds(store, s, cli->a);
         if (seconds >= 0) (void)gm_show_seconds(seconds, time);
-        if (s->state == GM_STEP_CACHED) cached++;
-        else if (seconds > 0) total += seconds;
+        if (s->state == GM_STEP_CACHED)
+            cached++;
+        else if (seconds > 0)
+            total += seconds;
         gm_grid_add(g, (const char *[]){ s->name, time, why });
         gm_json_object(&j);
         gm_json_kstr(&j, "step", s->name);
@@ -150,13 +162,15 @@ static gm_rc plan(gm_cli *cli, const void *conf, gm_err *err)
         gm_json_object_end(&j);
     }
     gm_json_array_end(&j);
-    if (cli->common->json) gm_print_json(&b);
+    if (cli->common->json)
+        gm_print_json(&b);
     else if (o->expand)
         for (size_t i = 0; i < r.graph.count; i++) print_expanded(&r.graph, &r.graph.steps[i]);
     else {
         char text[32];
         gm_grid_print(g);
-        printf("\n%zu steps, %zu cached; the others took %s of step time when they ran last\n", r.graph.count, cached, gm_show_seconds(total, text));
+        printf("\n%zu steps, %zu cached; the others took %s of step time when they ran last\n", r.graph.count, cached,
+               gm_show_seconds(total, text));
     }
     gm_buf_clear(&b);
     gm_store_close(store);
@@ -164,7 +178,10 @@ static gm_rc plan(gm_cli *cli, const void *conf, gm_err *err)
 }
 
 const gm_command gm_command_plan = {
-    .item = { .name = "plan", .help = "show which steps would run, why, and how long they took before", .params = plan_options, .conf_size = sizeof(plan_opts) },
+    .item = { .name = "plan",
+              .help = "show which steps would run, why, and how long they took before",
+              .params = plan_options,
+              .conf_size = sizeof(plan_opts) },
     .operands = "",
     .group = "Run",
     .examples = "gristmill plan\ngristmill plan --expand   # the plain steps behind the sections",
@@ -191,8 +208,10 @@ static gm_rc why(gm_cli *cli, const void *conf, gm_err *err)
     if (!rc && !found) {
         rc = gm_err_set(err, GM_ENOTFOUND, "the last run has no step \"%.60s\"", cli->operands[0]);
         const char *near = gm_nearest(cli->operands[0], names, names_count);
-        if (near) gm_err_hint(err, "Did you mean \"%s\"?", near);
-        else gm_err_hint(err, "`gristmill status` lists its steps.");
+        if (near)
+            gm_err_hint(err, "Did you mean \"%s\"?", near);
+        else
+            gm_err_hint(err, "`gristmill status` lists its steps.");
     }
     if (!rc) {
         char when[32];
@@ -216,7 +235,8 @@ static gm_rc why(gm_cli *cli, const void *conf, gm_err *err)
         } else if (none) {
             printf("%s ran: there is no earlier key of this step\n", found->name);
         } else {
-            printf("%s ran; against its nearest earlier key (run %" PRId64 ", %s):\n", found->name, before.run_id, gm_show_time(before.started_us, when));
+            printf("%s ran; against its nearest earlier key (run %" PRId64 ", %s):\n", found->name, before.run_id,
+                   gm_show_time(before.started_us, when));
             for (const char *at = difference; *at;) {
                 size_t len = strcspn(at, ";");
                 printf("  %.*s\n", (int)(at[0] == ' ' ? len - 1 : len), at[0] == ' ' ? at + 1 : at);

@@ -21,7 +21,10 @@ static const gm_param options[] = {
 };
 
 static volatile sig_atomic_t interrupted;
-static void on_signal(int number) { interrupted = number; }
+static void on_signal(int number)
+{
+    interrupted = number;
+}
 static bool canceled(void *ctx)
 {
     (void)ctx;
@@ -35,9 +38,11 @@ static void print_step(const gm_step *s, const char *mark, const char *color, co
     if (s->state == GM_STEP_DONE || s->state == GM_STEP_FAILED) {
         (void)gm_show_seconds((double)(s->record.ended_us - s->record.started_us) / 1e6, time);
         char used[32];
-        if (s->record.cpu_us > 0) (void)snprintf(cpu, sizeof(cpu), "%s CPU", gm_show_seconds((double)s->record.cpu_us / 1e6, used));
+        if (s->record.cpu_us > 0)
+            (void)snprintf(cpu, sizeof(cpu), "%s CPU", gm_show_seconds((double)s->record.cpu_us / 1e6, used));
     }
-    printf("%s%s%s %-22s %14s  %-7s %8s  %s%s%s\n", color, mark, gm_term_plain(), s->name, rows, what, time, gm_term_dim(), cpu, gm_term_plain());
+    printf("%s%s%s %-22s %14s  %-7s %8s  %s%s%s\n", color, mark, gm_term_plain(), s->name, rows, what, time, gm_term_dim(), cpu,
+           gm_term_plain());
     (void)fflush(stdout);
 }
 
@@ -59,7 +64,10 @@ static void note(void *ctx, const gm_step *s, const char *line)
 {
     const opts *o = ctx;
     (void)s;
-    if (!o->quiet) printf("  %s%s%s\n", strncmp(line, "warning", 7) == 0 || strncmp(line, "failed", 6) == 0 ? gm_term_yellow() : gm_term_dim(), line, gm_term_plain());
+    if (!o->quiet)
+        printf("  %s%s%s\n",
+               strncmp(line, "warning", 7) == 0 || strncmp(line, "failed", 6) == 0 ? gm_term_yellow() : gm_term_dim(), line,
+               gm_term_plain());
 }
 
 static gm_rc run(gm_cli *cli, const void *conf, gm_err *err)
@@ -82,15 +90,21 @@ static gm_rc run(gm_cli *cli, const void *conf, gm_err *err)
     (void)sigaction(SIGINT, &act, NULL);
     (void)sigaction(SIGTERM, &act, NULL);
     struct sigaction hangup;
-    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) (void)sigaction(SIGHUP, &act, NULL); /* nohup stays nohup */
-    gm_run_options run_options = { .jobs = o.jobs, .force = o.force, .keep_scratch = cli->common->debug, .watch = { .ctx = &o, .finished = finished, .note = note, .canceled = canceled } };
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+        (void)sigaction(SIGHUP, &act, NULL); /* nohup stays nohup */
+    gm_run_options run_options = { .jobs = o.jobs,
+                                   .force = o.force,
+                                   .keep_scratch = cli->common->debug,
+                                   .watch = { .ctx = &o, .finished = finished, .note = note, .canceled = canceled } };
     rc = gm_pipeline_run(store, &spec, &run_options, &result, &cli->errs, err);
     gm_err second;
     const char *reports = NULL;
     gm_rc after = gm_reports_write(store, &result, &reports, &second); /* also after a refusal: the card says what is weak */
     if (!rc && !after) after = gm_lock_write(&result, &second);
-    if (cli->common->json) gm_summary_json(store, &result, rc, rc ? err->message : "");
-    else if (result.graph.count) gm_summary_print(store, &result, reports, cli->a);
+    if (cli->common->json)
+        gm_summary_json(store, &result, rc, rc ? err->message : "");
+    else if (result.graph.count)
+        gm_summary_print(store, &result, reports, cli->a);
     if (!rc && after) {
         *err = second;
         rc = after;
@@ -100,9 +114,13 @@ static gm_rc run(gm_cli *cli, const void *conf, gm_err *err)
 }
 
 const gm_command gm_command_run = {
-    .item = { .name = "run", .help = "run the pipeline; what was done before is taken from the cache", .params = options, .conf_size = sizeof(opts) },
+    .item = { .name = "run",
+              .help = "run the pipeline; what was done before is taken from the cache",
+              .params = options,
+              .conf_size = sizeof(opts) },
     .operands = "",
     .group = "Run",
-    .examples = "gristmill run                        # gristmill.yaml of this folder\ngristmill run -f flights/gristmill.yaml\ngristmill run --force --jobs 1",
+    .examples = "gristmill run                        # gristmill.yaml of this folder\ngristmill run -f "
+                "flights/gristmill.yaml\ngristmill run --force --jobs 1",
     .run = run,
 };

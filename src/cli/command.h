@@ -16,17 +16,17 @@ typedef struct gm_cli {
     const gm_common *common;
     const char *const *operands; /* [operands_count] */
     size_t operands_count;
-    gm_arena *a;                 /* the command's */
-    gm_errs errs;                /* mistakes of the pipeline file, printed by main */
-    int exit_code;               /* for a command that ends well and still says no (plan --check) */
+    gm_arena *a;   /* the command's */
+    gm_errs errs;  /* mistakes of the pipeline file, printed by main */
+    int exit_code; /* for a command that ends well and still says no (plan --check) */
 } gm_cli;
 
 typedef struct gm_command {
     gm_item item;
-    const char *operands;        /* "[STEP]", for usage */
+    const char *operands; /* "[STEP]", for usage */
     size_t operands_min, operands_max;
-    const char *group;           /* heading in help */
-    const char *examples;        /* lines "command  # what it does" */
+    const char *group;    /* heading in help */
+    const char *examples; /* lines "command  # what it does" */
     gm_rc (*run)(gm_cli *cli, const void *conf, gm_err *err);
 } gm_command;
 
@@ -43,7 +43,8 @@ gm_rc gm_cli_plan(gm_cli *cli, gm_store *store, gm_spec *spec, gm_run_result *ou
 /* ---- words on a terminal ------------------------------------------------------------------------------------- */
 
 bool gm_term_color(void);
-const char *gm_term_bold(void), *gm_term_dim(void), *gm_term_green(void), *gm_term_red(void), *gm_term_yellow(void), *gm_term_plain(void);
+const char *gm_term_bold(void), *gm_term_dim(void), *gm_term_green(void), *gm_term_red(void), *gm_term_yellow(void),
+    *gm_term_plain(void);
 /* "336,776"; out holds 32. */
 const char *gm_show_count(int64_t n, char *out);
 /* "1.24 s", "85 ms"; out holds 32. */
@@ -58,7 +59,7 @@ typedef struct gm_grid gm_grid;
 gm_grid *gm_grid_new(gm_arena *a, size_t columns);
 void gm_grid_right(gm_grid *g, size_t column); /* align right */
 void gm_grid_add(gm_grid *g, const char *const *cells);
-void gm_grid_print(const gm_grid *g);          /* the first row is the heading */
+void gm_grid_print(const gm_grid *g); /* the first row is the heading */
 
 /* A new folder in $TMPDIR, in the command's arena; the caller removes it. Errors: GM_EIO, GM_ENOTFOUND. */
 gm_rc gm_cli_scratch(const gm_cli *cli, const char **out_dir, gm_err *err);

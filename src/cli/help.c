@@ -14,12 +14,17 @@
 
 static const char *const groups[] = { "Run", "Look", "Models", "Care", "More" };
 
-static bool hidden(const gm_command *c) { return !c->group[0]; }
+static bool hidden(const gm_command *c)
+{
+    return !c->group[0];
+}
 
 static void option_name(const gm_param *p, char *out, size_t out_size)
 {
-    static const char *const values[] = { [GM_PARAM_BOOL] = "", [GM_PARAM_INT] = " N", [GM_PARAM_DOUBLE] = " X", [GM_PARAM_STR] = " TEXT", [GM_PARAM_EXPR] = " EXPR",
-                                          [GM_PARAM_DURATION] = " TIME", [GM_PARAM_STRS] = " A,B", [GM_PARAM_NODE] = " TEXT" };
+    static const char *const values[] = {
+        [GM_PARAM_BOOL] = "",      [GM_PARAM_INT] = " N",         [GM_PARAM_DOUBLE] = " X", [GM_PARAM_STR] = " TEXT",
+        [GM_PARAM_EXPR] = " EXPR", [GM_PARAM_DURATION] = " TIME", [GM_PARAM_STRS] = " A,B", [GM_PARAM_NODE] = " TEXT"
+    };
     (void)snprintf(out, out_size, "--%s%s", p->name, values[p->type]);
     for (char *c = out; *c && *c != ' '; c++)
         if (*c == '_') *c = '-';
@@ -49,7 +54,8 @@ static void print_examples(const gm_command *c)
 
 void gm_help_command(const gm_command *c)
 {
-    printf("gristmill %s - %s\n\nUsage: gristmill %s%s%s [options]\n\nOptions\n", c->item.name, c->item.help, c->item.name, c->operands[0] ? " " : "", c->operands);
+    printf("gristmill %s - %s\n\nUsage: gristmill %s%s%s [options]\n\nOptions\n", c->item.name, c->item.help, c->item.name,
+           c->operands[0] ? " " : "", c->operands);
     print_options(c->item.params);
     print_options(gm_common_options);
     if (c->examples) print_examples(c);
@@ -57,7 +63,8 @@ void gm_help_command(const gm_command *c)
 
 void gm_help_all(void)
 {
-    printf("gristmill " GM_VERSION " - one file describes the loop: data, checks, features, training, evaluation, gates, registry\n\n"
+    printf("gristmill " GM_VERSION
+           " - one file describes the loop: data, checks, features, training, evaluation, gates, registry\n\n"
            "Usage: gristmill COMMAND [options]\n");
     for (size_t g = 0; g < sizeof(groups) / sizeof(groups[0]); g++) {
         printf("\n%s\n", groups[g]);
@@ -66,7 +73,8 @@ void gm_help_all(void)
             if (strcmp(c->group, groups[g]) == 0) printf("  %-12s %s\n", c->item.name, c->item.help);
         }
     }
-    printf("\n`gristmill COMMAND --help` has options and examples. The smallest file:\n\n  data: churn.csv\n  target: churned\n\n");
+    printf(
+        "\n`gristmill COMMAND --help` has options and examples. The smallest file:\n\n  data: churn.csv\n  target: churned\n\n");
 }
 
 /* ---- help ------------------------------------------------------------------------------------------------------ */
@@ -122,15 +130,18 @@ static gm_rc help(gm_cli *cli, const void *conf, gm_err *err)
         }
         printf("%s\n", topics[i].title);
         for (const gm_param *p = topics[i].params; p->type != GM_PARAM_END; p++)
-            printf("  %-14s %s%s%s%s\n", p->name, p->help, p->fallback && p->fallback[0] ? " [" : "", p->fallback && p->fallback[0] ? p->fallback : "", p->fallback && p->fallback[0] ? "]" : "");
+            printf("  %-14s %s%s%s%s\n", p->name, p->help, p->fallback && p->fallback[0] ? " [" : "",
+                   p->fallback && p->fallback[0] ? p->fallback : "", p->fallback && p->fallback[0] ? "]" : "");
         return GM_OK;
     }
     const gm_registry *registries[] = { &gm_trainers, &gm_transforms, &gm_metrics, &gm_checks };
     for (size_t i = 0; i < sizeof(registries) / sizeof(registries[0]); i++) {
         if (gm_registry_find(registries[i], cli->operands[0], &item, NULL)) continue;
         printf("%s %s - %s\n", registries[i]->kind, item->name, item->help);
-        if (registries[i] == &gm_checks) printf("  %s\n  as in: %s\n", ((const gm_check_form *)item)->signature, ((const gm_check_form *)item)->example);
-        for (const gm_param *p = item->params; p && p->type != GM_PARAM_END; p++) printf("  %-22s %s [%s]\n", p->name, p->help, p->fallback ? p->fallback : "must be given");
+        if (registries[i] == &gm_checks)
+            printf("  %s\n  as in: %s\n", ((const gm_check_form *)item)->signature, ((const gm_check_form *)item)->example);
+        for (const gm_param *p = item->params; p && p->type != GM_PARAM_END; p++)
+            printf("  %-22s %s [%s]\n", p->name, p->help, p->fallback ? p->fallback : "must be given");
         return GM_OK;
     }
     return gm_err_set(err, GM_ENOTFOUND, "no command, topic or item \"%.60s\"", cli->operands[0]);
@@ -141,7 +152,8 @@ const gm_command gm_command_help = {
     .operands = "[COMMAND|TOPIC|NAME]",
     .operands_max = 1,
     .group = "More",
-    .examples = "gristmill help run       # a command\ngristmill help train     # a section of the file\ngristmill help lightgbm  # a trainer and its parameters",
+    .examples = "gristmill help run       # a command\ngristmill help train     # a section of the file\ngristmill help lightgbm "
+                " # a trainer and its parameters",
     .run = help,
 };
 
@@ -161,9 +173,11 @@ static gm_rc completion(gm_cli *cli, const void *conf, gm_err *err)
 {
     (void)conf;
     const char *shell = cli->operands_count ? cli->operands[0] : "bash";
-    if (strcmp(shell, "bash") != 0 && strcmp(shell, "zsh") != 0) return gm_err_set(err, GM_EINVALID, "unrecognized shell \"%.40s\"; bash and zsh are known", shell);
+    if (strcmp(shell, "bash") != 0 && strcmp(shell, "zsh") != 0)
+        return gm_err_set(err, GM_EINVALID, "unrecognized shell \"%.40s\"; bash and zsh are known", shell);
     if (strcmp(shell, "zsh") == 0) printf("autoload -U +X bashcompinit && bashcompinit\n");
-    printf("_gristmill() {\n  local cur=${COMP_WORDS[COMP_CWORD]}\n  if [ \"$COMP_CWORD\" = 1 ]; then COMPREPLY=($(compgen -W \"");
+    printf(
+        "_gristmill() {\n  local cur=${COMP_WORDS[COMP_CWORD]}\n  if [ \"$COMP_CWORD\" = 1 ]; then COMPREPLY=($(compgen -W \"");
     for (size_t i = 0; i < gm_commands.count; i++)
         if (!hidden((const gm_command *)gm_commands.items[i])) printf("%s ", gm_commands.items[i]->name);
     printf("\" -- \"$cur\")); return; fi\n  case ${COMP_WORDS[1]} in\n");
@@ -174,7 +188,8 @@ static gm_rc completion(gm_cli *cli, const void *conf, gm_err *err)
         bash_words(gm_common_options);
         printf("\";;\n");
     }
-    printf("  esac\n  case $cur in -*) COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"));; *) COMPREPLY=($(compgen -f -- \"$cur\"));; esac\n}\n"
+    printf("  esac\n  case $cur in -*) COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"));; *) COMPREPLY=($(compgen -f -- "
+           "\"$cur\"));; esac\n}\n"
            "complete -o filenames -F _gristmill gristmill\n");
     return GM_OK;
 }
@@ -192,9 +207,12 @@ const gm_command gm_command_completion = {
 static void roff(const char *text)
 {
     for (const char *c = text; *c; c++) {
-        if (*c == '-') fputs("\\-", stdout);
-        else if (*c == '\\') fputs("\\e", stdout);
-        else putchar(*c);
+        if (*c == '-')
+            fputs("\\-", stdout);
+        else if (*c == '\\')
+            fputs("\\e", stdout);
+        else
+            putchar(*c);
     }
 }
 
@@ -216,7 +234,8 @@ static gm_rc man(gm_cli *cli, const void *conf, gm_err *err)
     (void)cli;
     (void)conf;
     (void)err;
-    printf(".TH GRISTMILL 1 \"\" \"gristmill " GM_VERSION "\" \"User commands\"\n.SH NAME\ngristmill \\- the life of a machine\\-learning model from one file\n"
+    printf(".TH GRISTMILL 1 \"\" \"gristmill " GM_VERSION
+           "\" \"User commands\"\n.SH NAME\ngristmill \\- the life of a machine\\-learning model from one file\n"
            ".SH SYNOPSIS\n.B gristmill\n.I command\n[options]\n.SH COMMANDS\n");
     for (size_t i = 0; i < gm_commands.count; i++) {
         const gm_command *c = (const gm_command *)gm_commands.items[i];
@@ -239,7 +258,8 @@ static gm_rc man(gm_cli *cli, const void *conf, gm_err *err)
     roff_options(gm_common_options);
     printf(".SH EXIT STATUS\n");
     for (int rc = GM_OK; rc < GM_RC_COUNT; rc++) printf(".TP\n.B %d\n%s\n", gm_rc_exit_code((gm_rc)rc), gm_rc_name((gm_rc)rc));
-    printf(".TP\n.B 2\nwrong usage of the command line\n.SH FILES\n.TP\n.I gristmill.yaml\nthe pipeline\n.TP\n.I gristmill.lock\nwhat the last good run was made of\n"
+    printf(".TP\n.B 2\nwrong usage of the command line\n.SH FILES\n.TP\n.I gristmill.yaml\nthe pipeline\n.TP\n.I "
+           "gristmill.lock\nwhat the last good run was made of\n"
            ".TP\n.I .gristmill/\nthe store\n");
     return GM_OK;
 }
@@ -267,9 +287,12 @@ static void md_params(const gm_param *params, bool options)
     printf("\n| %s | default | what |\n| --- | --- | --- |\n", options ? "option" : "key");
     for (const gm_param *p = params; p->type != GM_PARAM_END; p++) {
         char name[80];
-        if (options) option_name(p, name, sizeof(name));
-        else (void)snprintf(name, sizeof(name), "%s", p->name);
-        printf("| `%s` | %s%s%s | ", name, p->fallback && p->fallback[0] ? "`" : "", p->fallback ? p->fallback : "must be given", p->fallback && p->fallback[0] ? "`" : "");
+        if (options)
+            option_name(p, name, sizeof(name));
+        else
+            (void)snprintf(name, sizeof(name), "%s", p->name);
+        printf("| `%s` | %s%s%s | ", name, p->fallback && p->fallback[0] ? "`" : "", p->fallback ? p->fallback : "must be given",
+               p->fallback && p->fallback[0] ? "`" : "");
         md_cell(p->help);
         printf("%s%s%s |\n", p->choices ? " (" : "", p->choices ? p->choices : "", p->choices ? ")" : "");
     }
@@ -280,7 +303,9 @@ static void md_registry(const char *title, const gm_registry *r)
     printf("\n## %s\n", title);
     for (size_t i = 0; i < r->count; i++) {
         printf("\n### %s\n\n%s\n", r->items[i]->name, r->items[i]->help);
-        if (r == &gm_checks) printf("\n`%s`, as in `%s`\n", ((const gm_check_form *)r->items[i])->signature, ((const gm_check_form *)r->items[i])->example);
+        if (r == &gm_checks)
+            printf("\n`%s`, as in `%s`\n", ((const gm_check_form *)r->items[i])->signature,
+                   ((const gm_check_form *)r->items[i])->example);
         md_params(r->items[i]->params, false);
     }
 }

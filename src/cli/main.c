@@ -31,13 +31,16 @@ static gm_rc unknown_option(const gm_command *c, const char *word, size_t len, g
     for (const gm_param *p = gm_common_options; p->type != GM_PARAM_END && count < 64; p++) names[count++] = p->name;
     gm_rc rc = gm_err_set(err, GM_EINVALID, "unrecognized option \"--%s\" of `gristmill %s`", name, c->item.name);
     const char *near = gm_nearest(name, names, count);
-    if (near) gm_err_hint(err, "Did you mean \"--%s\"? `gristmill %s --help` lists the options.", near, c->item.name);
-    else gm_err_hint(err, "`gristmill %s --help` lists the options.", c->item.name);
+    if (near)
+        gm_err_hint(err, "Did you mean \"--%s\"? `gristmill %s --help` lists the options.", near, c->item.name);
+    else
+        gm_err_hint(err, "`gristmill %s --help` lists the options.", c->item.name);
     return rc;
 }
 
 /* --name value, --name=value, --flag, -f value, -h; "--" ends options. */
-static gm_rc read_words(const gm_command *c, int argc, char **argv, gm_common *common, void *conf, const char **operands, size_t *out_count, gm_arena *a, gm_err *err)
+static gm_rc read_words(const gm_command *c, int argc, char **argv, gm_common *common, void *conf, const char **operands,
+                        size_t *out_count, gm_arena *a, gm_err *err)
 {
     size_t count = 0;
     bool only_operands = false;
@@ -118,8 +121,9 @@ static int run_command(const gm_command *c, int argc, char **argv)
         gm_help_command(c);
         code = 0;
     } else if (cli.operands_count < c->operands_min || cli.operands_count > c->operands_max) {
-        fprintf(stderr, "gristmill %s: %s operand%s; usage: gristmill %s %s\n", c->item.name, cli.operands_count < c->operands_min ? "missing" : "too many",
-                c->operands_max == 1 ? "" : "s", c->item.name, c->operands);
+        fprintf(stderr, "gristmill %s: %s operand%s; usage: gristmill %s %s\n", c->item.name,
+                cli.operands_count < c->operands_min ? "missing" : "too many", c->operands_max == 1 ? "" : "s", c->item.name,
+                c->operands);
     } else {
         rc = c->run(&cli, conf, &err);
         code = report(&cli, rc, &err, common.json);

@@ -18,17 +18,20 @@ static void checks(gm_store *store, const gm_run_result *r)
 {
     int64_t total = 0, failed = 0, warned = 0;
     for (size_t i = 0; i < r->graph.spec->data_count; i++) {
-        const gm_node *list = gm_report_read(store, &r->graph, gm_arena_printf(r->graph.a, "check %s", r->graph.spec->data[i].name), "checks");
+        const gm_node *list =
+            gm_report_read(store, &r->graph, gm_arena_printf(r->graph.a, "check %s", r->graph.spec->data[i].name), "checks");
         if (list && list->kind == GM_NODE_MAP) list = gm_node_get(list, "checks");
         for (size_t k = 0; list && k < list->count; k++) {
-            bool ok = gm_node_bool_or(list->items[k], "ok", true), warning = strcmp(gm_node_str_or(list->items[k], "severity", "error"), "warning") == 0;
+            bool ok = gm_node_bool_or(list->items[k], "ok", true),
+                 warning = strcmp(gm_node_str_or(list->items[k], "severity", "error"), "warning") == 0;
             total++;
             failed += !ok && !warning;
             warned += !ok && warning;
         }
     }
     if (!total) return;
-    printf("\n%sChecks%s       %" PRId64 " of %" PRId64 " passed", gm_term_bold(), gm_term_plain(), total - failed - warned, total);
+    printf("\n%sChecks%s       %" PRId64 " of %" PRId64 " passed", gm_term_bold(), gm_term_plain(), total - failed - warned,
+           total);
     if (warned) printf(", %s%" PRId64 " warnings%s", gm_term_yellow(), warned, gm_term_plain());
     if (failed) printf(", %s%" PRId64 " failed%s", gm_term_red(), failed, gm_term_plain());
     putchar('\n');
@@ -46,19 +49,22 @@ static void candidates(gm_store *store, const gm_run_result *r, gm_arena *a)
     gm_grid_right(g, 5);
     for (size_t i = 0; i < s->tries_count; i++) {
         char v[32], t[32], interval[64] = "", rounds[32] = "";
-        const gm_node *e = gm_report_read(store, &r->graph, gm_arena_printf(a, "evaluate %s", s->tries[i].name), "evaluation"), *m = gm_node_get(e, "test_metric");
+        const gm_node *e = gm_report_read(store, &r->graph, gm_arena_printf(a, "evaluate %s", s->tries[i].name), "evaluation"),
+                      *m = gm_node_get(e, "test_metric");
         const gm_node *training = gm_report_read(store, &r->graph, gm_arena_printf(a, "train %s", s->tries[i].name), "training");
         if (!e) continue;
         double low = gm_node_double_or(m, "low", (double)NAN), high = gm_node_double_or(m, "high", (double)NAN);
         if (!isnan(low)) (void)snprintf(interval, sizeof(interval), "[%.4f, %.4f]", low, high);
         if (training) (void)snprintf(rounds, sizeof(rounds), "%" PRId64, gm_node_int_or(training, "rounds", 0));
         bool won = strcmp(winner, s->tries[i].name) == 0;
-        gm_grid_add(g, (const char *[]){ won ? "*" : " ", s->tries[i].name, number(gm_node_double_or(e, "validation_metric", (double)NAN), v),
+        gm_grid_add(g, (const char *[]){ won ? "*" : " ", s->tries[i].name,
+                                         number(gm_node_double_or(e, "validation_metric", (double)NAN), v),
                                          number(gm_node_double_or(m, "value", (double)NAN), t), interval, rounds });
         shown++;
     }
     if (!shown) return;
-    printf("\n%sCandidates%s   by %s; chosen on the validation rows, judged on the test rows\n", gm_term_bold(), gm_term_plain(), s->metric);
+    printf("\n%sCandidates%s   by %s; chosen on the validation rows, judged on the test rows\n", gm_term_bold(), gm_term_plain(),
+           s->metric);
     gm_grid_print(g);
 }
 
@@ -73,13 +79,15 @@ static void gate_rows(gm_grid *g, const gm_node *gates, bool registered_again)
             detail = "it is the champion";
         }
         bool ok = strcmp(verdict, "fail") != 0;
-        gm_grid_add(g, (const char *[]){ ok ? "+" : "x", gm_node_str_or(gates->items[i], "text", ""), verdict, number(gm_node_double_or(gates->items[i], "observed", (double)NAN), observed), detail });
+        gm_grid_add(g, (const char *[]){ ok ? "+" : "x", gm_node_str_or(gates->items[i], "text", ""), verdict,
+                                         number(gm_node_double_or(gates->items[i], "observed", (double)NAN), observed), detail });
     }
 }
 
 static void gates(gm_store *store, const gm_run_result *r, gm_arena *a)
 {
-    const gm_node *report = gm_report_read(store, &r->graph, "gates", "gates"), *latency = gm_report_read(store, &r->graph, "latency", "latency");
+    const gm_node *report = gm_report_read(store, &r->graph, "gates", "gates"),
+                  *latency = gm_report_read(store, &r->graph, "latency", "latency");
     if (!report && !latency) return;
     gm_grid *g = gm_grid_new(a, 5);
     gm_grid_right(g, 3);
@@ -94,7 +102,8 @@ static void feedback(gm_store *store, const gm_run_result *r)
 {
     enum { SHOWN_MAX = 5 };
     const gm_node *selection = gm_report_read(store, &r->graph, "select", "selection");
-    const gm_node *e = gm_report_read(store, &r->graph, gm_arena_printf(r->graph.a, "evaluate %s", gm_node_str_or(selection, "winner", "")), "evaluation");
+    const gm_node *e = gm_report_read(
+        store, &r->graph, gm_arena_printf(r->graph.a, "evaluate %s", gm_node_str_or(selection, "winner", "")), "evaluation");
     const gm_node *list = gm_node_get(gm_node_get(e, "test"), "feedback");
     int index = gm_graph_find(&r->graph, gm_arena_printf(r->graph.a, "evaluate %s", gm_node_str_or(selection, "winner", "")));
     if (!list || !list->count || r->graph.steps[index].state != GM_STEP_DONE) return; /* told when it was found */
@@ -110,11 +119,16 @@ void gm_summary_print(gm_store *store, const gm_run_result *r, const char *repor
     gates(store, r, a);
     feedback(store, r);
     if (r->model) {
-        printf("\n%sModel%s        %s version %" PRId64 ", alias champion, package %.12s%s\n", gm_term_bold(), gm_term_plain(), r->model, r->version, r->package.hex, r->version_is_new ? "" : " (unchanged)");
-        if (reports_dir) printf("%sReports%s      %s/model_card.html, %s/model_card.md, %s/predictions.parquet\n", gm_term_bold(), gm_term_plain(), reports_dir, reports_dir, reports_dir);
-        printf("%sNext%s         gristmill card | gristmill lineage %s | gristmill predict %s DATA | gristmill why STEP\n", gm_term_bold(), gm_term_plain(), r->model, r->model);
+        printf("\n%sModel%s        %s version %" PRId64 ", alias champion, package %.12s%s\n", gm_term_bold(), gm_term_plain(),
+               r->model, r->version, r->package.hex, r->version_is_new ? "" : " (unchanged)");
+        if (reports_dir)
+            printf("%sReports%s      %s/model_card.html, %s/model_card.md, %s/predictions.parquet\n", gm_term_bold(),
+                   gm_term_plain(), reports_dir, reports_dir, reports_dir);
+        printf("%sNext%s         gristmill card | gristmill lineage %s | gristmill predict %s DATA | gristmill why STEP\n",
+               gm_term_bold(), gm_term_plain(), r->model, r->model);
     }
-    printf("\n%zu steps done, %zu from cache, %zu failed, %zu skipped in %s\n", r->done, r->cached, r->failed, r->skipped, gm_show_seconds(r->seconds, seconds));
+    printf("\n%zu steps done, %zu from cache, %zu failed, %zu skipped in %s\n", r->done, r->cached, r->failed, r->skipped,
+           gm_show_seconds(r->seconds, seconds));
 }
 
 void gm_summary_json(gm_store *store, const gm_run_result *r, gm_rc rc, const char *message)

@@ -14,13 +14,34 @@ bool gm_term_color(void)
     return isatty(STDOUT_FILENO) && (!no || !no[0]);
 }
 
-static const char *code(const char *c) { return gm_term_color() ? c : ""; }
-const char *gm_term_bold(void) { return code("\x1b[1m"); }
-const char *gm_term_dim(void) { return code("\x1b[2m"); }
-const char *gm_term_green(void) { return code("\x1b[32m"); }
-const char *gm_term_red(void) { return code("\x1b[31m"); }
-const char *gm_term_yellow(void) { return code("\x1b[33m"); }
-const char *gm_term_plain(void) { return code("\x1b[0m"); }
+static const char *code(const char *c)
+{
+    return gm_term_color() ? c : "";
+}
+const char *gm_term_bold(void)
+{
+    return code("\x1b[1m");
+}
+const char *gm_term_dim(void)
+{
+    return code("\x1b[2m");
+}
+const char *gm_term_green(void)
+{
+    return code("\x1b[32m");
+}
+const char *gm_term_red(void)
+{
+    return code("\x1b[31m");
+}
+const char *gm_term_yellow(void)
+{
+    return code("\x1b[33m");
+}
+const char *gm_term_plain(void)
+{
+    return code("\x1b[0m");
+}
 
 const char *gm_show_count(int64_t n, char *out)
 {
@@ -37,9 +58,13 @@ const char *gm_show_count(int64_t n, char *out)
 
 const char *gm_show_seconds(double s, char *out)
 {
-    if (s < 0.0995) (void)snprintf(out, 32, "%.0f ms", s * 1000);
-    else if (s < 99.95) (void)snprintf(out, 32, "%.1f s", s);
-    else (void)snprintf(out, 32, "%.0f min %02.0f s", s / 60 - 0.5 > 0 ? (double)(int)(s / 60) : 0.0, s - 60 * (double)(int)(s / 60));
+    if (s < 0.0995)
+        (void)snprintf(out, 32, "%.0f ms", s * 1000);
+    else if (s < 99.95)
+        (void)snprintf(out, 32, "%.1f s", s);
+    else
+        (void)snprintf(out, 32, "%.0f min %02.0f s", s / 60 - 0.5 > 0 ? (double)(int)(s / 60) : 0.0,
+                       s - 60 * (double)(int)(s / 60));
     return out;
 }
 
@@ -83,7 +108,10 @@ gm_grid *gm_grid_new(gm_arena *a, size_t columns)
     return g;
 }
 
-void gm_grid_right(gm_grid *g, size_t column) { g->right[column] = true; }
+void gm_grid_right(gm_grid *g, size_t column)
+{
+    g->right[column] = true;
+}
 
 void gm_grid_add(gm_grid *g, const char *const *cells)
 {
@@ -161,7 +189,11 @@ void gm_print_error(const gm_err *err, bool json)
     bool color = isatty(STDERR_FILENO) && gm_term_color();
     if (err->file[0]) fprintf(stderr, "%s:", err->file);
     if (err->file[0] && err->line) fprintf(stderr, "%u:%u:", err->line, err->col);
-    fprintf(stderr, "%s%s%s%s\n", err->file[0] ? " " : color ? "\x1b[31mgristmill:\x1b[0m " : "gristmill: ", color && err->file[0] ? "\x1b[31m" : "", err->message, color && err->file[0] ? "\x1b[0m" : "");
+    fprintf(stderr, "%s%s%s%s\n",
+            err->file[0] ? " "
+            : color      ? "\x1b[31mgristmill:\x1b[0m "
+                         : "gristmill: ",
+            color && err->file[0] ? "\x1b[31m" : "", err->message, color && err->file[0] ? "\x1b[0m" : "");
     for (uint32_t i = 0; i < err->ctx_count; i++) fprintf(stderr, "  while %s\n", err->ctx[i]);
     if (err->hint[0]) fprintf(stderr, "  hint: %s\n", err->hint);
 }

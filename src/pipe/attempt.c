@@ -23,7 +23,9 @@ static const int64_t step_memory_bytes = (int64_t)384 << 20;
 static const char *file_of(const gm_artifact *artifact, gm_arena *a)
 {
     gm_node *root = NULL;
-    if (!artifact->meta_json || !artifact->meta_json[0] || gm_json_read(artifact->meta_json, strlen(artifact->meta_json), "artifact", a, &root, NULL)) return artifact->name;
+    if (!artifact->meta_json || !artifact->meta_json[0] ||
+        gm_json_read(artifact->meta_json, strlen(artifact->meta_json), "artifact", a, &root, NULL))
+        return artifact->name;
     return gm_node_str_or(root, "file", artifact->name);
 }
 
@@ -84,7 +86,8 @@ static gm_rc write_step_json(gm_runner *r, const gm_step *s, const char *dir, co
     }
     gm_json_array_end(&j);
     gm_json_object_end(&j);
-    gm_rc rc = b.failed ? gm_err_set(err, GM_ENOMEM, "not enough memory to write a step") : gm_fs_write(gm_path_join(r->a, dir, "step.json"), gm_buf_str(&b), b.len, err);
+    gm_rc rc = b.failed ? gm_err_set(err, GM_ENOMEM, "not enough memory to write a step")
+                        : gm_fs_write(gm_path_join(r->a, dir, "step.json"), gm_buf_str(&b), b.len, err);
     gm_buf_clear(&b);
     return rc;
 }
@@ -102,7 +105,8 @@ static const char *placeholder(gm_runner *r, const gm_step *s, const char *dir, 
     return gm_node_str_or(u->params, name, NULL);
 }
 
-static gm_rc expand(gm_runner *r, const gm_step *s, const char *dir, const char *const *paths, const char *word, const char **out, gm_err *err)
+static gm_rc expand(gm_runner *r, const gm_step *s, const char *dir, const char *const *paths, const char *word, const char **out,
+                    gm_err *err)
 {
     gm_buf b = { 0 };
     gm_rc rc = GM_OK;
@@ -112,9 +116,11 @@ static gm_rc expand(gm_runner *r, const gm_step *s, const char *dir, const char 
             gm_buf_char(&b, *word++);
             continue;
         }
-        const char *name = gm_arena_strndup(r->a, word + 1, (size_t)(close - word) - 1), *value = placeholder(r, s, dir, paths, name);
+        const char *name = gm_arena_strndup(r->a, word + 1, (size_t)(close - word) - 1),
+                   *value = placeholder(r, s, dir, paths, name);
         if (!value) {
-            rc = gm_err_at(err, s->pos, GM_EINVALID, "step \"%s\" names {%s}, which is no input, output or parameter", s->name, name);
+            rc = gm_err_at(err, s->pos, GM_EINVALID, "step \"%s\" names {%s}, which is no input, output or parameter", s->name,
+                           name);
             gm_err_hint(err, "Write {{ as shell text in `shell:` only; add the name to in, out or params.");
             break;
         }
@@ -128,7 +134,8 @@ static gm_rc expand(gm_runner *r, const gm_step *s, const char *dir, const char 
 
 static bool passes(const char *variable)
 {
-    static const char *const names[] = { "PATH=", "HOME=", "LANG=", "LC_ALL=", "TMPDIR=", "USER=", "VIRTUAL_ENV=", "LD_LIBRARY_PATH=" };
+    static const char *const names[] = { "PATH=",   "HOME=", "LANG=",        "LC_ALL=",
+                                         "TMPDIR=", "USER=", "VIRTUAL_ENV=", "LD_LIBRARY_PATH=" };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strncmp(variable, names[i], strlen(names[i])) == 0) return true;
     return false;
@@ -138,16 +145,21 @@ static bool passes(const char *variable)
 static const char *const *user_env(gm_runner *r, const gm_step *s, const char *dir, const char *const *paths)
 {
     const gm_user_step *u = s->user;
-    size_t count = 0, capacity = 16 + s->inputs_count + u->outputs_count + (u->env ? u->env->count : 0) + (u->params ? u->params->count : 0);
+    size_t count = 0,
+           capacity = 16 + s->inputs_count + u->outputs_count + (u->env ? u->env->count : 0) + (u->params ? u->params->count : 0);
     const char **env = GM_ARENA_ARRAY(r->a, const char *, capacity + 1);
     if (!env) return NULL;
     for (char **e = environ; *e && count < 10; e++)
         if (passes(*e)) env[count++] = *e;
     env[count++] = gm_arena_printf(r->a, "GRISTMILL_STEP=%s", s->name);
-    for (size_t i = 0; i < s->inputs_count; i++) env[count++] = gm_arena_printf(r->a, "GRISTMILL_IN_%s=%s", s->inputs[i].name, paths[i]);
-    for (size_t i = 0; i < u->outputs_count; i++) env[count++] = gm_arena_printf(r->a, "GRISTMILL_OUT_%s=%s/out/%s", u->outputs[i].name, dir, u->outputs[i].file);
-    for (size_t i = 0; u->params && i < u->params->count; i++) env[count++] = gm_arena_printf(r->a, "GRISTMILL_PARAM_%s=%s", u->params->keys[i], u->params->items[i]->text);
-    for (size_t i = 0; u->env && i < u->env->count; i++) env[count++] = gm_arena_printf(r->a, "%s=%s", u->env->keys[i], u->env->items[i]->text);
+    for (size_t i = 0; i < s->inputs_count; i++)
+        env[count++] = gm_arena_printf(r->a, "GRISTMILL_IN_%s=%s", s->inputs[i].name, paths[i]);
+    for (size_t i = 0; i < u->outputs_count; i++)
+        env[count++] = gm_arena_printf(r->a, "GRISTMILL_OUT_%s=%s/out/%s", u->outputs[i].name, dir, u->outputs[i].file);
+    for (size_t i = 0; u->params && i < u->params->count; i++)
+        env[count++] = gm_arena_printf(r->a, "GRISTMILL_PARAM_%s=%s", u->params->keys[i], u->params->items[i]->text);
+    for (size_t i = 0; u->env && i < u->env->count; i++)
+        env[count++] = gm_arena_printf(r->a, "%s=%s", u->env->keys[i], u->env->items[i]->text);
     return env;
 }
 
@@ -161,7 +173,8 @@ static gm_rc user_job(gm_runner *r, const gm_step *s, const char *dir, const cha
     if (u->shell) {
         argv[0] = "/bin/sh";
         argv[1] = "-c";
-        argv[2] = u->shell; /* its inputs and outputs are in $GRISTMILL_IN_name, $GRISTMILL_OUT_name: no text is pasted into a shell */
+        argv[2] =
+            u->shell; /* its inputs and outputs are in $GRISTMILL_IN_name, $GRISTMILL_OUT_name: no text is pasted into a shell */
     }
     for (size_t i = 0; !u->shell && !rc && i < words; i++) rc = expand(r, s, dir, paths, u->run.items[i], &argv[i], err);
     job->argv = argv;
@@ -191,7 +204,8 @@ static gm_rc inputs_of(const gm_runner *r, const gm_step *s, gm_artifacts *out, 
     out->count = s->inputs_count;
     if (!out->items) return gm_err_set(err, GM_ENOMEM, "not enough memory for the inputs of \"%s\"", s->name);
     for (size_t i = 0; i < s->inputs_count; i++)
-        out->items[i] = (gm_artifact){ .name = s->inputs[i].name, .type = s->inputs[i].type, .digest = s->inputs[i].digest, .meta_json = "" };
+        out->items[i] =
+            (gm_artifact){ .name = s->inputs[i].name, .type = s->inputs[i].type, .digest = s->inputs[i].digest, .meta_json = "" };
     return GM_OK;
 }
 
@@ -210,8 +224,18 @@ gm_rc gm_attempt_start(gm_runner *r, size_t index, int64_t number, gm_attempt *o
     if (!rc) rc = gm_runner_begin(r, err);
     if (rc) return rc;
 
-    s->record = (gm_step_record){ .run_id = r->run_id, .name = s->name, .kind = s->kind ? s->kind->item.name : "run", .key = s->key, .key_fields = s->key_fields,
-                                  .state = "running", .attempt = number, .started_us = gm_now_us(), .rows = -1, .error = "", .result_json = "", .log_digest = "" };
+    s->record = (gm_step_record){ .run_id = r->run_id,
+                                  .name = s->name,
+                                  .kind = s->kind ? s->kind->item.name : "run",
+                                  .key = s->key,
+                                  .key_fields = s->key_fields,
+                                  .state = "running",
+                                  .attempt = number,
+                                  .started_us = gm_now_us(),
+                                  .rows = -1,
+                                  .error = "",
+                                  .result_json = "",
+                                  .log_digest = "" };
     rc = gm_step_begin(r->store, &s->record, err);
     if (rc) return rc;
     rc = r->executor->submit(&job, &out->job, err);
@@ -268,8 +292,10 @@ static gm_rc no_result(gm_runner *r, const gm_attempt *t, const gm_step *s, gm_e
     gm_rc rc = GM_EINTERNAL;
     for (gm_rc candidate = GM_OK + 1; candidate < GM_RC_COUNT; candidate++)
         if (gm_rc_exit_code(candidate) == t->job.exit_code) rc = candidate;
-    (void)gm_err_at(step_err, s->pos, rc, "step \"%s\" ended with code %d and left no result: %.300s", s->name, t->job.exit_code, last_line(log_tail(r, t->dir)));
-    gm_err_hint(step_err, rc == GM_EIO ? "Check the disk and the space on it, then run again." : "Its output is in `gristmill log`.");
+    (void)gm_err_at(step_err, s->pos, rc, "step \"%s\" ended with code %d and left no result: %.300s", s->name, t->job.exit_code,
+                    last_line(log_tail(r, t->dir)));
+    gm_err_hint(step_err,
+                rc == GM_EIO ? "Check the disk and the space on it, then run again." : "Its output is in `gristmill log`.");
     return rc;
 }
 
@@ -279,10 +305,14 @@ static gm_rc read_answer(gm_runner *r, const gm_attempt *t, const gm_step *s, co
     gm_node *root = NULL;
     const char *result = gm_path_join(r->a, t->dir, "result.json");
     *out_result = NULL;
-    if (t->timed_out) return gm_err_at(step_err, s->pos, GM_ECANCELED, "step \"%s\" ran longer than its timeout of %g s and was stopped", s->name, s->timeout_seconds);
+    if (t->timed_out)
+        return gm_err_at(step_err, s->pos, GM_ECANCELED, "step \"%s\" ran longer than its timeout of %g s and was stopped",
+                         s->name, s->timeout_seconds);
     if (t->job.exit_code < 0 || t->job.state == GM_JOB_LOST) {
-        gm_rc rc = gm_err_at(step_err, s->pos, GM_EUNAVAILABLE, "step \"%s\" was ended by signal %d (%s)", s->name, t->job.signal, t->job.signal ? strsignal(t->job.signal) : "lost");
-        gm_err_hint(step_err, t->job.signal == 9 ? "Memory may have run out; look at `gristmill log`." : "Its output is in `gristmill log`.");
+        gm_rc rc = gm_err_at(step_err, s->pos, GM_EUNAVAILABLE, "step \"%s\" was ended by signal %d (%s)", s->name, t->job.signal,
+                             t->job.signal ? strsignal(t->job.signal) : "lost");
+        gm_err_hint(step_err, t->job.signal == 9 ? "Memory may have run out; look at `gristmill log`."
+                                                 : "Its output is in `gristmill log`.");
         return rc;
     }
     if (!s->user) {
@@ -293,14 +323,16 @@ static gm_rc read_answer(gm_runner *r, const gm_attempt *t, const gm_step *s, co
         return rc ? gm_err_place(step_err, rebuild_error(gm_node_get(root, "error"), rc, step_err), s->pos) : GM_OK;
     }
     if (t->job.exit_code != 0) {
-        gm_rc rc = gm_err_at(step_err, s->pos, GM_EINVALID, "the program of step \"%s\" ended with code %d: %.300s", s->name, t->job.exit_code, last_line(log_tail(r, t->dir)));
+        gm_rc rc = gm_err_at(step_err, s->pos, GM_EINVALID, "the program of step \"%s\" ended with code %d: %.300s", s->name,
+                             t->job.exit_code, last_line(log_tail(r, t->dir)));
         gm_err_hint(step_err, "Its whole output: `gristmill log \"%s\"`.", s->name);
         return rc;
     }
     return GM_OK;
 }
 
-static gm_rc keep_output(gm_runner *r, const char *dir, const char *name, const char *type, const char *file, gm_artifact *out, gm_err *err)
+static gm_rc keep_output(gm_runner *r, const char *dir, const char *name, const char *type, const char *file, gm_artifact *out,
+                         gm_err *err)
 {
     const char *path = gm_arena_printf(r->a, "%s/out/%s", dir, file);
     *out = (gm_artifact){ .name = name, .type = type, .meta_json = gm_artifact_meta(r->a, file) };
@@ -308,7 +340,8 @@ static gm_rc keep_output(gm_runner *r, const char *dir, const char *name, const 
     return gm_blob_put_file(r->store, path, true, &out->digest, &out->size_bytes, err);
 }
 
-static gm_rc keep_outputs(gm_runner *r, const gm_attempt *t, const gm_step *s, const gm_node *result, gm_artifacts *out, gm_err *err)
+static gm_rc keep_outputs(gm_runner *r, const gm_attempt *t, const gm_step *s, const gm_node *result, gm_artifacts *out,
+                          gm_err *err)
 {
     const gm_node *list = gm_node_get(result, "outputs");
     size_t count = s->user ? s->user->outputs_count : list ? list->count : 0;
@@ -318,12 +351,17 @@ static gm_rc keep_outputs(gm_runner *r, const gm_attempt *t, const gm_step *s, c
     if (!out->items) return gm_err_set(err, GM_ENOMEM, "not enough memory for the outputs of \"%s\"", s->name);
     for (size_t i = 0; !rc && i < count; i++) {
         const gm_node *n = s->user ? NULL : list->items[i];
-        const char *name = s->user ? s->user->outputs[i].name : gm_node_str_or(n, "name", ""), *file = s->user ? s->user->outputs[i].file : gm_node_str_or(n, "file", "");
+        const char *name = s->user ? s->user->outputs[i].name : gm_node_str_or(n, "name", ""),
+                   *file = s->user ? s->user->outputs[i].file : gm_node_str_or(n, "file", "");
         const char *dot = strrchr(file, '.');
         bool table = dot && (strcmp(dot, ".parquet") == 0 || strcmp(dot, ".csv") == 0);
-        const char *type = s->user ? (strcmp(name, "model") == 0 ? "model" : table ? "dataset" : "report") : gm_node_str_or(n, "type", "report");
+        const char *type = s->user ? (strcmp(name, "model") == 0 ? "model"
+                                      : table                    ? "dataset"
+                                                                 : "report")
+                                   : gm_node_str_or(n, "type", "report");
         if (s->user && !gm_fs_exists(gm_arena_printf(r->a, "%s/out/%s", t->dir, file))) {
-            return gm_err_at(err, s->pos, GM_EINVALID, "step \"%s\" ended well but wrote no \"%s\" for its output \"%s\"", s->name, file, name);
+            return gm_err_at(err, s->pos, GM_EINVALID, "step \"%s\" ended well but wrote no \"%s\" for its output \"%s\"",
+                             s->name, file, name);
         }
         rc = keep_output(r, t->dir, name, type, file, &out->items[out->count], err);
         if (!rc) out->count++;
@@ -370,7 +408,8 @@ gm_rc gm_attempt_finish(gm_runner *r, gm_attempt *t, gm_rc *out_step_rc, gm_err 
     s->record.rows = result ? gm_node_int_or(result, "rows", -1) : -1;
     s->record.result_json = result_text(r, result, &outputs, t->dir);
     const gm_node *notes = gm_node_get(result, "notes");
-    for (size_t i = 0; notes && r->o->watch.note && i < notes->count; i++) r->o->watch.note(r->o->watch.ctx, s, notes->items[i]->text);
+    for (size_t i = 0; notes && r->o->watch.note && i < notes->count; i++)
+        r->o->watch.note(r->o->watch.ctx, s, notes->items[i]->text);
     if (!rc) rc = inputs_of(r, s, &inputs, err);
     if (!rc && !step_rc) {
         s->record.state = "done";

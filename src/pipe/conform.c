@@ -8,7 +8,10 @@
 
 enum { TEXT_MAX = 4096 };
 
-static gm_rc out_of_memory(const gm_column *c, gm_err *err) { return gm_err_set(err, GM_ENOMEM, "not enough memory to read column \"%s\" anew", c->name); }
+static gm_rc out_of_memory(const gm_column *c, gm_err *err)
+{
+    return gm_err_set(err, GM_ENOMEM, "not enough memory to read column \"%s\" anew", c->name);
+}
 
 static gm_rc to_text(const gm_column *c, gm_arena *a, gm_column *out, gm_err *err)
 {
@@ -23,7 +26,9 @@ static gm_rc to_text(const gm_column *c, gm_arena *a, gm_column *out, gm_err *er
         codes[i] = gm_dict_builder_code(texts, text, strlen(text));
         if (codes[i] < 0) return out_of_memory(c, err);
     }
-    *out = (gm_column){ .name = c->name, .type = GM_TYPE_STRING, .rows = c->rows, .code = codes, .dict = gm_dict_builder_finish(texts) };
+    *out = (gm_column){
+        .name = c->name, .type = GM_TYPE_STRING, .rows = c->rows, .code = codes, .dict = gm_dict_builder_finish(texts)
+    };
     return out->dict ? GM_OK : out_of_memory(c, err);
 }
 
@@ -34,15 +39,20 @@ static gm_rc from_text(const gm_column *c, gm_type wanted, const char *format, g
     int64_t *wholes = GM_ARENA_ARRAY(a, int64_t, count);
     bool *good = GM_ARENA_ARRAY(a, bool, count);
     if (!numbers || !wholes || !good || !f64) return out_of_memory(c, err);
-    for (int32_t k = 0; k < count; k++) good[k] = gm_field_parse(wanted, format, c->dict->texts[k], &numbers[k], &wholes[k]); /* once per distinct text is enough */
+    for (int32_t k = 0; k < count; k++)
+        good[k] =
+            gm_field_parse(wanted, format, c->dict->texts[k], &numbers[k], &wholes[k]); /* once per distinct text is enough */
     int64_t *i64 = (int64_t *)(void *)f64; /* the same width: which of the two it is, the type says */
     bool float_wanted = wanted == GM_TYPE_FLOAT;
     for (int64_t i = 0; i < c->rows; i++) {
         int32_t k = c->code[i];
         if (k >= 0 && !good[k])
-            return gm_err_set(err, GM_EINVALID, "column \"%s\" holds \"%.60s\" in row %" PRId64 "; the model knows it as %s", c->name, c->dict->texts[k], i + 1, gm_type_name(wanted));
-        if (float_wanted) f64[i] = k < 0 ? (double)NAN : numbers[k];
-        else i64[i] = k < 0 ? GM_MISSING_INT : wholes[k];
+            return gm_err_set(err, GM_EINVALID, "column \"%s\" holds \"%.60s\" in row %" PRId64 "; the model knows it as %s",
+                              c->name, c->dict->texts[k], i + 1, gm_type_name(wanted));
+        if (float_wanted)
+            f64[i] = k < 0 ? (double)NAN : numbers[k];
+        else
+            i64[i] = k < 0 ? GM_MISSING_INT : wholes[k];
     }
     *out = (gm_column){ .name = c->name, .type = wanted, .rows = c->rows, .f64 = f64 };
     return GM_OK;
@@ -57,9 +67,12 @@ static gm_rc no_such_value(const gm_column *c, gm_type wanted, gm_arena *a, gm_c
     int64_t *i64 = (int64_t *)(void *)f64; /* as above */
     for (int64_t i = 0; i < c->rows; i++) {
         if (!gm_column_is_missing(c, i))
-            return gm_err_set(err, GM_EINVALID, "column \"%s\" holds \"%.60s\" in row %" PRId64 "; the model knows it as %s", c->name, gm_column_show(c, i, text, sizeof(text)), i + 1, gm_type_name(wanted));
-        if (wanted == GM_TYPE_FLOAT) f64[i] = (double)NAN;
-        else i64[i] = GM_MISSING_INT;
+            return gm_err_set(err, GM_EINVALID, "column \"%s\" holds \"%.60s\" in row %" PRId64 "; the model knows it as %s",
+                              c->name, gm_column_show(c, i, text, sizeof(text)), i + 1, gm_type_name(wanted));
+        if (wanted == GM_TYPE_FLOAT)
+            f64[i] = (double)NAN;
+        else
+            i64[i] = GM_MISSING_INT;
     }
     *out = (gm_column){ .name = c->name, .type = wanted, .rows = c->rows, .f64 = f64 };
     return GM_OK;
@@ -76,9 +89,12 @@ gm_rc gm_conform(const gm_scorer *s, const gm_table *t, gm_arena *a, gm_table *o
         gm_type wanted = s->input_types[i];
         gm_column *c = (gm_column *)(uintptr_t)gm_table_find(&made, s->inputs[i]); /* ours: just copied */
         if (!c || c->type == wanted) continue;
-        if (wanted == GM_TYPE_STRING) rc = to_text(c, a, c, err);
-        else if (c->type == GM_TYPE_STRING) rc = from_text(c, wanted, s->input_formats ? s->input_formats[i] : NULL, a, c, err);
-        else if (wanted == GM_TYPE_TIME || c->type == GM_TYPE_TIME) rc = no_such_value(c, wanted, a, c, err);
+        if (wanted == GM_TYPE_STRING)
+            rc = to_text(c, a, c, err);
+        else if (c->type == GM_TYPE_STRING)
+            rc = from_text(c, wanted, s->input_formats ? s->input_formats[i] : NULL, a, c, err);
+        else if (wanted == GM_TYPE_TIME || c->type == GM_TYPE_TIME)
+            rc = no_such_value(c, wanted, a, c, err);
     }
     if (!rc) *out = made;
     return rc;

@@ -5,7 +5,8 @@
 #include "pipe/scorer.h"
 
 /* Columns of t that the scorer reads get the type they had in training; others stay. In a.
- * Errors: GM_EINVALID a value that cannot be read as that type, with column, row and value; a column that is not there is left to apply. */
+ * Errors: GM_EINVALID a value that cannot be read as that type, with column, row and value; a column that is not there is left to
+ * apply. */
 gm_rc gm_conform(const gm_scorer *s, const gm_table *t, gm_arena *a, gm_table *out, gm_err *err);
 
 #endif

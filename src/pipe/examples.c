@@ -28,5 +28,10 @@ gm_rc gm_examples_part(gm_step_io *io, const gm_table *all, int side, gm_part *o
 
 gm_scores gm_part_scores(const gm_part *s, gm_task task, int64_t classes_count, const double *predicted)
 {
-    return (gm_scores){ .task = task, .rows = s->table.rows, .classes = classes_count, .truth = s->target, .predicted = predicted, .threshold = 0.5 };
+    return (gm_scores){ .task = task,
+                        .rows = s->table.rows,
+                        .classes = classes_count,
+                        .truth = s->target,
+                        .predicted = predicted,
+                        .threshold = 0.5 };
 }

@@ -10,8 +10,8 @@
 #define GM_SPLIT_COLUMN "__split"   /* gm_side: 0 train, 1 validation, 2 test     */
 
 typedef struct gm_part {
-    gm_table table;  /* all columns, rows of this side in order */
-    double *target;  /* [table.rows] */
+    gm_table table; /* all columns, rows of this side in order */
+    double *target; /* [table.rows] */
 } gm_part;
 
 /* Read input `examples` and keep the rows of one side. In io->a. */

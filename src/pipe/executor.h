@@ -1,6 +1,8 @@
-/* executor.h - where steps run: five verbs over programs in folders. Local processes here; Slurm and Kubernetes fill the same struct.
+/* executor.h - where steps run: five verbs over programs in folders. Local processes here; Slurm and Kubernetes fill the same
+ * struct.
  *
- * The runner writes its intent before submit() and hands over a name it chose itself, so that after a crash what was submitted can be found again.
+ * The runner writes its intent before submit() and hands over a name it chose itself, so that after a crash what was submitted
+ * can be found again.
  */
 #ifndef GM_PIPE_EXECUTOR_H
 #define GM_PIPE_EXECUTOR_H
@@ -8,20 +10,20 @@
 #include "base/registry.h"
 
 typedef struct gm_job_spec {
-    const char *name;         /* unique within the run              */
-    const char *const *argv;  /* NULL-terminated; never a shell     */
-    const char *const *env;   /* NULL-terminated "NAME=value"       */
-    const char *cwd;          /* working folder                     */
-    const char *log_path;     /* standard output and error go here  */
+    const char *name;        /* unique within the run              */
+    const char *const *argv; /* NULL-terminated; never a shell     */
+    const char *const *env;  /* NULL-terminated "NAME=value"       */
+    const char *cwd;         /* working folder                     */
+    const char *log_path;    /* standard output and error go here  */
 } gm_job_spec;
 
 typedef enum gm_job_state { GM_JOB_UNKNOWN = 0, GM_JOB_RUNNING, GM_JOB_DONE, GM_JOB_LOST } gm_job_state;
 
 typedef struct gm_job {
-    int64_t id;               /* local: process group               */
-    int64_t start;            /* local: its start time, so that a reused number is not taken for it */
+    int64_t id;    /* local: process group               */
+    int64_t start; /* local: its start time, so that a reused number is not taken for it */
     gm_job_state state;
-    int exit_code;            /* >= 0; -1 when ended by a signal    */
+    int exit_code; /* >= 0; -1 when ended by a signal    */
     int signal;
     int64_t cpu_us, peak_rss_bytes;
 } gm_job;

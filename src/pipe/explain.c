@@ -9,8 +9,10 @@
 static void scalar(gm_buf *out, const char *text)
 {
     static const char *const words[] = { "true", "false", "null", "yes", "no", "on", "off", "y", "n", "~" };
-    bool plain = text[0] && !strchr("'\"[]{}>|*&!%@`-?:,# ", text[0]) && !isdigit((unsigned char)text[0]) && text[0] != '.' && text[0] != '+';
-    plain = plain && !strstr(text, ": ") && !strstr(text, " #") && !strpbrk(text, "\n\t,[]{}") && text[strlen(text) - 1] != ' ' && text[strlen(text) - 1] != ':';
+    bool plain = text[0] && !strchr("'\"[]{}>|*&!%@`-?:,# ", text[0]) && !isdigit((unsigned char)text[0]) && text[0] != '.' &&
+                 text[0] != '+';
+    plain = plain && !strstr(text, ": ") && !strstr(text, " #") && !strpbrk(text, "\n\t,[]{}") && text[strlen(text) - 1] != ' ' &&
+            text[strlen(text) - 1] != ':';
     for (size_t i = 0; plain && i < sizeof(words) / sizeof(words[0]); i++) plain = strcasecmp(text, words[i]) != 0;
     if (plain) {
         gm_buf_text(out, text);
@@ -45,8 +47,10 @@ static void flow(gm_buf *out, const gm_node *n)
 {
     if (n->kind == GM_NODE_SCALAR) {
         double number = 0; /* numbers and expressions stay as they were written */
-        if (!n->quoted && gm_node_double(n, &number, NULL) == GM_OK) gm_buf_text(out, n->text);
-        else scalar(out, n->text);
+        if (!n->quoted && gm_node_double(n, &number, NULL) == GM_OK)
+            gm_buf_text(out, n->text);
+        else
+            scalar(out, n->text);
         return;
     }
     gm_buf_text(out, n->kind == GM_NODE_SEQ ? "[" : "{ ");
@@ -82,7 +86,8 @@ static void data(const gm_spec *s, gm_buf *out)
         gm_buf_text(out, "  ");
         scalar(out, d->name);
         gm_buf_printf(out, ":");
-        gm_buf_printf(out, "%*s# %" PRId64 " rows, %zu columns\n", 3, "", d->schema ? d->schema->rows : 0, d->schema ? d->schema->count : (size_t)0);
+        gm_buf_printf(out, "%*s# %" PRId64 " rows, %zu columns\n", 3, "", d->schema ? d->schema->rows : 0,
+                      d->schema ? d->schema->count : (size_t)0);
         gm_buf_text(out, "    from: ");
         scalar(out, d->source.from);
         gm_buf_char(out, '\n');
@@ -97,7 +102,9 @@ static void data(const gm_spec *s, gm_buf *out)
             list(out, d->key.items, d->key.count);
             gm_buf_char(out, '\n');
         }
-        const char *time = d->time ? d->time : d == s->primary && s->split.by && strcmp(s->split.by, "time") == 0 ? s->split.column : NULL;
+        const char *time = d->time                                                              ? d->time
+                           : d == s->primary && s->split.by && strcmp(s->split.by, "time") == 0 ? s->split.column
+                                                                                                : NULL;
         if (time) {
             gm_buf_text(out, "    time: ");
             scalar(out, time);
@@ -188,8 +195,10 @@ static void features(const gm_spec *s, gm_buf *out)
         gm_buf_text(out, "    - ");
         scalar(out, s->uses[i].name);
         gm_buf_printf(out, "  # %s; ", gm_kind_name(s->uses[i].kind));
-        if (s->uses[i].transform) gm_buf_text(out, "transforms below");
-        else default_transforms(&s->uses[i], out);
+        if (s->uses[i].transform)
+            gm_buf_text(out, "transforms below");
+        else
+            default_transforms(&s->uses[i], out);
         if (s->uses[i].reason && s->uses[i].reason[0]) {
             gm_buf_text(out, " (");
             remark(out, s->uses[i].reason);
@@ -228,7 +237,9 @@ static void train(const gm_spec *s, gm_buf *out)
         gm_node *params = NULL;
         gm_buf_text(out, "    - ");
         scalar(out, s->tries[i].name);
-        if (s->tries[i].params_json && !gm_json_read(s->tries[i].params_json, strlen(s->tries[i].params_json), "params", s->a, &params, NULL) && params->count) {
+        if (s->tries[i].params_json &&
+            !gm_json_read(s->tries[i].params_json, strlen(s->tries[i].params_json), "params", s->a, &params, NULL) &&
+            params->count) {
             gm_buf_text(out, ": ");
             flow(out, params);
         }

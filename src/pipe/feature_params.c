@@ -12,7 +12,8 @@ static void put_transform(const gm_node *n, gm_arena *a, gm_json *j, gm_errs *er
     const gm_item *item = NULL;
     gm_err err;
     if (!name) {
-        gm_errs_at(errs, n->pos, GM_EINVALID, "Write a name, a name with parameters ({ bin: { n_bins: 5 } }), or a list of these.", "expected a transform");
+        gm_errs_at(errs, n->pos, GM_EINVALID,
+                   "Write a name, a name with parameters ({ bin: { n_bins: 5 } }), or a list of these.", "expected a transform");
         return;
     }
     gm_rc rc = gm_registry_find(&gm_transforms, name, &item, &err);
@@ -46,7 +47,8 @@ void gm_feature_params_json(const gm_spec *s, gm_json *j, gm_errs *errs)
             gm_json_array(j);
             if (u->transform->kind == GM_NODE_SEQ)
                 for (size_t k = 0; k < u->transform->count; k++) put_transform(u->transform->items[k], s->a, j, errs);
-            else put_transform(u->transform, s->a, j, errs);
+            else
+                put_transform(u->transform, s->a, j, errs);
             gm_json_array_end(j);
         }
         gm_json_object_end(j);
@@ -61,7 +63,8 @@ static gm_kind kind_from_name(const char *name)
     return GM_KIND_UNKNOWN;
 }
 
-gm_rc gm_feature_params_read(const gm_node *list, bool linear, const gm_table *t, gm_arena *a, gm_feature_spec **out, size_t *out_count, gm_err *err)
+gm_rc gm_feature_params_read(const gm_node *list, bool linear, const gm_table *t, gm_arena *a, gm_feature_spec **out,
+                             size_t *out_count, gm_err *err)
 {
     size_t count = list ? list->count : 0;
     gm_feature_spec *specs = GM_ARENA_ARRAY(a, gm_feature_spec, count);
@@ -71,9 +74,12 @@ gm_rc gm_feature_params_read(const gm_node *list, bool linear, const gm_table *t
         const gm_node *n = list->items[i], *transforms = gm_node_get(n, "transforms");
         gm_feature_spec *s = &specs[i];
         gm_errs errs = { .arena = a };
-        *s = (gm_feature_spec){ .name = gm_node_str_or(n, "name", ""), .kind = kind_from_name(gm_node_str_or(n, "kind", "")), .for_linear = linear };
+        *s = (gm_feature_spec){ .name = gm_node_str_or(n, "name", ""),
+                                .kind = kind_from_name(gm_node_str_or(n, "kind", "")),
+                                .for_linear = linear };
         const char *text = gm_node_str_or(n, "expr", NULL);
-        if (text && (gm_expr_parse(text, (gm_pos){ 0 }, a, &s->expr, &errs) || gm_expr_check(s->expr, &host, GM_TYPE_UNKNOWN, a, &errs))) {
+        if (text && (gm_expr_parse(text, (gm_pos){ 0 }, a, &s->expr, &errs) ||
+                     gm_expr_check(s->expr, &host, GM_TYPE_UNKNOWN, a, &errs))) {
             if (errs.count) *err = errs.items[0];
             return gm_err_ctx(err, GM_EINVALID, "reading feature \"%s\"", s->name);
         }

@@ -129,7 +129,9 @@ static void add_load(gm_graph *g, gm_data_spec *d, gm_errs *errs)
     text t;
     text_begin(&t);
     gm_json_kstr(&t.j, "format", d->source.format);
-    if (!d->source.format && count) gm_json_kstr(&t.j, "suffix", strrchr(files[0], '.')); /* it tells the format: equal bytes of another name read otherwise */
+    if (!d->source.format && count)
+        gm_json_kstr(&t.j, "suffix",
+                     strrchr(files[0], '.')); /* it tells the format: equal bytes of another name read otherwise */
     gm_json_kstr(&t.j, "query", d->source.query);
     if (count == 0) gm_json_kstr(&t.j, "source", d->source.from); /* a database: nothing to digest, so never cached */
     s->params_json = text_end(&t, g->a);
@@ -188,7 +190,9 @@ static void link_references(gm_graph *g, gm_step *s, const gm_data_spec *d)
         const char *prefix = gm_arena_printf(g->a, "%s.", other->name);
         bool named_here = false;
         for (size_t k = 0; k < d->checks_count; k++) named_here = named_here || strstr(d->check_specs[k].text, prefix);
-        if (other != d && named_here) link_step(g, s, gm_arena_printf(g->a, GM_REFERENCED_INPUT "%s", other->name), named(g, "load", other->name), "data", "dataset");
+        if (other != d && named_here)
+            link_step(g, s, gm_arena_printf(g->a, GM_REFERENCED_INPUT "%s", other->name), named(g, "load", other->name), "data",
+                      "dataset");
     }
 }
 
@@ -223,8 +227,10 @@ static void add_check(gm_graph *g, const gm_data_spec *d)
 static void link_data(gm_graph *g, gm_step *s, const char *name, const gm_data_spec *d)
 {
     const char *check = named(g, "check", d->name);
-    if (gm_graph_find(g, check) >= 0) link_step(g, s, name, check, "clean", "dataset");
-    else link_step(g, s, name, named(g, "load", d->name), "data", "dataset");
+    if (gm_graph_find(g, check) >= 0)
+        link_step(g, s, name, check, "clean", "dataset");
+    else
+        link_step(g, s, name, named(g, "load", d->name), "data", "dataset");
 }
 
 static const gm_data_spec *find_data(const gm_spec *s, const char *name)
@@ -266,7 +272,8 @@ static void add_examples(gm_graph *g)
     gm_json_kint(&t.j, "seed", (int64_t)p->seed);
     s->params_json = text_end(&t, g->a);
     link_data(g, s, "data", p->primary);
-    for (size_t i = 0; i < p->joins_count; i++) link_data(g, s, gm_arena_printf(g->a, GM_JOINED_INPUT "%s", p->joins[i].dataset), find_data(p, p->joins[i].dataset));
+    for (size_t i = 0; i < p->joins_count; i++)
+        link_data(g, s, gm_arena_printf(g->a, GM_JOINED_INPUT "%s", p->joins[i].dataset), find_data(p, p->joins[i].dataset));
 }
 
 static void task_json(gm_json *j, const gm_spec *p)
@@ -275,7 +282,10 @@ static void task_json(gm_json *j, const gm_spec *p)
     strings_json(j, "classes", p->classes, p->classes_count);
 }
 
-static const char *features_step(const gm_try_spec *t) { return t->wants_scaled ? "features linear" : "features trees"; }
+static const char *features_step(const gm_try_spec *t)
+{
+    return t->wants_scaled ? "features linear" : "features trees";
+}
 
 static void add_features(gm_graph *g, const gm_try_spec *try, gm_errs *errs)
 {
@@ -336,7 +346,8 @@ static void personal_json(gm_json *j, const gm_spec *p)
     for (size_t i = 0; i < p->primary->personal.count; i++) gm_json_str(j, p->primary->personal.items[i]);
     for (size_t i = 0; i < p->joins_count; i++) {
         const gm_data_spec *d = find_data(p, p->joins[i].dataset);
-        for (size_t k = 0; k < d->personal.count; k++) gm_json_str(j, gm_arena_printf(p->a, "%s.%s", d->name, d->personal.items[k]));
+        for (size_t k = 0; k < d->personal.count; k++)
+            gm_json_str(j, gm_arena_printf(p->a, "%s.%s", d->name, d->personal.items[k]));
     }
     gm_json_array_end(j);
 }
@@ -387,7 +398,8 @@ static void add_select(gm_graph *g)
     tries_json(&t.j, p);
     s->params_json = text_end(&t, g->a);
     for (size_t i = 0; i < p->tries_count; i++)
-        link_step(g, s, gm_arena_printf(g->a, "evaluation_%s", p->tries[i].name), named(g, "evaluate", p->tries[i].name), "evaluation", "report");
+        link_step(g, s, gm_arena_printf(g->a, "evaluation_%s", p->tries[i].name), named(g, "evaluate", p->tries[i].name),
+                  "evaluation", "report");
 }
 
 static void add_package(gm_graph *g)
@@ -410,11 +422,15 @@ static void add_package(gm_graph *g)
     link_step(g, s, "schema", named(g, "load", p->primary->name), "schema", "report");
     for (size_t i = 0; i < p->tries_count; i++) {
         link_model(g, s, &p->tries[i], gm_arena_printf(g->a, "_%s", p->tries[i].name));
-        link_step(g, s, gm_arena_printf(g->a, "evaluation_%s", p->tries[i].name), named(g, "evaluate", p->tries[i].name), "evaluation", "report");
+        link_step(g, s, gm_arena_printf(g->a, "evaluation_%s", p->tries[i].name), named(g, "evaluate", p->tries[i].name),
+                  "evaluation", "report");
     }
 }
 
-static bool is_timing(const char *gate) { return strstr(gate, "latency_us") != NULL; }
+static bool is_timing(const char *gate)
+{
+    return strstr(gate, "latency_us") != NULL;
+}
 
 static void gates_json(gm_json *j, const gm_spec *p, bool timing)
 {
@@ -431,7 +447,8 @@ static void add_gates(gm_graph *g, bool timing)
     size_t count = 0;
     for (size_t i = 0; i < p->gates_count; i++) count += is_timing(p->gate_texts[i]) == timing;
     if (timing && count == 0) return;
-    gm_step *s = add_step(g, timing ? "latency" : "gates", timing ? "latency" : "gates", p->gates ? p->gates->pos : p->target_pos);
+    gm_step *s =
+        add_step(g, timing ? "latency" : "gates", timing ? "latency" : "gates", p->gates ? p->gates->pos : p->target_pos);
     text t;
     text_begin(&t);
     gates_json(&t.j, p, timing);
@@ -483,8 +500,10 @@ static void add_card(gm_graph *g)
     gm_node_json(p->govern, &t.j);
     gm_json_key(&t.j, "features");
     gm_json_array(&t.j);
-    for (size_t i = 0; i < p->uses_count; i++) gm_json_str(&t.j, gm_arena_printf(g->a, "%s: %s", p->uses[i].name, p->uses[i].reason ? p->uses[i].reason : ""));
-    for (size_t i = 0; i < p->drops_count; i++) gm_json_str(&t.j, gm_arena_printf(g->a, "not %s: %s", p->drops[i].name, p->drops[i].reason));
+    for (size_t i = 0; i < p->uses_count; i++)
+        gm_json_str(&t.j, gm_arena_printf(g->a, "%s: %s", p->uses[i].name, p->uses[i].reason ? p->uses[i].reason : ""));
+    for (size_t i = 0; i < p->drops_count; i++)
+        gm_json_str(&t.j, gm_arena_printf(g->a, "not %s: %s", p->drops[i].name, p->drops[i].reason));
     gm_json_array_end(&t.j);
     s->params_json = text_end(&t, g->a);
     s->inside = GM_INSIDE_CARD;
@@ -493,13 +512,15 @@ static void add_card(gm_graph *g)
     link_step(g, s, "selection", "select", "selection", "report");
     for (size_t i = 0; i < p->data_count; i++) {
         const char *check = named(g, "check", p->data[i].name);
-        if (gm_graph_find(g, check) >= 0) link_step(g, s, gm_arena_printf(g->a, "checks_%s", p->data[i].name), check, "checks", "report");
+        if (gm_graph_find(g, check) >= 0)
+            link_step(g, s, gm_arena_printf(g->a, "checks_%s", p->data[i].name), check, "checks", "report");
     }
 }
 
 /* ---- the user's steps ------------------------------------------------------------------------------------- */
 
-/* Is `from` "STEP" or "STEP.OUTPUT" of this step? A file may have such a name too ("train.py" beside a step "train"): only outputs count. */
+/* Is `from` "STEP" or "STEP.OUTPUT" of this step? A file may have such a name too ("train.py" beside a step "train"): only
+ * outputs count. */
 static bool names_output(const gm_user_step *u, const char *from, const char **out_output)
 {
     size_t len = strlen(u->name);
@@ -525,7 +546,8 @@ static void check_output_name(gm_graph *g, const gm_step *s, const char *from, c
         gm_buf names = { 0 };
         if (strncmp(from, u->name, len) != 0 || from[len] != '.' || gm_fs_exists(path)) continue;
         for (size_t k = 0; k < u->outputs_count; k++) gm_buf_printf(&names, "%s%s", k ? ", " : "", u->outputs[k].name);
-        gm_errs_at(errs, s->pos, GM_EINVALID, u->outputs_count ? gm_arena_printf(g->a, "Its outputs are: %s.", gm_buf_str(&names)) : "It has no outputs.",
+        gm_errs_at(errs, s->pos, GM_EINVALID,
+                   u->outputs_count ? gm_arena_printf(g->a, "Its outputs are: %s.", gm_buf_str(&names)) : "It has no outputs.",
                    "step \"%s\" has no output \"%s\", and there is no file \"%s\"", u->name, from + len + 1, from);
         gm_buf_clear(&names);
         return;
@@ -560,7 +582,8 @@ static bool ready(const gm_graph *g, const gm_user_step *u)
     const char *output = NULL;
     for (size_t k = 0; k < u->inputs_count; k++)
         for (size_t i = 0; i < g->spec->steps_count; i++)
-            if (names_output(&g->spec->steps[i], u->inputs[k].from, &output) && gm_graph_find(g, g->spec->steps[i].name) < 0) return false;
+            if (names_output(&g->spec->steps[i], u->inputs[k].from, &output) && gm_graph_find(g, g->spec->steps[i].name) < 0)
+                return false;
     return true;
 }
 
@@ -638,7 +661,9 @@ static void add_user_steps(gm_graph *g, gm_errs *errs)
         if (!cycle.len) pos = p->steps[i].pos;
         gm_buf_printf(&cycle, "%s\"%s\"", cycle.len ? ", " : "", p->steps[i].name);
     }
-    if (cycle.len) gm_errs_at(errs, pos, GM_EINVALID, "Every step's inputs must come from files, data sets or steps before it.", "the steps %s wait for one another", gm_buf_str(&cycle));
+    if (cycle.len)
+        gm_errs_at(errs, pos, GM_EINVALID, "Every step's inputs must come from files, data sets or steps before it.",
+                   "the steps %s wait for one another", gm_buf_str(&cycle));
     gm_buf_clear(&cycle);
 }
 

@@ -13,36 +13,43 @@ typedef struct gm_edge {
     const char *output; /* of that step                                                */
     const char *path;   /* a user's file or folder, beside the pipeline file           */
     const char *type;
-    bool optional;      /* the step may have given nothing                             */
-    gm_digest digest;   /* known for fixed digests; files are digested when the key is made */
+    bool optional;    /* the step may have given nothing                             */
+    gm_digest digest; /* known for fixed digests; files are digested when the key is made */
 } gm_edge;
 
 typedef enum gm_inside { GM_INSIDE_NO = 0, GM_INSIDE_REGISTER, GM_INSIDE_CARD } gm_inside;
 
-typedef enum gm_step_state { GM_STEP_WAITING = 0, GM_STEP_RUNNING, GM_STEP_DONE, GM_STEP_CACHED, GM_STEP_FAILED, GM_STEP_SKIPPED } gm_step_state;
+typedef enum gm_step_state {
+    GM_STEP_WAITING = 0,
+    GM_STEP_RUNNING,
+    GM_STEP_DONE,
+    GM_STEP_CACHED,
+    GM_STEP_FAILED,
+    GM_STEP_SKIPPED
+} gm_step_state;
 
 typedef struct gm_step {
-    const char *name;          /* "load flights", "train xgboost" */
-    const gm_step_kind *kind;       /* NULL: a program of the user's   */
-    const gm_user_step *user;  /* then not NULL                   */
-    const char *params_json;   /* part of the key                 */
-    const char *local_json;    /* paths and places: not part of the key; may be NULL */
+    const char *name;         /* "load flights", "train xgboost" */
+    const gm_step_kind *kind; /* NULL: a program of the user's   */
+    const gm_user_step *user; /* then not NULL                   */
+    const char *params_json;  /* part of the key                 */
+    const char *local_json;   /* paths and places: not part of the key; may be NULL */
     gm_edge *inputs;
     size_t inputs_count, inputs_capacity;
     bool cacheable;
-    bool wants_champion;       /* the champion's package becomes input "champion" */
-    bool for_new_only;         /* not asked when the package is the champion already */
-    gm_inside inside;          /* done by the runner itself, without a process    */
+    bool wants_champion; /* the champion's package becomes input "champion" */
+    bool for_new_only;   /* not asked when the package is the champion already */
+    gm_inside inside;    /* done by the runner itself, without a process    */
     double timeout_seconds;
     int64_t retry;
     gm_pos pos;
     /* While planning and running. */
-    bool remake;               /* an output in the cache is damaged: run it although its key is known */
+    bool remake; /* an output in the cache is damaged: run it although its key is known */
     gm_step_state state;
     const char *key, *key_fields; /* hex; JSON object of the fields               */
     gm_artifacts outputs;
     gm_step_record record;
-    const char *reason;        /* why it runs, for plan */
+    const char *reason; /* why it runs, for plan */
 } gm_step;
 
 typedef struct gm_graph {
@@ -58,7 +65,8 @@ gm_rc gm_graph_begin(gm_spec *spec, gm_graph *out, gm_errs *errs);
 gm_rc gm_graph_extend(gm_graph *g, gm_errs *errs);
 /* Index of a step by name; -1. */
 int gm_graph_find(const gm_graph *g, const char *name);
-/* Output of a step by name, NULL when there is none. For `check` without broken rows `clean` is its input's data: see gm_edge_digest. */
+/* Output of a step by name, NULL when there is none. For `check` without broken rows `clean` is its input's data: see
+ * gm_edge_digest. */
 const gm_artifact *gm_step_output(const gm_step *s, const char *name);
 /* The digest an edge stands for, once its step is done or cached. */
 const gm_artifact *gm_edge_artifact(const gm_graph *g, const gm_edge *e);

@@ -45,7 +45,9 @@ static gm_rc resolve_edge(gm_store *store, gm_graph *g, const gm_step *s, gm_edg
     if (e->from >= 0) {
         const gm_artifact *artifact = gm_edge_artifact(g, e);
         if (!artifact && e->optional) return GM_OK;
-        if (!artifact) return gm_err_at(err, s->pos, GM_EINVALID, "step \"%s\" wants the output \"%s\" of step \"%s\", which made none", s->name, e->output, g->steps[e->from].name);
+        if (!artifact)
+            return gm_err_at(err, s->pos, GM_EINVALID, "step \"%s\" wants the output \"%s\" of step \"%s\", which made none",
+                             s->name, e->output, g->steps[e->from].name);
         e->digest = artifact->digest;
         return GM_OK;
     }
@@ -65,7 +67,10 @@ gm_rc gm_step_key(gm_store *store, gm_graph *g, gm_step *s, gm_err *err)
     if (rc) return rc;
     gm_hasher *h = gm_hasher_new();
     if (!h) return gm_err_set(err, GM_ENOMEM, "not enough memory for a key");
-    const char *kind = s->kind ? s->kind->item.name : s->inside == GM_INSIDE_REGISTER ? "register" : s->inside == GM_INSIDE_CARD ? "card" : "run";
+    const char *kind = s->kind                           ? s->kind->item.name
+                       : s->inside == GM_INSIDE_REGISTER ? "register"
+                       : s->inside == GM_INSIDE_CARD     ? "card"
+                                                         : "run";
     (void)snprintf(version, sizeof(version), "%d", s->kind ? s->kind->version : 1);
     const char *engine = s->kind && s->kind->uses_data ? gm_engine_version() : "";
     gm_hasher_text(h, kind);
@@ -126,20 +131,25 @@ static void differ(const gm_node *x, const gm_node *y, const char *path, gm_buf 
             }
         return;
     }
-    bool equal = x && y && x->kind == GM_NODE_SCALAR && y->kind == GM_NODE_SCALAR && x->is_null == y->is_null && strcmp(x->text, y->text) == 0;
+    bool equal = x && y && x->kind == GM_NODE_SCALAR && y->kind == GM_NODE_SCALAR && x->is_null == y->is_null &&
+                 strcmp(x->text, y->text) == 0;
     if (equal || (!x && !y)) return;
     const char *before = shown(x), *after = shown(y);
     bool digests = strlen(before) == 64 && strlen(after) == 64;
     gm_buf_printf(out, "%s%s", out->len ? "; " : "", path);
-    if (digests) gm_buf_printf(out, ": %.12s -> %.12s", before, after);
-    else gm_buf_printf(out, ": %.60s -> %.60s", before, after);
+    if (digests)
+        gm_buf_printf(out, ": %.12s -> %.12s", before, after);
+    else
+        gm_buf_printf(out, ": %.60s -> %.60s", before, after);
 }
 
 const char *gm_key_difference(const char *fields_before, const char *fields_after, gm_arena *a)
 {
     gm_node *x = NULL, *y = NULL;
     gm_buf b = { 0 };
-    if (gm_json_read(fields_before, strlen(fields_before), "key", a, &x, NULL) || gm_json_read(fields_after, strlen(fields_after), "key", a, &y, NULL)) return "";
+    if (gm_json_read(fields_before, strlen(fields_before), "key", a, &x, NULL) ||
+        gm_json_read(fields_after, strlen(fields_after), "key", a, &y, NULL))
+        return "";
     differ(x, y, "", &b);
     const char *text = gm_arena_strdup(a, gm_buf_str(&b));
     gm_buf_clear(&b);

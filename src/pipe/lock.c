@@ -1,4 +1,5 @@
-/* lock.c - gristmill.lock: what the last good run was made of, for the version control beside the file. No times, no paths of one machine. */
+/* lock.c - gristmill.lock: what the last good run was made of, for the version control beside the file. No times, no paths of one
+ * machine. */
 #include <stdio.h>
 #include <string.h>
 
@@ -44,7 +45,8 @@ gm_rc gm_lock_write(const gm_run_result *r, gm_err *err)
     gm_json_object_end(&j);
     gm_buf_char(&b, '\n');
     gm_rc rc = b.failed ? gm_err_set(err, GM_ENOMEM, "not enough memory to write \"%s\"", path) : GM_OK;
-    bool same = !rc && gm_fs_read(path, 0, &before, NULL) == GM_OK && before.len == b.len && memcmp(before.data, b.data, b.len) == 0;
+    bool same =
+        !rc && gm_fs_read(path, 0, &before, NULL) == GM_OK && before.len == b.len && memcmp(before.data, b.data, b.len) == 0;
     if (!rc && !same) rc = gm_fs_write_atomic(path, gm_buf_str(&b), b.len, err);
     gm_buf_clear(&b);
     gm_buf_clear(&before);

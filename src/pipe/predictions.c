@@ -33,7 +33,8 @@ static const char *free_name(const gm_table *t, const char *name, gm_arena *a)
     return name;
 }
 
-static gm_rc add_values(const gm_scorer *s, const double *p, int64_t rows, int64_t which, const char *name, gm_arena *a, gm_table *out, gm_err *err)
+static gm_rc add_values(const gm_scorer *s, const double *p, int64_t rows, int64_t which, const char *name, gm_arena *a,
+                        gm_table *out, gm_err *err)
 {
     double *v = GM_ARENA_ARRAY(a, double, rows);
     name = free_name(out, name, a);
@@ -43,18 +44,20 @@ static gm_rc add_values(const gm_scorer *s, const double *p, int64_t rows, int64
     return GM_OK;
 }
 
-static gm_rc add_labels(const gm_scorer *s, const double *p, const double *truth, int64_t rows, const gm_dict *dict, const char *name, gm_arena *a, gm_table *out, gm_err *err)
+static gm_rc add_labels(const gm_scorer *s, const double *p, const double *truth, int64_t rows, const gm_dict *dict,
+                        const char *name, gm_arena *a, gm_table *out, gm_err *err)
 {
     int32_t *codes = GM_ARENA_ARRAY(a, int32_t, rows);
     name = free_name(out, name, a);
     if (!codes || !dict || !name) return gm_err_set(err, GM_ENOMEM, "not enough memory for %" PRId64 " labels", rows);
     for (int64_t i = 0; i < rows; i++) codes[i] = truth ? (int32_t)truth[i] : answer(s, p + i * s->outputs);
-    out->columns[out->columns_count++] = (gm_column){ .name = name, .type = GM_TYPE_STRING, .rows = rows, .code = codes, .dict = dict };
+    out->columns[out->columns_count++] =
+        (gm_column){ .name = name, .type = GM_TYPE_STRING, .rows = rows, .code = codes, .dict = dict };
     return GM_OK;
 }
 
-gm_rc gm_predictions(const gm_scorer *s, const gm_table *raw, const char *const *keep, size_t keep_count, const double *truth, gm_arena *a,
-                     gm_table *out, gm_err *err)
+gm_rc gm_predictions(const gm_scorer *s, const gm_table *raw, const char *const *keep, size_t keep_count, const double *truth,
+                     gm_arena *a, gm_table *out, gm_err *err)
 {
     int64_t rows = raw->rows;
     double *p = GM_ARENA_ARRAY(a, double, rows * s->outputs);

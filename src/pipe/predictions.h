@@ -4,10 +4,10 @@
 
 #include "pipe/scorer.h"
 
-/* Columns of raw named in keep (those that exist), then: binary `probability` and `label`; multiclass `label` and `probability_<class>`;
- * regression `prediction`; then `truth` when truth is given (class label or value; may be NULL). A name that the rows have already gets a _
- * behind it. In a. */
-gm_rc gm_predictions(const gm_scorer *s, const gm_table *raw, const char *const *keep, size_t keep_count, const double *truth, gm_arena *a,
-                     gm_table *out, gm_err *err);
+/* Columns of raw named in keep (those that exist), then: binary `probability` and `label`; multiclass `label` and
+ * `probability_<class>`; regression `prediction`; then `truth` when truth is given (class label or value; may be NULL). A name
+ * that the rows have already gets a _ behind it. In a. */
+gm_rc gm_predictions(const gm_scorer *s, const gm_table *raw, const char *const *keep, size_t keep_count, const double *truth,
+                     gm_arena *a, gm_table *out, gm_err *err);
 
 #endif

@@ -1,4 +1,5 @@
-/* reports.c - see reports.h. The record of a card holds facts of the artifacts only, no times, so that equal runs give equal cards. */
+/* reports.c - see reports.h. The record of a card holds facts of the artifacts only, no times, so that equal runs give equal
+ * cards. */
 #include "pipe/reports.h"
 
 #include <string.h>
@@ -16,7 +17,9 @@ const gm_node *gm_report_read(gm_store *store, const gm_graph *g, const char *st
     void *bytes = NULL;
     size_t len = 0;
     gm_node *root = NULL;
-    if (!artifact || gm_blob_get(store, &artifact->digest, g->a, &bytes, &len, NULL) || gm_json_read(bytes, len, output, g->a, &root, NULL)) return NULL;
+    if (!artifact || gm_blob_get(store, &artifact->digest, g->a, &bytes, &len, NULL) ||
+        gm_json_read(bytes, len, output, g->a, &root, NULL))
+        return NULL;
     return root;
 }
 
@@ -60,7 +63,8 @@ static void put_checks(gm_store *store, const gm_graph *g, gm_json *j)
             gm_json_object(j);
             gm_json_kstr(j, "dataset", g->spec->data[i].name);
             for (size_t m = 0; m < list->items[k]->count; m++)
-                if (list->items[k]->kind == GM_NODE_MAP && strcmp(list->items[k]->keys[m], "dataset") != 0) put(j, list->items[k]->keys[m], list->items[k]->items[m]);
+                if (list->items[k]->kind == GM_NODE_MAP && strcmp(list->items[k]->keys[m], "dataset") != 0)
+                    put(j, list->items[k]->keys[m], list->items[k]->items[m]);
             gm_json_object_end(j);
         }
     }
@@ -133,7 +137,8 @@ static void put_lineage(const gm_graph *g, gm_json *j)
     gm_json_kstr(j, "file", g->spec->file);
     for (size_t i = 0; i < g->count; i++)
         for (size_t k = 0; k < g->steps[i].inputs_count; k++)
-            if (strncmp(g->steps[i].inputs[k].name, "code:", 5) == 0) gm_json_kstr(j, g->steps[i].inputs[k].name, g->steps[i].inputs[k].digest.hex);
+            if (strncmp(g->steps[i].inputs[k].name, "code:", 5) == 0)
+                gm_json_kstr(j, g->steps[i].inputs[k].name, g->steps[i].inputs[k].digest.hex);
     for (size_t i = 0; i < g->count; i++)
         if (g->steps[i].key && g->steps[i].inside == GM_INSIDE_NO) gm_json_kstr(j, g->steps[i].name, g->steps[i].key);
     gm_json_object_end(j);
@@ -174,11 +179,12 @@ static void put_model(const gm_run_result *r, gm_json *j)
     gm_json_object_end(j);
 }
 
-gm_rc gm_card_record(gm_store *store, const gm_run_result *r, gm_buf *out, gm_err *err)
+gm_rc gm_card_record(gm_store *store, const gm_run_result *r, bool timings, gm_buf *out, gm_err *err)
 {
     const gm_graph *g = &r->graph;
     gm_json j;
-    const gm_node *selection = gm_report_read(store, g, "select", "selection"), *gates = gm_report_read(store, g, "gates", "gates"), *latency = gm_report_read(store, g, "latency", "latency");
+    const gm_node *selection = gm_report_read(store, g, "select", "selection"),
+                  *gates = gm_report_read(store, g, "gates", "gates"), *latency = gm_report_read(store, g, "latency", "latency");
     const char *winner = gm_node_str_or(selection, "winner", "");
     gm_json_init(&j, out, true);
     gm_json_object(&j);
@@ -189,9 +195,10 @@ gm_rc gm_card_record(gm_store *store, const gm_run_result *r, gm_buf *out, gm_er
     put_features(g->spec, &j);
     put_candidates(store, g, &j);
     gm_json_kstr(&j, "winner", winner);
-    put(&j, "evaluation", gm_node_get(gm_report_read(store, g, gm_arena_printf(g->a, "evaluate %s", winner), "evaluation"), "test"));
+    put(&j, "evaluation",
+        gm_node_get(gm_report_read(store, g, gm_arena_printf(g->a, "evaluate %s", winner), "evaluation"), "test"));
     put(&j, "gates", gm_node_get(gates, "gates"));
-    put(&j, "timing_gates", gm_node_get(latency, "gates"));
+    if (timings) put(&j, "timing_gates", gm_node_get(latency, "gates"));
     if (gm_node_get(gates, "comparison")) {
         gm_json_key(&j, "comparison");
         gm_json_object(&j);
@@ -211,7 +218,8 @@ gm_rc gm_card_record(gm_store *store, const gm_run_result *r, gm_buf *out, gm_er
 static gm_rc write_if_changed(const char *path, const gm_buf *text, gm_err *err)
 {
     gm_buf before = { 0 };
-    bool same = gm_fs_read(path, 0, &before, NULL) == GM_OK && before.len == text->len && memcmp(before.data, text->data, text->len) == 0;
+    bool same =
+        gm_fs_read(path, 0, &before, NULL) == GM_OK && before.len == text->len && memcmp(before.data, text->data, text->len) == 0;
     gm_buf_clear(&before);
     return same ? GM_OK : gm_fs_write_atomic(path, gm_buf_str(text), text->len, err);
 }
@@ -223,7 +231,9 @@ static gm_rc copy_predictions(gm_store *store, const gm_graph *g, const char *di
     const char *blob = NULL, *path = gm_path_join(g->a, dir, "predictions.parquet");
     gm_digest there = { 0 };
     if (!predictions) return GM_OK;
-    if (gm_fs_exists(path) && gm_stat_digest(store, path, &there, NULL, NULL) == GM_OK && strcmp(there.hex, predictions->digest.hex) == 0) return GM_OK;
+    if (gm_fs_exists(path) && gm_stat_digest(store, path, &there, NULL, NULL) == GM_OK &&
+        strcmp(there.hex, predictions->digest.hex) == 0)
+        return GM_OK;
     gm_rc rc = gm_blob_path(store, &predictions->digest, g->a, &blob, err);
     return rc ? rc : gm_fs_copy(blob, path, false, err);
 }
@@ -250,11 +260,12 @@ gm_rc gm_reports_write(gm_store *store, const gm_run_result *r, const char **out
     gm_node *root = NULL;
     *out_dir = NULL;
     if (package < 0 || !gm_step_output(&g->steps[package], "package")) return GM_OK;
-    const char *dir = reports_dir(g->spec), *md = gm_path_join(g->a, dir, "model_card.md"), *html = gm_path_join(g->a, dir, "model_card.html");
+    const char *dir = reports_dir(g->spec), *md = gm_path_join(g->a, dir, "model_card.md"),
+               *html = gm_path_join(g->a, dir, "model_card.html");
     bool nothing_new = r->done == 0 && r->failed == 0 && is_written(md) && is_written(html);
     gm_rc rc = gm_fs_mkdirs(dir, err);
     if (!rc && !nothing_new) {
-        rc = gm_card_record(store, r, &record, err);
+        rc = gm_card_record(store, r, true, &record, err);
         if (!rc) rc = gm_json_read(gm_buf_str(&record), record.len, "card.json", g->a, &root, err);
         if (!rc) rc = gm_card_markdown(root, &text, err);
         if (!rc) rc = write_if_changed(md, &text, err);

@@ -26,14 +26,20 @@ static void tell_finished(gm_runner *r, const gm_step *s)
 gm_rc gm_runner_begin(gm_runner *r, gm_err *err)
 {
     if (r->run_id) return GM_OK;
-    gm_run_record record = { .pipeline = r->g->spec->pipeline, .state = "running", .spec_digest = "", .environment_json = "", .started_us = gm_now_us(), .summary_json = "" };
+    gm_run_record record = { .pipeline = r->g->spec->pipeline,
+                             .state = "running",
+                             .spec_digest = "",
+                             .environment_json = "",
+                             .started_us = gm_now_us(),
+                             .summary_json = "" };
     gm_buf b = { 0 };
     gm_digest d = { 0 };
     gm_err unread;
     if (gm_fs_read(r->g->spec->file, 0, &b, &unread) == GM_OK) gm_digest_of(gm_buf_str(&b), b.len, &d);
     gm_buf_clear(&b);
     record.spec_digest = d.hex;
-    record.environment_json = gm_arena_printf(r->a, "{\"program\":\"gristmill %s\",\"engine\":\"duckdb %s\"}", GM_VERSION, gm_engine_version());
+    record.environment_json =
+        gm_arena_printf(r->a, "{\"program\":\"gristmill %s\",\"engine\":\"duckdb %s\"}", GM_VERSION, gm_engine_version());
     gm_rc rc = gm_run_begin(r->store, &record, &r->run_id, err);
     if (!rc) r->result->run_id = r->run_id;
     return rc;
@@ -59,8 +65,8 @@ static readiness look(const gm_graph *g, const gm_step *s)
     return READY;
 }
 
-/* The champion becomes an input of the gates. The candidate being the champion itself, its old opponent stands in, so that a second run asks
- * the same question and finds the same answer. */
+/* The champion becomes an input of the gates. The candidate being the champion itself, its old opponent stands in, so that a
+ * second run asks the same question and finds the same answer. */
 static gm_rc add_champion(gm_runner *r, gm_step *s, gm_err *err)
 {
     gm_digest candidate = { 0 }, champion = { 0 };
@@ -169,7 +175,10 @@ static bool remake_inputs(gm_runner *r, gm_step *s)
         maker->state = GM_STEP_WAITING;
         r->result->cached--;
         any = true;
-        if (r->o->watch.note) r->o->watch.note(r->o->watch.ctx, maker, gm_arena_printf(r->a, "warning: an output of \"%s\" is damaged in the store; the step runs again", maker->name));
+        if (r->o->watch.note)
+            r->o->watch.note(
+                r->o->watch.ctx, maker,
+                gm_arena_printf(r->a, "warning: an output of \"%s\" is damaged in the store; the step runs again", maker->name));
     }
     return any;
 }
@@ -258,7 +267,10 @@ static gm_rc settle(gm_runner *r, wave *w, size_t i, gm_err *err)
     gm_rc step_rc = GM_OK, rc = gm_attempt_finish(r, t, &step_rc, &step_err, err);
     if (rc) return rc;
     if (step_rc && step_rc != GM_EREFUSED && w->numbers[i] <= s->retry) {
-        if (r->o->watch.note) r->o->watch.note(r->o->watch.ctx, s, gm_arena_printf(r->a, "attempt %lld failed (%.200s); trying again", (long long)w->numbers[i], step_err.message));
+        if (r->o->watch.note)
+            r->o->watch.note(
+                r->o->watch.ctx, s,
+                gm_arena_printf(r->a, "attempt %lld failed (%.200s); trying again", (long long)w->numbers[i], step_err.message));
         return gm_attempt_start(r, t->step, ++w->numbers[i], t, err);
     }
     w->attempts[i] = w->attempts[w->count - 1];
@@ -354,7 +366,8 @@ static gm_rc execute(gm_runner *r, gm_err *err)
 
 /* ---- the whole ---------------------------------------------------------------------------------------------------- */
 
-static gm_rc read_report(gm_runner *r, const char *step, const char *output, const gm_node **out, gm_artifact *out_artifact, gm_err *err)
+static gm_rc read_report(gm_runner *r, const char *step, const char *output, const gm_node **out, gm_artifact *out_artifact,
+                         gm_err *err)
 {
     int index = gm_graph_find(r->g, step);
     const gm_artifact *artifact = index < 0 ? NULL : gm_step_output(&r->g->steps[index], output);
@@ -389,8 +402,13 @@ static gm_rc take_schemas(gm_runner *r, gm_err *err)
         d->digest = data->digest.hex;
         if (s->state != GM_STEP_DONE) continue;
         int64_t version = 0;
-        gm_dataset_version v = { .name = d->name, .digest = data->digest, .source = d->source.from, .rows = schema->rows, .columns = (int64_t)schema->count,
-                                 .created_us = gm_now_us(), .schema_json = "" };
+        gm_dataset_version v = { .name = d->name,
+                                 .digest = data->digest,
+                                 .source = d->source.from,
+                                 .rows = schema->rows,
+                                 .columns = (int64_t)schema->count,
+                                 .created_us = gm_now_us(),
+                                 .schema_json = "" };
         rc = gm_dataset_add(r->store, &v, &version, err);
         if (rc) return rc;
     }
@@ -480,7 +498,11 @@ gm_rc gm_pipeline_run(gm_store *store, gm_spec *spec, const gm_run_options *o, g
         gm_err second;
         gm_rc recorded = record_cached(&r, &second);
         const char *state = !rc ? "done" : rc == GM_EREFUSED ? "refused" : rc == GM_ECANCELED ? "canceled" : "failed";
-        if (!recorded && r.run_id) recorded = gm_run_end(store, r.run_id, state, gm_arena_printf(r.a, "{\"done\":%zu,\"cached\":%zu,\"failed\":%zu,\"skipped\":%zu}", out->done, out->cached, out->failed, out->skipped), &second);
+        if (!recorded && r.run_id)
+            recorded = gm_run_end(store, r.run_id, state,
+                                  gm_arena_printf(r.a, "{\"done\":%zu,\"cached\":%zu,\"failed\":%zu,\"skipped\":%zu}", out->done,
+                                                  out->cached, out->failed, out->skipped),
+                                  &second);
         if (!rc && recorded) {
             rc = recorded;
             *err = second;

@@ -1,4 +1,5 @@
-/* run.h - running a pipeline: what is cached is taken, what is not runs in processes, and a crash at any moment loses nothing acknowledged. */
+/* run.h - running a pipeline: what is cached is taken, what is not runs in processes, and a crash at any moment loses nothing
+ * acknowledged. */
 #ifndef GM_PIPE_RUN_H
 #define GM_PIPE_RUN_H
 
@@ -11,23 +12,23 @@ typedef struct gm_run_watch {
     void (*started)(void *ctx, const gm_step *s);
     void (*finished)(void *ctx, const gm_step *s); /* done, cached, failed, skipped */
     void (*note)(void *ctx, const gm_step *s, const char *line);
-    bool (*canceled)(void *ctx);                   /* asked a few times a second */
+    bool (*canceled)(void *ctx); /* asked a few times a second */
 } gm_run_watch;
 
 typedef struct gm_run_options {
-    int64_t jobs;         /* steps at a time; 0 = one per core */
-    bool force;           /* run steps even when cached         */
-    bool plan_only;       /* load and inspect (so that names and types are known), then only find out what would run */
-    bool keep_scratch;    /* leave the folders of steps in tmp/ after a failure */
+    int64_t jobs;      /* steps at a time; 0 = one per core */
+    bool force;        /* run steps even when cached         */
+    bool plan_only;    /* load and inspect (so that names and types are known), then only find out what would run */
+    bool keep_scratch; /* leave the folders of steps in tmp/ after a failure */
     gm_run_watch watch;
 } gm_run_options;
 
 typedef struct gm_run_result {
-    int64_t run_id;       /* 0 when nothing was recorded */
+    int64_t run_id; /* 0 when nothing was recorded */
     gm_graph graph;
     size_t done, cached, failed, skipped;
     double seconds;
-    const char *model;    /* registered: name, version; NULL when none */
+    const char *model; /* registered: name, version; NULL when none */
     int64_t version;
     bool version_is_new;
     gm_digest package;
@@ -39,8 +40,8 @@ typedef struct gm_run_result {
  *            others       of the step that failed first */
 gm_rc gm_pipeline_run(gm_store *store, gm_spec *spec, const gm_run_options *o, gm_run_result *out, gm_errs *errs, gm_err *err);
 
-/* Steps that a crashed run left: their processes are ended, their records say `lost`; folders of steps in tmp/ are removed. Needs the store
- * open for writing, so that no other run is under way. */
+/* Steps that a crashed run left: their processes are ended, their records say `lost`; folders of steps in tmp/ are removed. Needs
+ * the store open for writing, so that no other run is under way. */
 gm_rc gm_run_recover(gm_store *store, int64_t *out_count, gm_err *err);
 
 /* The action key of a step whose inputs are known; fills key, key_fields, and digests of file inputs. */
@@ -55,7 +56,8 @@ gm_rc gm_tree_export(gm_store *store, const gm_digest *manifest, const char *dir
 /* Keep a folder that has a manifest.json: every file as a blob; the manifest's digest names it. */
 gm_rc gm_tree_put(gm_store *store, const char *dir, gm_arena *a, gm_digest *out, int64_t *out_size, gm_err *err);
 
-/* Write gristmill.lock beside the file: keys, inputs, outputs, environment, metrics; no times. Unchanged content is not written again. */
+/* Write gristmill.lock beside the file: keys, inputs, outputs, environment, metrics; no times. Unchanged content is not written
+ * again. */
 gm_rc gm_lock_write(const gm_run_result *r, gm_err *err);
 
 #endif

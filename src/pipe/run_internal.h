@@ -7,8 +7,8 @@
 
 /* A step that is in a process now. */
 typedef struct gm_attempt {
-    size_t step;        /* index in the graph */
-    const char *dir;    /* its folder         */
+    size_t step;     /* index in the graph */
+    const char *dir; /* its folder         */
     gm_job job;
     int64_t deadline_us; /* monotonic; 0 = none */
     bool timed_out;
@@ -21,12 +21,12 @@ typedef struct gm_runner {
     const gm_run_options *o;
     gm_arena *a;
     int64_t run_id;
-    const char *dir;       /* tmp folder of the run */
-    const char *champion;  /* digest of the champion's package before the run, "" = none */
+    const char *dir;      /* tmp folder of the run */
+    const char *champion; /* digest of the champion's package before the run, "" = none */
     gm_run_result *result;
-    gm_err first;          /* of the step that failed first */
+    gm_err first; /* of the step that failed first */
     bool failed;
-    bool planning;         /* take what is cached, start nothing, write nothing */
+    bool planning; /* take what is cached, start nothing, write nothing */
 } gm_runner;
 
 /* What is kept beside an output: {"file": the name it was made under}. In a, NULL when out of memory. */

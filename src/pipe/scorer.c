@@ -8,9 +8,14 @@
 
 enum { BLOCK_ROWS = 16384 };
 
-static const char *const format_names[] = { [GM_MODEL_LINEAR] = "linear", [GM_MODEL_XGBOOST] = "xgboost", [GM_MODEL_LIGHTGBM] = "lightgbm", [GM_MODEL_ONNX] = "onnx" };
+static const char *const format_names[] = {
+    [GM_MODEL_LINEAR] = "linear", [GM_MODEL_XGBOOST] = "xgboost", [GM_MODEL_LIGHTGBM] = "lightgbm", [GM_MODEL_ONNX] = "onnx"
+};
 
-const char *gm_model_format_name(gm_model_format f) { return format_names[f]; }
+const char *gm_model_format_name(gm_model_format f)
+{
+    return format_names[f];
+}
 
 gm_rc gm_model_format_from_name(const char *name, gm_model_format *out, gm_err *err)
 {
@@ -40,7 +45,10 @@ gm_rc gm_classes_read(const gm_node *list, gm_arena *a, const char ***out, int64
     return GM_OK;
 }
 
-static void close_ort(void *s) { gm_ort_close(s); }
+static void close_ort(void *s)
+{
+    gm_ort_close(s);
+}
 
 static gm_rc read_program(const char *path, gm_arena *a, gm_program **out, gm_err *err)
 {
@@ -80,15 +88,17 @@ static gm_rc foreign_inputs(gm_scorer *s, gm_arena *a, gm_err *err)
     return rc;
 }
 
-gm_rc gm_scorer_parts(const char *features_path, const char *model_path, gm_model_format format, gm_task task, const char *const *classes,
-                      int64_t classes_count, gm_arena *a, gm_scorer *out, gm_err *err)
+gm_rc gm_scorer_parts(const char *features_path, const char *model_path, gm_model_format format, gm_task task,
+                      const char *const *classes, int64_t classes_count, gm_arena *a, gm_scorer *out, gm_err *err)
 {
     gm_scorer s = { .task = task, .classes = (const char **)(uintptr_t)classes, .classes_count = classes_count };
     gm_rc rc = GM_OK;
     s.outputs = task == GM_TASK_MULTICLASS ? classes_count : 1;
     if (format == GM_MODEL_ONNX) {
         rc = gm_ort_open(model_path, &s.ort, err);
-        if (rc == GM_EUNSUPPORTED) gm_err_hint(err, "ONNX Runtime has most operators of ai.onnx.ml for float and not for double: export the model with float inputs.");
+        if (rc == GM_EUNSUPPORTED)
+            gm_err_hint(err, "ONNX Runtime has most operators of ai.onnx.ml for float and not for double: export the model with "
+                             "float inputs.");
         if (rc) return rc;
         if (!gm_arena_defer(a, close_ort, s.ort)) {
             gm_ort_close(s.ort);
@@ -104,7 +114,8 @@ gm_rc gm_scorer_parts(const char *features_path, const char *model_path, gm_mode
     return rc;
 }
 
-/* How the columns were read in training: the graph of a foreign model cannot tell a time from a whole number, and no model 03/07 from 07/03. */
+/* How the columns were read in training: the graph of a foreign model cannot tell a time from a whole number, and no model 03/07
+ * from 07/03. */
 static gm_rc trained_inputs(gm_scorer *s, const gm_node *inputs, gm_arena *a, gm_err *err)
 {
     s->input_formats = GM_ARENA_ARRAY(a, const char *, s->inputs_count);
@@ -129,8 +140,8 @@ gm_rc gm_scorer_package(const char *dir, gm_arena *a, gm_scorer *out, gm_err *er
     if (!rc) rc = gm_classes_read(gm_node_get(schema, "classes"), a, &classes, &classes_count, err);
     if (rc) return gm_err_ctx(err, rc, "reading the model package \"%s\"", dir);
     const char *native = gm_node_str_or(schema, "native", "model.onnx");
-    rc = gm_scorer_parts(gm_path_join(a, dir, "features.json"), gm_path_join(a, dir, native), format, gm_task_from_name(gm_node_str_or(schema, "task", "")),
-                         classes, classes_count, a, out, err);
+    rc = gm_scorer_parts(gm_path_join(a, dir, "features.json"), gm_path_join(a, dir, native), format,
+                         gm_task_from_name(gm_node_str_or(schema, "task", "")), classes, classes_count, a, out, err);
     if (!rc) rc = trained_inputs(out, gm_node_get(schema, "inputs"), a, err);
     return gm_err_ctx(err, rc, "reading the model package \"%s\"", dir);
 }
@@ -141,9 +152,12 @@ static void block_of(const gm_table *t, int64_t begin, int64_t count, gm_column 
     for (size_t k = 0; k < t->columns_count; k++) {
         columns[k] = t->columns[k];
         columns[k].rows = count;
-        if (columns[k].type == GM_TYPE_STRING) columns[k].code += begin;
-        else if (columns[k].type == GM_TYPE_FLOAT) columns[k].f64 += begin;
-        else columns[k].i64 += begin;
+        if (columns[k].type == GM_TYPE_STRING)
+            columns[k].code += begin;
+        else if (columns[k].type == GM_TYPE_FLOAT)
+            columns[k].f64 += begin;
+        else
+            columns[k].i64 += begin;
     }
     *out = (gm_table){ .rows = count, .columns_count = t->columns_count, .columns = columns };
 }
@@ -161,8 +175,10 @@ static gm_rc predict_block(const gm_scorer *s, const gm_table *t, gm_arena *scra
     if (rc) return rc;
     int64_t skip = s->task == GM_TASK_BINARY && width == 2 ? 1 : 0; /* a binary model that gives both classes */
     if (width != s->outputs && !skip)
-        return gm_err_set(err, GM_EINVALID, "the model's output \"%s\" has %lld values a row, expected %lld", s->ort_output, (long long)width, (long long)s->outputs);
-    for (int64_t i = 0; i < t->rows; i++) memcpy(out + i * s->outputs, values + i * width + skip, (size_t)s->outputs * sizeof(double));
+        return gm_err_set(err, GM_EINVALID, "the model's output \"%s\" has %lld values a row, expected %lld", s->ort_output,
+                          (long long)width, (long long)s->outputs);
+    for (int64_t i = 0; i < t->rows; i++)
+        memcpy(out + i * s->outputs, values + i * width + skip, (size_t)s->outputs * sizeof(double));
     return GM_OK;
 }
 
@@ -172,7 +188,8 @@ static gm_rc foreign_columns(const gm_scorer *s, const gm_table *raw, gm_err *er
     for (size_t i = 0; s->ort && i < s->inputs_count; i++) {
         const gm_column *c = NULL;
         if (gm_table_column(raw, s->inputs[i], &c, err) == GM_OK) continue;
-        return gm_err_ctx(err, err->rc, "feeding the model's input \"%s\" (it needs one input per column, named as the column)", s->inputs[i]);
+        return gm_err_ctx(err, err->rc, "feeding the model's input \"%s\" (it needs one input per column, named as the column)",
+                          s->inputs[i]);
     }
     return GM_OK;
 }

@@ -1,7 +1,7 @@
 /* spec.h - gristmill.yaml as a typed value: what the file says, then what it stands for.
  *
- * gm_spec_read knows the file only; gm_spec_resolve adds what the data says (kinds of columns, task, defaults) and checks every name and
- * type. All mistakes of a file are collected, each with its place.
+ * gm_spec_read knows the file only; gm_spec_resolve adds what the data says (kinds of columns, task, defaults) and checks every
+ * name and type. All mistakes of a file are collected, each with its place.
  */
 #ifndef GM_PIPE_SPEC_H
 #define GM_PIPE_SPEC_H
@@ -17,9 +17,9 @@ typedef struct gm_data_spec {
     const char *name;
     gm_source source;
     gm_strs key;
-    const char *time;        /* event time column; NULL = none */
-    gm_strs personal;        /* columns kept out of samples, logs, reports */
-    const gm_node *checks;   /* the list as written, or NULL */
+    const char *time;      /* event time column; NULL = none */
+    gm_strs personal;      /* columns kept out of samples, logs, reports */
+    const gm_node *checks; /* the list as written, or NULL */
     gm_check_spec *check_specs;
     size_t checks_count;
     gm_pos pos;
@@ -37,7 +37,7 @@ typedef struct gm_join_spec {
 /* A feature: a column, a joined column or an added expression, and its transforms. */
 typedef struct gm_use_spec {
     const char *name;
-    const char *expr_text;   /* added features; else NULL */
+    const char *expr_text; /* added features; else NULL */
     gm_expr *expr;
     gm_kind kind;
     gm_type type;
@@ -52,9 +52,9 @@ typedef struct gm_drop_spec {
 } gm_drop_spec;
 
 typedef struct gm_try_spec {
-    const char *name;          /* trainer or step            */
-    const gm_item *trainer;    /* NULL: the model comes from a step */
-    const char *params_json;   /* all parameters, filled     */
+    const char *name;        /* trainer or step            */
+    const gm_item *trainer;  /* NULL: the model comes from a step */
+    const char *params_json; /* all parameters, filled     */
     bool wants_scaled;
     gm_pos pos;
 } gm_try_spec;
@@ -68,12 +68,17 @@ typedef struct gm_named_expr {
 /* One entry of `steps:`. */
 typedef struct gm_user_step {
     const char *name;
-    gm_strs run;            /* argument array; placeholders {name} */
-    const char *shell;      /* shell: text, instead of run         */
-    const char *sql;        /* sql: text, instead of run           */
-    struct { const char *name, *from; gm_pos pos; } inputs[32];
+    gm_strs run;       /* argument array; placeholders {name} */
+    const char *shell; /* shell: text, instead of run         */
+    const char *sql;   /* sql: text, instead of run           */
+    struct {
+        const char *name, *from;
+        gm_pos pos;
+    } inputs[32];
     size_t inputs_count;
-    struct { const char *name, *file; } outputs[32];
+    struct {
+        const char *name, *file;
+    } outputs[32];
     size_t outputs_count;
     gm_strs code;           /* files and folders whose content is part of the key */
     const gm_node *params;  /* map of scalars */
@@ -85,14 +90,14 @@ typedef struct gm_user_step {
 } gm_user_step;
 
 typedef struct gm_split_spec {
-    const char *by;       /* time, random, stratified, group; NULL until resolved */
-    const char *column;   /* time or group column */
+    const char *by;     /* time, random, stratified, group; NULL until resolved */
+    const char *column; /* time or group column */
     double validation, test;
     const char *reason;
 } gm_split_spec;
 
 typedef struct gm_spec {
-    gm_arena *a;          /* borrowed; everything below lives there */
+    gm_arena *a; /* borrowed; everything below lives there */
     const char *file, *base_dir, *pipeline;
     const gm_node *root;
     gm_data_spec *data;
@@ -101,10 +106,10 @@ typedef struct gm_spec {
     /* target */
     const char *target_text;
     gm_pos target_pos;
-    gm_expr *target_expr;      /* resolved: a column or an expression */
+    gm_expr *target_expr; /* resolved: a column or an expression */
     gm_task task;
     const char *task_reason;
-    const char **classes;      /* [classes_count] labels in index order; NULL for regression */
+    const char **classes; /* [classes_count] labels in index order; NULL for regression */
     size_t classes_count;
     /* features */
     gm_join_spec *joins;
@@ -115,20 +120,20 @@ typedef struct gm_spec {
     const gm_node *transforms; /* map column -> transform */
     gm_use_spec *uses;         /* resolved */
     size_t uses_count;
-    gm_drop_spec *drops;       /* resolved, with reasons */
+    gm_drop_spec *drops; /* resolved, with reasons */
     size_t drops_count;
     /* train */
     gm_split_spec split;
     gm_try_spec *tries;
     size_t tries_count;
-    int64_t trials;            /* 1 = no search */
-    const char *metric;        /* NULL until resolved */
+    int64_t trials;     /* 1 = no search */
+    const char *metric; /* NULL until resolved */
     const char *metric_reason;
     uint64_t seed;
     int64_t threads;
     /* the rest */
-    const gm_node *gates;      /* list or NULL */
-    const char **gate_texts;   /* resolved */
+    const gm_node *gates;    /* list or NULL */
+    const char **gate_texts; /* resolved */
     size_t gates_count;
     bool gates_inferred;
     const gm_node *govern;

@@ -17,13 +17,16 @@ typedef struct data_conf {
 } data_conf;
 
 const gm_param gm_section_data[] = {
-    { "from", GM_PARAM_STR, offsetof(data_conf, from), NULL, "file, glob, folder, sqlite:FILE?table=T or postgres:// address", 0, 0, NULL },
+    { "from", GM_PARAM_STR, offsetof(data_conf, from), NULL, "file, glob, folder, sqlite:FILE?table=T or postgres:// address", 0,
+      0, NULL },
     { "format", GM_PARAM_STR, offsetof(data_conf, format), "auto", "how files are read", 0, 0, "auto csv parquet json" },
     { "query", GM_PARAM_STR, offsetof(data_conf, query), "", "SQL over the source, which is the table `source`", 0, 0, NULL },
     { "key", GM_PARAM_STRS, offsetof(data_conf, key), "", "columns that name a row", 0, 0, NULL },
-    { "time", GM_PARAM_STR, offsetof(data_conf, time), "", "column of the event time: splits, windows, point-in-time joins", 0, 0, NULL },
+    { "time", GM_PARAM_STR, offsetof(data_conf, time), "", "column of the event time: splits, windows, point-in-time joins", 0, 0,
+      NULL },
     { "checks", GM_PARAM_NODE, offsetof(data_conf, checks), "", "statements that must hold", 0, 0, NULL },
-    { "personal", GM_PARAM_STRS, offsetof(data_conf, personal), "", "columns that stay out of samples, logs and reports", 0, 0, NULL },
+    { "personal", GM_PARAM_STRS, offsetof(data_conf, personal), "", "columns that stay out of samples, logs and reports", 0, 0,
+      NULL },
     { 0 },
 };
 
@@ -34,12 +37,15 @@ typedef struct features_conf {
 } features_conf;
 
 const gm_param gm_section_features[] = {
-    { "of", GM_PARAM_STR, offsetof(features_conf, of), "", "the data set whose rows are the examples; the first by default", 0, 0, NULL },
+    { "of", GM_PARAM_STR, offsetof(features_conf, of), "", "the data set whose rows are the examples; the first by default", 0, 0,
+      NULL },
     { "join", GM_PARAM_NODE, offsetof(features_conf, join), "", "other data sets, joined as of each row's time", 0, 0, NULL },
     { "add", GM_PARAM_NODE, offsetof(features_conf, add), "", "new columns as expressions", 0, 0, NULL },
-    { "use", GM_PARAM_STRS, offsetof(features_conf, use), "", "columns that become features; all useful ones by default", 0, 0, NULL },
+    { "use", GM_PARAM_STRS, offsetof(features_conf, use), "", "columns that become features; all useful ones by default", 0, 0,
+      NULL },
     { "drop", GM_PARAM_STRS, offsetof(features_conf, drop), "", "columns that do not", 0, 0, NULL },
-    { "transform", GM_PARAM_NODE, offsetof(features_conf, transform), "", "transforms by column; by kind where none is given", 0, 0, NULL },
+    { "transform", GM_PARAM_NODE, offsetof(features_conf, transform), "", "transforms by column; by kind where none is given", 0,
+      0, NULL },
     { 0 },
 };
 
@@ -61,12 +67,15 @@ typedef struct train_conf {
 } train_conf;
 
 const gm_param gm_section_train[] = {
-    { "split", GM_PARAM_NODE, offsetof(train_conf, split), "", "how rows are held out: { by: time, validation: 15%, test: 15% }", 0, 0, NULL },
+    { "split", GM_PARAM_NODE, offsetof(train_conf, split), "", "how rows are held out: { by: time, validation: 15%, test: 15% }",
+      0, 0, NULL },
     { "try", GM_PARAM_NODE, offsetof(train_conf, tries), "", "trainers, or steps that make a model", 0, 0, NULL },
     { "search", GM_PARAM_STR, offsetof(train_conf, search), "1 trials", "trials for each trainer: 30 trials", 0, 0, NULL },
-    { "metric", GM_PARAM_STR, offsetof(train_conf, metric), "", "the metric that decides; by the task when none is given", 0, 0, NULL },
+    { "metric", GM_PARAM_STR, offsetof(train_conf, metric), "", "the metric that decides; by the task when none is given", 0, 0,
+      NULL },
     { "seed", GM_PARAM_INT, offsetof(train_conf, seed), "1", "seed of everything random", 0, 0, NULL },
-    { "threads", GM_PARAM_INT, offsetof(train_conf, threads), "1", "threads of one trainer; 1 gives the same bits on every run", 1, 1024, NULL },
+    { "threads", GM_PARAM_INT, offsetof(train_conf, threads), "1", "threads of one trainer; 1 gives the same bits on every run",
+      1, 1024, NULL },
     { 0 },
 };
 
@@ -76,9 +85,11 @@ typedef struct split_conf {
 } split_conf;
 
 const gm_param gm_section_split[] = {
-    { "by", GM_PARAM_STR, offsetof(split_conf, by), "auto", "what decides the side of a row", 0, 0, "auto time random stratified group" },
+    { "by", GM_PARAM_STR, offsetof(split_conf, by), "auto", "what decides the side of a row", 0, 0,
+      "auto time random stratified group" },
     { "column", GM_PARAM_STR, offsetof(split_conf, column), "", "the time or group column", 0, 0, NULL },
-    { "validation", GM_PARAM_DOUBLE, offsetof(split_conf, validation), "15%", "share of rows that choose between candidates", 0.01, 0.5, NULL },
+    { "validation", GM_PARAM_DOUBLE, offsetof(split_conf, validation), "15%", "share of rows that choose between candidates",
+      0.01, 0.5, NULL },
     { "test", GM_PARAM_DOUBLE, offsetof(split_conf, test), "15%", "share of rows that judge the winner", 0.01, 0.5, NULL },
     { 0 },
 };
@@ -93,9 +104,11 @@ typedef struct step_conf {
 } step_conf;
 
 const gm_param gm_section_step[] = {
-    { "run", GM_PARAM_STRS, offsetof(step_conf, run), "", "the program and its arguments; {name} is an input, output or parameter", 0, 0, NULL },
+    { "run", GM_PARAM_STRS, offsetof(step_conf, run), "",
+      "the program and its arguments; {name} is an input, output or parameter", 0, 0, NULL },
     { "shell", GM_PARAM_STR, offsetof(step_conf, shell), "", "a shell command instead of run", 0, 0, NULL },
-    { "sql", GM_PARAM_STR, offsetof(step_conf, sql), "", "SQL over the inputs instead of run; its rows are the output", 0, 0, NULL },
+    { "sql", GM_PARAM_STR, offsetof(step_conf, sql), "", "SQL over the inputs instead of run; its rows are the output", 0, 0,
+      NULL },
     { "in", GM_PARAM_NODE, offsetof(step_conf, in), "", "inputs: name: file, data set, examples, or STEP.OUTPUT", 0, 0, NULL },
     { "out", GM_PARAM_NODE, offsetof(step_conf, out), "", "outputs: name: file name", 0, 0, NULL },
     { "code", GM_PARAM_STRS, offsetof(step_conf, code), "", "files and folders of code that the step depends on", 0, 0, NULL },
@@ -143,17 +156,22 @@ const gm_param gm_section_top[] = {
     { "pipeline", GM_PARAM_STR, offsetof(top_conf, pipeline), "", "name; the folder's by default", 0, 0, NULL },
     { "data", GM_PARAM_NODE, offsetof(top_conf, data), "", "where the rows come from", 0, 0, NULL },
     { "target", GM_PARAM_STR, offsetof(top_conf, target), "", "column or expression to predict", 0, 0, NULL },
-    { "task", GM_PARAM_STR, offsetof(top_conf, task), "auto", "what kind of prediction", 0, 0, "auto binary multiclass regression" },
+    { "task", GM_PARAM_STR, offsetof(top_conf, task), "auto", "what kind of prediction", 0, 0,
+      "auto binary multiclass regression" },
     { "features", GM_PARAM_NODE, offsetof(top_conf, features), "", "what the model sees", 0, 0, NULL },
     { "train", GM_PARAM_NODE, offsetof(top_conf, train), "", "how candidates are trained and compared", 0, 0, NULL },
-    { "gates", GM_PARAM_NODE, offsetof(top_conf, gates), "", "what a candidate must reach to be registered as champion", 0, 0, NULL },
+    { "gates", GM_PARAM_NODE, offsetof(top_conf, gates), "", "what a candidate must reach to be registered as champion", 0, 0,
+      NULL },
     { "govern", GM_PARAM_NODE, offsetof(top_conf, govern), "", "who answers for it, and what it is for", 0, 0, NULL },
     { "steps", GM_PARAM_NODE, offsetof(top_conf, steps), "", "steps of your own", 0, 0, NULL },
     { "keep", GM_PARAM_NODE, offsetof(top_conf, keep), "", "what gc keeps", 0, 0, NULL },
     { 0 },
 };
 
-static const char *or_null(const char *text) { return text && text[0] ? text : NULL; }
+static const char *or_null(const char *text)
+{
+    return text && text[0] ? text : NULL;
+}
 
 static bool is_map(const gm_node *n, const char *what, gm_errs *errs)
 {
@@ -169,12 +187,15 @@ static bool read_one_data(gm_spec *s, const char *name, const gm_node *n, gm_pos
     if (n->kind == GM_NODE_SCALAR) {
         d->source = (gm_source){ .from = n->text, .pos = n->pos };
         if (!n->is_null) return true;
-        gm_errs_at(errs, n->pos, GM_EINVALID, "Write the path of a file, as in `data: data/churn.csv`.", "no source of data is given");
+        gm_errs_at(errs, n->pos, GM_EINVALID, "Write the path of a file, as in `data: data/churn.csv`.",
+                   "no source of data is given");
         return false;
     }
     if (gm_params_read(gm_section_data, n, NULL, s->a, &c, errs)) return false;
     const gm_node *from = gm_node_get(n, "from");
-    d->source = (gm_source){ .from = c.from, .format = strcmp(c.format, "auto") == 0 ? NULL : c.format, .query = or_null(c.query),
+    d->source = (gm_source){ .from = c.from,
+                             .format = strcmp(c.format, "auto") == 0 ? NULL : c.format,
+                             .query = or_null(c.query),
                              .pos = from ? from->pos : pos };
     d->key = c.key;
     d->personal = c.personal;
@@ -202,7 +223,8 @@ static void read_data(gm_spec *s, const gm_node *n, gm_errs *errs)
     if (!n) return;
     bool single = n->kind == GM_NODE_SCALAR || gm_node_get(n, "from");
     if (n->kind == GM_NODE_SEQ) {
-        gm_errs_at(errs, n->pos, GM_EINVALID, "Give each data set a name: `data: { flights: ..., weather: ... }`.", "data must be a source or a map of named sources");
+        gm_errs_at(errs, n->pos, GM_EINVALID, "Give each data set a name: `data: { flights: ..., weather: ... }`.",
+                   "data must be a source or a map of named sources");
         return;
     }
     s->data_count = single ? 1 : n->count;
@@ -223,7 +245,8 @@ static void read_joins(gm_spec *s, const gm_node *n, gm_errs *errs)
     for (size_t i = 0; s->joins && i < n->count; i++) {
         join_conf c = { 0 };
         if (gm_params_read(gm_section_join, n->items[i], NULL, s->a, &c, errs)) continue;
-        s->joins[s->joins_count++] = (gm_join_spec){ .dataset = n->keys[i], .by = c.by, .within_seconds = c.within, .pos = n->key_pos[i] };
+        s->joins[s->joins_count++] =
+            (gm_join_spec){ .dataset = n->keys[i], .by = c.by, .within_seconds = c.within, .pos = n->key_pos[i] };
     }
 }
 
@@ -240,7 +263,8 @@ static void read_features(gm_spec *s, const gm_node *n, gm_errs *errs)
         }
         if (!s->primary || strcmp(s->primary->name, c.of) != 0) {
             const char *near = gm_nearest(c.of, names, count);
-            gm_errs_at(errs, gm_node_get(n, "of")->pos, GM_EINVALID, near ? gm_arena_printf(s->a, "Did you mean \"%s\"?", near) : NULL, "no data set \"%s\"", c.of);
+            gm_errs_at(errs, gm_node_get(n, "of")->pos, GM_EINVALID,
+                       near ? gm_arena_printf(s->a, "Did you mean \"%s\"?", near) : NULL, "no data set \"%s\"", c.of);
         }
     }
     read_joins(s, c.join, errs);
@@ -253,8 +277,10 @@ static void read_features(gm_spec *s, const gm_node *n, gm_errs *errs)
         const gm_node *item = c.add->items[i];
         gm_named_expr *e = &s->adds[s->adds_count];
         *e = (gm_named_expr){ .name = c.add->keys[i], .text = item->text, .pos = item->pos };
-        if (item->kind != GM_NODE_SCALAR) gm_errs_at(errs, item->pos, GM_EINVALID, NULL, "feature \"%s\" must be an expression", e->name);
-        else if (gm_expr_parse(item->text, item->pos, s->a, &e->expr, errs) == GM_OK) s->adds_count++;
+        if (item->kind != GM_NODE_SCALAR)
+            gm_errs_at(errs, item->pos, GM_EINVALID, NULL, "feature \"%s\" must be an expression", e->name);
+        else if (gm_expr_parse(item->text, item->pos, s->a, &e->expr, errs) == GM_OK)
+            s->adds_count++;
     }
 }
 
@@ -264,8 +290,11 @@ static void read_search(gm_spec *s, const char *text, gm_pos pos, gm_errs *errs)
     char *end = NULL;
     long n = strtol(text, &end, 10);
     while (*end == ' ') end++;
-    if (end != text && n >= 1 && n <= 100000 && (strcmp(end, "trials") == 0 || strcmp(end, "trial") == 0)) s->trials = n;
-    else gm_errs_at(errs, pos, GM_EINVALID, "Write a number of trials for each trainer: `search: 30 trials`.", "expected a number of trials, found \"%.60s\"", text);
+    if (end != text && n >= 1 && n <= 100000 && (strcmp(end, "trials") == 0 || strcmp(end, "trial") == 0))
+        s->trials = n;
+    else
+        gm_errs_at(errs, pos, GM_EINVALID, "Write a number of trials for each trainer: `search: 30 trials`.",
+                   "expected a number of trials, found \"%.60s\"", text);
 }
 
 static bool is_step(const gm_spec *s, const char *name)
@@ -279,14 +308,17 @@ static void read_one_try(gm_spec *s, const gm_node *n, gm_errs *errs)
 {
     bool map = n->kind == GM_NODE_MAP && n->count == 1;
     if (n->kind == GM_NODE_SEQ || (n->kind == GM_NODE_MAP && !map)) {
-        gm_errs_at(errs, n->pos, GM_EINVALID, "Write a name, or a name with its parameters: `- xgboost: { max_depth: 8 }`.", "expected a trainer");
+        gm_errs_at(errs, n->pos, GM_EINVALID, "Write a name, or a name with its parameters: `- xgboost: { max_depth: 8 }`.",
+                   "expected a trainer");
         return;
     }
     gm_try_spec *t = &s->tries[s->tries_count];
     *t = (gm_try_spec){ .name = map ? n->keys[0] : n->text, .pos = map ? n->key_pos[0] : n->pos };
     gm_err err;
     if (is_step(s, t->name)) {
-        if (map) gm_errs_at(errs, n->items[0]->pos, GM_EINVALID, "Write them under `params:` of the step.", "a step takes no parameters here");
+        if (map)
+            gm_errs_at(errs, n->items[0]->pos, GM_EINVALID, "Write them under `params:` of the step.",
+                       "a step takes no parameters here");
         s->tries_count++;
         return;
     }
@@ -297,7 +329,8 @@ static void read_one_try(gm_spec *s, const gm_node *n, gm_errs *errs)
     }
     for (size_t i = 0; i < s->tries_count; i++)
         if (strcmp(s->tries[i].name, t->name) == 0) {
-            gm_errs_at(errs, t->pos, GM_EINVALID, "`search:` tries several parameters of one trainer.", "trainer \"%s\" stands twice", t->name);
+            gm_errs_at(errs, t->pos, GM_EINVALID, "`search:` tries several parameters of one trainer.",
+                       "trainer \"%s\" stands twice", t->name);
             return;
         }
     void *conf = gm_arena_alloc(s->a, 1, t->trainer->conf_size ? t->trainer->conf_size : 1);
@@ -326,11 +359,15 @@ static void read_train(gm_spec *s, const gm_node *n, gm_errs *errs)
     const gm_node *search = gm_node_get(n, "search");
     read_search(s, c.search, search ? search->pos : (gm_pos){ 0 }, errs);
     if (!gm_params_read(gm_section_split, c.split, NULL, s->a, &sc, errs))
-        s->split = (gm_split_spec){ .by = strcmp(sc.by, "auto") == 0 ? NULL : sc.by, .column = or_null(sc.column), .validation = sc.validation, .test = sc.test };
+        s->split = (gm_split_spec){ .by = strcmp(sc.by, "auto") == 0 ? NULL : sc.by,
+                                    .column = or_null(sc.column),
+                                    .validation = sc.validation,
+                                    .test = sc.test };
     if (!c.tries) return;
     size_t count = c.tries->kind == GM_NODE_SEQ ? c.tries->count : 1;
     s->tries = GM_ARENA_ARRAY(s->a, gm_try_spec, count);
-    for (size_t i = 0; s->tries && i < count; i++) read_one_try(s, c.tries->kind == GM_NODE_SEQ ? c.tries->items[i] : c.tries, errs);
+    for (size_t i = 0; s->tries && i < count; i++)
+        read_one_try(s, c.tries->kind == GM_NODE_SEQ ? c.tries->items[i] : c.tries, errs);
 }
 
 static void read_step_files(const gm_node *n, gm_user_step *u, bool inputs, gm_arena *a, gm_errs *errs)
@@ -355,7 +392,8 @@ static void read_step_files(const gm_node *n, gm_user_step *u, bool inputs, gm_a
             u->inputs[u->inputs_count].pos = item->pos;
             u->inputs[u->inputs_count++].from = text;
         } else if (strchr(text, '/') || text[0] == '.') {
-            gm_errs_at(errs, item->pos, GM_EINVALID, "An output is a plain file name; the program gets its place as {name}.", "\"%s\" is not a plain file name", text);
+            gm_errs_at(errs, item->pos, GM_EINVALID, "An output is a plain file name; the program gets its place as {name}.",
+                       "\"%s\" is not a plain file name", text);
         } else {
             u->outputs[u->outputs_count].name = name;
             u->outputs[u->outputs_count++].file = text;
@@ -373,7 +411,9 @@ static void read_steps(gm_spec *s, const gm_node *n, gm_errs *errs)
         *u = (gm_user_step){ .name = n->keys[i], .pos = n->key_pos[i] };
         if (gm_params_read(gm_section_step, n->items[i], NULL, s->a, &c, errs)) continue;
         int ways = (c.run.count > 0) + (or_null(c.shell) != NULL) + (or_null(c.sql) != NULL);
-        if (ways != 1) gm_errs_at(errs, u->pos, GM_EINVALID, "Give exactly one of run, shell and sql.", "step \"%s\" has %s", u->name, ways ? "more than one thing to run" : "nothing to run");
+        if (ways != 1)
+            gm_errs_at(errs, u->pos, GM_EINVALID, "Give exactly one of run, shell and sql.", "step \"%s\" has %s", u->name,
+                       ways ? "more than one thing to run" : "nothing to run");
         u->run = c.run;
         u->shell = or_null(c.shell);
         u->sql = or_null(c.sql);
@@ -410,7 +450,8 @@ static bool refuse_later_sections(const gm_node *root, gm_errs *errs)
     for (size_t i = 0; root->kind == GM_NODE_MAP && i < root->count; i++)
         for (size_t k = 0; k < sizeof(later) / sizeof(later[0]); k++)
             if (strcmp(root->keys[i], later[k]) == 0) {
-                gm_errs_at(errs, root->key_pos[i], GM_EUNSUPPORTED, "Take the section out; this version trains, checks, packages and registers.",
+                gm_errs_at(errs, root->key_pos[i], GM_EUNSUPPORTED,
+                           "Take the section out; this version trains, checks, packages and registers.",
                            "the section \"%s\" cannot be run by this version", later[k]);
                 any = true;
             }
@@ -435,7 +476,8 @@ gm_rc gm_spec_read(const char *path, gm_arena *a, gm_spec *out, gm_errs *errs)
     s.base_dir = slash ? gm_arena_strndup(a, path, (size_t)(slash - path) + (slash == path)) : ".";
     if (!gm_fs_exists(path)) {
         (void)gm_err_set(&err, GM_ENOTFOUND, "no file \"%s\"", path);
-        gm_err_hint(&err, "`gristmill init DATA.csv TARGET` writes one; or name the file: `gristmill run path/to/gristmill.yaml`.");
+        gm_err_hint(&err,
+                    "`gristmill init DATA.csv TARGET` writes one; or name the file: `gristmill run path/to/gristmill.yaml`.");
         gm_errs_add(errs, &err);
         return GM_ENOTFOUND;
     }
@@ -454,14 +496,18 @@ gm_rc gm_spec_read(const char *path, gm_arena *a, gm_spec *out, gm_errs *errs)
     s.target_text = or_null(c.target);
     const gm_node *target = gm_node_get(root, "target");
     if (target) s.target_pos = target->pos;
-    s.task = c.task && strcmp(c.task, "binary") == 0 ? GM_TASK_BINARY : c.task && strcmp(c.task, "multiclass") == 0 ? GM_TASK_MULTICLASS
-             : c.task && strcmp(c.task, "regression") == 0 ? GM_TASK_REGRESSION : GM_TASK_UNKNOWN;
+    s.task = c.task && strcmp(c.task, "binary") == 0       ? GM_TASK_BINARY
+             : c.task && strcmp(c.task, "multiclass") == 0 ? GM_TASK_MULTICLASS
+             : c.task && strcmp(c.task, "regression") == 0 ? GM_TASK_REGRESSION
+                                                           : GM_TASK_UNKNOWN;
     read_data(&s, c.data, errs);
     s.primary = s.data_count ? &s.data[0] : NULL;
     read_steps(&s, c.steps, errs);
     read_features(&s, c.features, errs);
     read_train(&s, c.train, errs);
-    if (c.gates && c.gates->kind != GM_NODE_SEQ) gm_errs_at(errs, c.gates->pos, GM_EINVALID, "One gate on each line, after a dash: `- roc_auc >= 0.65`.", "gates must be a list");
+    if (c.gates && c.gates->kind != GM_NODE_SEQ)
+        gm_errs_at(errs, c.gates->pos, GM_EINVALID, "One gate on each line, after a dash: `- roc_auc >= 0.65`.",
+                   "gates must be a list");
     s.gates = c.gates;
     govern_conf gc = { 0 };
     if (c.govern && !gm_params_read(gm_section_govern, c.govern, NULL, a, &gc, errs)) s.govern = c.govern;
@@ -472,9 +518,11 @@ gm_rc gm_spec_read(const char *path, gm_arena *a, gm_spec *out, gm_errs *errs)
     }
     gm_names_check(&s, errs);
     if (!s.data_count && !s.steps_count)
-        gm_errs_at(errs, root->pos, GM_EINVALID, "The smallest file has two lines: `data: data.csv` and `target: column`.", "the file names neither data nor steps");
+        gm_errs_at(errs, root->pos, GM_EINVALID, "The smallest file has two lines: `data: data.csv` and `target: column`.",
+                   "the file names neither data nor steps");
     if (s.data_count && !s.target_text && !s.steps_count)
-        gm_errs_at(errs, root->pos, GM_EINVALID, "Add `target: column`; `gristmill data FILE` lists the columns.", "the file has no target");
+        gm_errs_at(errs, root->pos, GM_EINVALID, "Add `target: column`; `gristmill data FILE` lists the columns.",
+                   "the file has no target");
     *out = s;
     return gm_errs_since(errs, before);
 }

@@ -59,10 +59,12 @@ gm_rc gm_spec_columns(const gm_spec *s, bool with_adds, gm_table *out, gm_err *e
         for (size_t k = 0; d && d->schema && k < d->schema->count; k++) {
             const char *name = gm_arena_printf(s->a, "%s.%s", d->name, d->schema->fields[k].name);
             if (!name) return gm_err_set(err, GM_ENOMEM, "not enough memory for %zu columns", count);
-            if (!listed(&s->joins[i].by, d->schema->fields[k].name)) t.columns[t.columns_count++] = column_of(name, d->schema->fields[k].type);
+            if (!listed(&s->joins[i].by, d->schema->fields[k].name))
+                t.columns[t.columns_count++] = column_of(name, d->schema->fields[k].type);
         }
     }
-    for (size_t i = 0; with_adds && i < s->adds_count; i++) t.columns[t.columns_count++] = column_of(s->adds[i].name, s->adds[i].expr->type);
+    for (size_t i = 0; with_adds && i < s->adds_count; i++)
+        t.columns[t.columns_count++] = column_of(s->adds[i].name, s->adds[i].expr->type);
     *out = t;
     return GM_OK;
 }
@@ -97,8 +99,10 @@ static void need_column(const gm_schema *schema, const char *data_name, const ch
     for (size_t i = 0; i < schema->count && count < 256; i++) names[count++] = schema->fields[i].name;
     const char *near = gm_nearest(name, names, count);
     char hint[200] = "";
-    if (near) (void)snprintf(hint, sizeof(hint), "Did you mean \"%s\"?", near);
-    else (void)snprintf(hint, sizeof(hint), "`gristmill data %s` lists its columns.", data_name);
+    if (near)
+        (void)snprintf(hint, sizeof(hint), "Did you mean \"%s\"?", near);
+    else
+        (void)snprintf(hint, sizeof(hint), "`gristmill data %s` lists its columns.", data_name);
     gm_errs_at(errs, pos, GM_EINVALID, hint, "data \"%s\" has no column \"%s\"", data_name, name);
 }
 
@@ -114,25 +118,30 @@ static gm_pos pos_in(const gm_data_spec *d, const gm_node *root, const char *key
 static void resolve_data(gm_spec *s, gm_data_spec *d, gm_errs *errs)
 {
     for (size_t i = 0; i < d->key.count; i++) need_column(d->schema, d->name, d->key.items[i], pos_in(d, s->root, "key"), errs);
-    for (size_t i = 0; i < d->personal.count; i++) need_column(d->schema, d->name, d->personal.items[i], pos_in(d, s->root, "personal"), errs);
+    for (size_t i = 0; i < d->personal.count; i++)
+        need_column(d->schema, d->name, d->personal.items[i], pos_in(d, s->root, "personal"), errs);
     if (d->time) {
         need_column(d->schema, d->name, d->time, pos_in(d, s->root, "time"), errs);
         const gm_field *f = gm_schema_find(d->schema, d->time);
         if (f && f->type != GM_TYPE_TIME)
-            gm_errs_at(errs, pos_in(d, s->root, "time"), GM_EINVALID, "Give a column of dates or times; `gristmill data` shows what was read.",
-                       "column \"%s\" of data \"%s\" is %s, not a time%s%s", d->time, d->name, gm_type_name(f->type), f->reason && f->reason[0] ? ": " : "", f->reason ? f->reason : "");
+            gm_errs_at(errs, pos_in(d, s->root, "time"), GM_EINVALID,
+                       "Give a column of dates or times; `gristmill data` shows what was read.",
+                       "column \"%s\" of data \"%s\" is %s, not a time%s%s", d->time, d->name, gm_type_name(f->type),
+                       f->reason && f->reason[0] ? ": " : "", f->reason ? f->reason : "");
     }
     gm_table t = { .columns = GM_ARENA_ARRAY(s->a, gm_column, d->schema->count) };
     gm_check_tables others = { .names = GM_ARENA_ARRAY(s->a, const char *, s->data_count) };
     gm_table *tables = GM_ARENA_ARRAY(s->a, gm_table, s->data_count);
     if (!t.columns || !others.names || !tables) return;
-    for (size_t i = 0; i < d->schema->count; i++) t.columns[t.columns_count++] = column_of(d->schema->fields[i].name, d->schema->fields[i].type);
+    for (size_t i = 0; i < d->schema->count; i++)
+        t.columns[t.columns_count++] = column_of(d->schema->fields[i].name, d->schema->fields[i].type);
     for (size_t i = 0; i < s->data_count; i++) {
         if (&s->data[i] == d) continue;
         gm_table *other = &tables[others.count];
         other->columns = GM_ARENA_ARRAY(s->a, gm_column, s->data[i].schema->count);
         for (size_t k = 0; other->columns && k < s->data[i].schema->count; k++)
-            other->columns[other->columns_count++] = column_of(s->data[i].schema->fields[k].name, s->data[i].schema->fields[k].type);
+            other->columns[other->columns_count++] =
+                column_of(s->data[i].schema->fields[k].name, s->data[i].schema->fields[k].type);
         others.names[others.count++] = s->data[i].name;
     }
     others.tables = tables;
@@ -149,17 +158,20 @@ static void resolve_joins(gm_spec *s, gm_errs *errs)
             continue;
         }
         if (d == s->primary) {
-            gm_errs_at(errs, j->pos, GM_EINVALID, "Its columns are there already, and the target among them.", "data \"%s\" cannot be joined to itself", d->name);
+            gm_errs_at(errs, j->pos, GM_EINVALID, "Its columns are there already, and the target among them.",
+                       "data \"%s\" cannot be joined to itself", d->name);
             continue;
         }
         if (!j->by.count && (!d->time || !s->primary->time))
-            gm_errs_at(errs, j->pos, GM_EINVALID, "Name columns under `by`, or give both data sets a `time`.", "the join of \"%s\" names no columns", d->name);
+            gm_errs_at(errs, j->pos, GM_EINVALID, "Name columns under `by`, or give both data sets a `time`.",
+                       "the join of \"%s\" names no columns", d->name);
         for (size_t k = 0; k < j->by.count; k++) {
             need_column(s->primary->schema, s->primary->name, j->by.items[k], j->pos, errs);
             need_column(d->schema, d->name, j->by.items[k], j->pos, errs);
         }
         if (j->within_seconds > 0 && (!d->time || !s->primary->time))
-            gm_errs_at(errs, j->pos, GM_EINVALID, "Add `time: COLUMN` to both data sets.", "a join `within` a time needs the event times of \"%s\" and \"%s\"", s->primary->name, d->name);
+            gm_errs_at(errs, j->pos, GM_EINVALID, "Add `time: COLUMN` to both data sets.",
+                       "a join `within` a time needs the event times of \"%s\" and \"%s\"", s->primary->name, d->name);
     }
 }
 
@@ -205,7 +217,10 @@ static void use(gm_spec *s, const char *name, const gm_field *f, const gm_named_
         u->expr_text = added->text;
         u->expr = added->expr;
         u->type = added->expr->type;
-        u->kind = u->type == GM_TYPE_STRING ? GM_KIND_CATEGORY : u->type == GM_TYPE_TIME ? GM_KIND_TIME : u->type == GM_TYPE_BOOL ? GM_KIND_BOOL : GM_KIND_NUMBER;
+        u->kind = u->type == GM_TYPE_STRING ? GM_KIND_CATEGORY
+                  : u->type == GM_TYPE_TIME ? GM_KIND_TIME
+                  : u->type == GM_TYPE_BOOL ? GM_KIND_BOOL
+                                            : GM_KIND_NUMBER;
         u->distinct = -1;
         return;
     }
@@ -215,7 +230,11 @@ static void use(gm_spec *s, const char *name, const gm_field *f, const gm_named_
     u->missing = f->missing;
     /* Asked for by name: an ID or a constant is then what its type is. */
     bool forced = f->kind == GM_KIND_ID || f->kind == GM_KIND_CONSTANT || f->kind == GM_KIND_TEXT;
-    if (forced) u->kind = f->type == GM_TYPE_STRING ? GM_KIND_CATEGORY : f->type == GM_TYPE_BOOL ? GM_KIND_BOOL : f->type == GM_TYPE_TIME ? GM_KIND_TIME : GM_KIND_NUMBER;
+    if (forced)
+        u->kind = f->type == GM_TYPE_STRING ? GM_KIND_CATEGORY
+                  : f->type == GM_TYPE_BOOL ? GM_KIND_BOOL
+                  : f->type == GM_TYPE_TIME ? GM_KIND_TIME
+                                            : GM_KIND_NUMBER;
 }
 
 static const gm_node *leak_of(const gm_node *inspect, const char *name)
@@ -231,21 +250,33 @@ static void infer_column(gm_spec *s, const gm_data_spec *d, const char *name, co
 {
     bool joined = d != s->primary;
     const gm_node *leak = joined ? NULL : leak_of(inspect, name);
-    if (listed(&s->drop_names, name)) drop(s, name, "the file drops it");
-    else if (!joined && in_list(gm_node_get(inspect, "columns"), name)) drop(s, name, "the target is made of it");
-    else if (leak) drop(s, name, gm_arena_printf(s->a, "LEAK? %s", gm_node_str_or(leak, "evidence", "")));
-    else if (!joined && s->primary->time && strcmp(name, s->primary->time) == 0) drop(s, name, "the event time: it orders the rows, and later times were never seen in training");
-    else if (listed(&d->personal, f->name)) drop(s, name, "marked personal");
-    else if (f->kind == GM_KIND_ID) drop(s, name, gm_arena_printf(s->a, "an ID: %s", f->reason));
-    else if (f->kind == GM_KIND_TEXT) drop(s, name, gm_arena_printf(s->a, "free text: %s", f->reason));
-    else if (f->kind == GM_KIND_CONSTANT) drop(s, name, "the same value in every row");
-    else if (f->kind == GM_KIND_EMPTY) drop(s, name, "no value in any row");
-    else use(s, name, f, NULL, f->format && f->format[0] ? gm_arena_printf(s->a, "%s; read as %s", f->reason, f->format) : f->reason, s->target_pos);
+    if (listed(&s->drop_names, name))
+        drop(s, name, "the file drops it");
+    else if (!joined && in_list(gm_node_get(inspect, "columns"), name))
+        drop(s, name, "the target is made of it");
+    else if (leak)
+        drop(s, name, gm_arena_printf(s->a, "LEAK? %s", gm_node_str_or(leak, "evidence", "")));
+    else if (!joined && s->primary->time && strcmp(name, s->primary->time) == 0)
+        drop(s, name, "the event time: it orders the rows, and later times were never seen in training");
+    else if (listed(&d->personal, f->name))
+        drop(s, name, "marked personal");
+    else if (f->kind == GM_KIND_ID)
+        drop(s, name, gm_arena_printf(s->a, "an ID: %s", f->reason));
+    else if (f->kind == GM_KIND_TEXT)
+        drop(s, name, gm_arena_printf(s->a, "free text: %s", f->reason));
+    else if (f->kind == GM_KIND_CONSTANT)
+        drop(s, name, "the same value in every row");
+    else if (f->kind == GM_KIND_EMPTY)
+        drop(s, name, "no value in any row");
+    else
+        use(s, name, f, NULL,
+            f->format && f->format[0] ? gm_arena_printf(s->a, "%s; read as %s", f->reason, f->format) : f->reason, s->target_pos);
 }
 
 static void infer_features(gm_spec *s, const gm_node *inspect)
 {
-    for (size_t i = 0; i < s->primary->schema->count; i++) infer_column(s, s->primary, s->primary->schema->fields[i].name, &s->primary->schema->fields[i], inspect);
+    for (size_t i = 0; i < s->primary->schema->count; i++)
+        infer_column(s, s->primary, s->primary->schema->fields[i].name, &s->primary->schema->fields[i], inspect);
     for (size_t k = 0; k < s->joins_count; k++) {
         const gm_data_spec *d = find_data(s, s->joins[k].dataset);
         for (size_t i = 0; d && i < d->schema->count; i++) {
@@ -277,12 +308,18 @@ static void named_features(gm_spec *s, const gm_table *columns, const gm_node *i
             if (strcmp(s->adds[k].name, name) == 0) added = &s->adds[k];
         const gm_field *f = added ? NULL : field_of(s, name);
         const gm_node *leak = added ? NULL : leak_of(inspect, name);
-        if (again) gm_errs_at(errs, pos, GM_EINVALID, "Take one of them out.", "feature \"%s\" is named twice", name);
-        else if (!added && (!f || !gm_table_find(columns, name))) no_column(columns, name, pos, errs);
-        else if (f && f->kind == GM_KIND_EMPTY) gm_errs_at(errs, pos, GM_EINVALID, "Take it out of `use`.", "column \"%s\" has no value in any row", name);
+        if (again)
+            gm_errs_at(errs, pos, GM_EINVALID, "Take one of them out.", "feature \"%s\" is named twice", name);
+        else if (!added && (!f || !gm_table_find(columns, name)))
+            no_column(columns, name, pos, errs);
+        else if (f && f->kind == GM_KIND_EMPTY)
+            gm_errs_at(errs, pos, GM_EINVALID, "Take it out of `use`.", "column \"%s\" has no value in any row", name);
         else if (!added && in_list(gm_node_get(inspect, "columns"), name))
-            gm_errs_at(errs, pos, GM_EINVALID, "A feature must be known before the target is.", "the target is made of column \"%s\"; it cannot be a feature", name);
-        else use(s, name, f, added, leak ? gm_arena_printf(s->a, "LEAK? %s", gm_node_str_or(leak, "evidence", "")) : "named in the file", pos);
+            gm_errs_at(errs, pos, GM_EINVALID, "A feature must be known before the target is.",
+                       "the target is made of column \"%s\"; it cannot be a feature", name);
+        else
+            use(s, name, f, added,
+                leak ? gm_arena_printf(s->a, "LEAK? %s", gm_node_str_or(leak, "evidence", "")) : "named in the file", pos);
     }
 }
 
@@ -300,7 +337,8 @@ static void resolve_features(gm_spec *s, const gm_node *inspect, gm_errs *errs)
     for (size_t i = 0; i < s->adds_count; i++) {
         (void)gm_expr_check(s->adds[i].expr, &host, GM_TYPE_UNKNOWN, s->a, errs);
         if (gm_table_find(&columns, s->adds[i].name))
-            gm_errs_at(errs, s->adds[i].pos, GM_EINVALID, "Give the added feature a name of its own.", "there is already a column \"%s\"", s->adds[i].name);
+            gm_errs_at(errs, s->adds[i].pos, GM_EINVALID, "Give the added feature a name of its own.",
+                       "there is already a column \"%s\"", s->adds[i].name);
     }
     if (gm_errs_since(errs, before)) return;
     if (gm_spec_columns(s, true, &all, &err)) {
@@ -310,13 +348,18 @@ static void resolve_features(gm_spec *s, const gm_node *inspect, gm_errs *errs)
     s->uses = GM_ARENA_ARRAY(s->a, gm_use_spec, all.columns_count + s->use_names.count);
     s->drops = GM_ARENA_ARRAY(s->a, gm_drop_spec, all.columns_count + 1);
     if (!s->uses || !s->drops) return;
-    if (s->use_names.count) named_features(s, &all, inspect, errs);
-    else infer_features(s, inspect);
+    if (s->use_names.count)
+        named_features(s, &all, inspect, errs);
+    else
+        infer_features(s, inspect);
     for (size_t i = 0; s->transforms && i < s->transforms->count; i++)
-        if (!gm_table_find(&all, s->transforms->keys[i])) no_column(&all, s->transforms->keys[i], s->transforms->key_pos[i], errs);
+        if (!gm_table_find(&all, s->transforms->keys[i]))
+            no_column(&all, s->transforms->keys[i], s->transforms->key_pos[i], errs);
     for (size_t i = 0; i < s->drop_names.count; i++) no_column(&all, s->drop_names.items[i], entry_pos(s, "drop", i), errs);
     if (s->uses_count == 0 && gm_errs_total(errs) == before)
-        gm_errs_at(errs, s->target_pos, GM_EINVALID, "`gristmill explain` says why each column was dropped; name features under `features: use:`.", "no column is left to be a feature");
+        gm_errs_at(errs, s->target_pos, GM_EINVALID,
+                   "`gristmill explain` says why each column was dropped; name features under `features: use:`.",
+                   "no column is left to be a feature");
 }
 
 /* ---- split, trainers, metric, gates ------------------------------------------------------------------------------------ */
@@ -343,26 +386,37 @@ static void resolve_split(gm_spec *s, const gm_node *inspect, gm_errs *errs)
     if (!p->by) {
         if (time) {
             p->by = "time";
-            p->reason = gm_arena_printf(s->a, "rows have a time (%s): the model is judged on later rows than it learned from", time);
+            p->reason =
+                gm_arena_printf(s->a, "rows have a time (%s): the model is judged on later rows than it learned from", time);
         } else {
             p->by = s->task == GM_TASK_REGRESSION ? "random" : "stratified";
-            p->reason = s->task == GM_TASK_REGRESSION ? "rows have no time" : rarest_share(inspect) < rare_share ? "rows have no time, and one class is rare: every side gets its share" : "rows have no time; every side gets its share of each class";
+            p->reason = s->task == GM_TASK_REGRESSION ? "rows have no time"
+                        : rarest_share(inspect) < rare_share
+                            ? "rows have no time, and one class is rare: every side gets its share"
+                            : "rows have no time; every side gets its share of each class";
         }
     } else {
         p->reason = "as the file says";
     }
     if (strcmp(p->by, "time") == 0 && !p->column) p->column = time;
-    if (strcmp(p->by, "time") == 0 && !s->primary->time) s->primary->time = p->column; /* then it also orders what the gates compare */
-    if (strcmp(p->by, "time") == 0 && !p->column) gm_errs_at(errs, pos, GM_EINVALID, "Add `time: COLUMN` to the data set.", "a split by time needs a time column");
-    if (strcmp(p->by, "group") == 0 && !p->column) gm_errs_at(errs, pos, GM_EINVALID, "Write { by: group, column: COLUMN }.", "a split by group needs a column");
-    if (strcmp(p->by, "stratified") == 0 && s->task == GM_TASK_REGRESSION) gm_errs_at(errs, pos, GM_EINVALID, "Use random or time.", "a stratified split needs classes");
+    if (strcmp(p->by, "time") == 0 && !s->primary->time)
+        s->primary->time = p->column; /* then it also orders what the gates compare */
+    if (strcmp(p->by, "time") == 0 && !p->column)
+        gm_errs_at(errs, pos, GM_EINVALID, "Add `time: COLUMN` to the data set.", "a split by time needs a time column");
+    if (strcmp(p->by, "group") == 0 && !p->column)
+        gm_errs_at(errs, pos, GM_EINVALID, "Write { by: group, column: COLUMN }.", "a split by group needs a column");
+    if (strcmp(p->by, "stratified") == 0 && s->task == GM_TASK_REGRESSION)
+        gm_errs_at(errs, pos, GM_EINVALID, "Use random or time.", "a stratified split needs classes");
     if (p->column) need_column(s->primary->schema, s->primary->name, p->column, pos, errs);
-    if (p->validation + p->test > 0.8) gm_errs_at(errs, pos, GM_EINVALID, NULL, "validation and test take %.0f%% of the rows; too little is left to train on", (p->validation + p->test) * 100);
+    if (p->validation + p->test > 0.8)
+        gm_errs_at(errs, pos, GM_EINVALID, NULL, "validation and test take %.0f%% of the rows; too little is left to train on",
+                   (p->validation + p->test) * 100);
 }
 
 static void default_tries(gm_spec *s, gm_errs *errs)
 {
-    static const char *const classify[] = { "logistic", "xgboost", "lightgbm" }, *const regress[] = { "linear", "xgboost", "lightgbm" };
+    static const char *const classify[] = { "logistic", "xgboost", "lightgbm" }, *const regress[] = { "linear", "xgboost",
+                                                                                                      "lightgbm" };
     const char *const *names = s->task == GM_TASK_REGRESSION ? regress : classify;
     s->tries = GM_ARENA_ARRAY(s->a, gm_try_spec, 3);
     for (size_t i = 0; s->tries && i < 3; i++) {
@@ -393,14 +447,18 @@ static void check_tries(gm_spec *s, gm_errs *errs)
         const gm_try_spec *t = &s->tries[i];
         if (t->trainer) {
             if (!(((const gm_trainer *)t->trainer)->tasks & (1u << s->task)))
-                gm_errs_at(errs, t->pos, GM_EINVALID, "`gristmill help train` lists what each trainer can do.", "trainer \"%s\" cannot do %s", t->name, gm_task_name(s->task));
+                gm_errs_at(errs, t->pos, GM_EINVALID, "`gristmill help train` lists what each trainer can do.",
+                           "trainer \"%s\" cannot do %s", t->name, gm_task_name(s->task));
             continue;
         }
         for (size_t k = 0; k < s->steps_count; k++) {
             bool model = false;
             if (strcmp(s->steps[k].name, t->name) != 0) continue;
-            for (size_t o = 0; o < s->steps[k].outputs_count; o++) model = model || strcmp(s->steps[k].outputs[o].name, "model") == 0;
-            if (!model) gm_errs_at(errs, t->pos, GM_EINVALID, "Add `out: { model: model.onnx }` to the step.", "step \"%s\" has no output \"model\"", t->name);
+            for (size_t o = 0; o < s->steps[k].outputs_count; o++)
+                model = model || strcmp(s->steps[k].outputs[o].name, "model") == 0;
+            if (!model)
+                gm_errs_at(errs, t->pos, GM_EINVALID, "Add `out: { model: model.onnx }` to the step.",
+                           "step \"%s\" has no output \"model\"", t->name);
         }
     }
 }
@@ -412,7 +470,8 @@ static void resolve_metric(gm_spec *s, const gm_node *inspect, gm_errs *errs)
         double share = rarest_share(inspect);
         bool rare = s->task == GM_TASK_BINARY && share < rare_share;
         s->metric = rare ? "average_precision" : gm_metric_default(s->task)->item.name;
-        s->metric_reason = rare ? gm_arena_printf(s->a, "the rarer class is %.1f%% of the rows", share * 100) : gm_arena_printf(s->a, "the default for %s", gm_task_name(s->task));
+        s->metric_reason = rare ? gm_arena_printf(s->a, "the rarer class is %.1f%% of the rows", share * 100)
+                                : gm_arena_printf(s->a, "the default for %s", gm_task_name(s->task));
         return;
     }
     const gm_item *item = NULL;
@@ -422,7 +481,8 @@ static void resolve_metric(gm_spec *s, const gm_node *inspect, gm_errs *errs)
     if (rc) {
         gm_errs_add_at(errs, &err, n ? n->pos : s->target_pos);
     } else if (!(((const gm_metric *)item)->tasks & (1u << s->task))) {
-        gm_errs_at(errs, n ? n->pos : s->target_pos, GM_EINVALID, NULL, "metric \"%s\" does not judge %s", s->metric, gm_task_name(s->task));
+        gm_errs_at(errs, n ? n->pos : s->target_pos, GM_EINVALID, NULL, "metric \"%s\" does not judge %s", s->metric,
+                   gm_task_name(s->task));
     }
 }
 
@@ -437,8 +497,10 @@ static void resolve_gates(gm_spec *s, gm_errs *errs)
         s->gates_inferred = true;
         s->gates_count = 1;
         s->gate_texts = GM_ARENA_ARRAY(s->a, const char *, 1);
-        bool higher = gm_registry_find(&gm_metrics, s->metric, &item, NULL) == GM_OK && ((const gm_metric *)item)->higher_is_better;
-        if (s->gate_texts) s->gate_texts[0] = gm_arena_printf(s->a, higher ? "%s >= champion - 0.005" : "%s <= champion * 1.01", s->metric);
+        bool higher =
+            gm_registry_find(&gm_metrics, s->metric, &item, NULL) == GM_OK && ((const gm_metric *)item)->higher_is_better;
+        if (s->gate_texts)
+            s->gate_texts[0] = gm_arena_printf(s->a, higher ? "%s >= champion - 0.005" : "%s <= champion * 1.01", s->metric);
         return;
     }
     if (s->gates->kind != GM_NODE_SEQ || gm_spec_columns(s, false, &columns, &err)) return;

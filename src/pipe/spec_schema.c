@@ -20,7 +20,10 @@ void gm_spec_schema(gm_json *j)
 {
     static const struct {
         const char *key, *to;
-    } parts[] = { { "features", "#/$defs/features" }, { "train", "#/$defs/train" }, { "govern", "#/$defs/govern" }, { "keep", "#/$defs/keep" } };
+    } parts[] = { { "features", "#/$defs/features" },
+                  { "train", "#/$defs/train" },
+                  { "govern", "#/$defs/govern" },
+                  { "keep", "#/$defs/keep" } };
     gm_json_object(j);
     gm_json_kstr(j, "$schema", "https://json-schema.org/draft/2020-12/schema");
     gm_json_kstr(j, "title", "gristmill.yaml");

@@ -45,7 +45,9 @@ const char *gm_io_output(gm_step_io *io, const char *name, const char *type, con
 gm_rc gm_io_engine(gm_step_io *io, gm_engine **out, gm_err *err)
 {
     if (!io->engine) {
-        gm_engine_options o = { .threads = io->threads, .memory_bytes = io->memory_bytes, .temp_dir = gm_arena_printf(io->a, "%s/tmp", io->dir) };
+        gm_engine_options o = { .threads = io->threads,
+                                .memory_bytes = io->memory_bytes,
+                                .temp_dir = gm_arena_printf(io->a, "%s/tmp", io->dir) };
         gm_rc rc = gm_engine_open(&o, &io->engine, err);
         if (rc) return rc;
     }
@@ -87,17 +89,24 @@ static gm_rc read_step(const char *dir, gm_arena *a, const gm_node **out, gm_ste
     gm_rc rc = gm_node_read_file(gm_path_join(a, dir, "step.json"), a, &root, err);
     if (rc) return rc;
     const gm_node *inputs = gm_node_get(root, "inputs");
-    *io = (gm_step_io){ .a = a, .dir = dir, .name = gm_node_str_or(root, "name", "?"), .params = gm_node_get(root, "params"),
+    *io = (gm_step_io){ .a = a,
+                        .dir = dir,
+                        .name = gm_node_str_or(root, "name", "?"),
+                        .params = gm_node_get(root, "params"),
                         .local = gm_node_get(root, "local"),
-                        .threads = gm_node_int_or(root, "threads", 1), .memory_bytes = gm_node_int_or(root, "memory_bytes", 0),
-                        .now_us = gm_node_int_or(root, "now_us", 0), .rows = -1 };
+                        .threads = gm_node_int_or(root, "threads", 1),
+                        .memory_bytes = gm_node_int_or(root, "memory_bytes", 0),
+                        .now_us = gm_node_int_or(root, "now_us", 0),
+                        .rows = -1 };
     io->inputs_count = inputs ? inputs->count : 0;
     gm_step_input *list = GM_ARENA_ARRAY(a, gm_step_input, io->inputs_count);
     if (!list) return gm_err_set(err, GM_ENOMEM, "not enough memory for the inputs of \"%s\"", io->name);
     for (size_t i = 0; i < io->inputs_count; i++) {
         const gm_node *n = inputs->items[i];
-        list[i] = (gm_step_input){ .name = gm_node_str_or(n, "name", ""), .type = gm_node_str_or(n, "type", ""),
-                                   .path = gm_node_str_or(n, "path", ""), .digest = gm_node_str_or(n, "digest", "") };
+        list[i] = (gm_step_input){ .name = gm_node_str_or(n, "name", ""),
+                                   .type = gm_node_str_or(n, "type", ""),
+                                   .path = gm_node_str_or(n, "path", ""),
+                                   .digest = gm_node_str_or(n, "digest", "") };
     }
     io->inputs = list;
     *out = root;
@@ -105,15 +114,17 @@ static gm_rc read_step(const char *dir, gm_arena *a, const gm_node **out, gm_ste
 }
 
 /* result.json: {"rc", "rows", "error": {...}, "facts": {...}, "outputs": [...], "notes": [...]} */
-static gm_rc write_result(const gm_step_io *io, gm_rc rc, const gm_err *failure, const gm_buf *facts, const gm_buf *outputs, const gm_buf *notes,
-                          gm_err *err)
+static gm_rc write_result(const gm_step_io *io, gm_rc rc, const gm_err *failure, const gm_buf *facts, const gm_buf *outputs,
+                          const gm_buf *notes, gm_err *err)
 {
     gm_buf b = { 0 };
     gm_json j;
     gm_buf_printf(&b, "{\"rc\":%d,\"rows\":%lld,\"error\":", (int)rc, (long long)io->rows);
     gm_json_init(&j, &b, false);
-    if (rc) gm_err_json(failure, &j);
-    else gm_json_null(&j);
+    if (rc)
+        gm_err_json(failure, &j);
+    else
+        gm_json_null(&j);
     gm_buf_printf(&b, ",\"facts\":%s,\"outputs\":%s,\"notes\":%s}", gm_buf_str(facts), gm_buf_str(outputs), gm_buf_str(notes));
     gm_rc written = gm_fs_write(gm_path_join(io->a, io->dir, "result.json"), gm_buf_str(&b), b.len, err);
     gm_buf_clear(&b);

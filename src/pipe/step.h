@@ -1,10 +1,12 @@
 /* step.h - what a built-in step does, and how it talks to the runner.
  *
- * Every step runs in a process of its own: `gristmill step FOLDER` reads FOLDER/step.json, writes its outputs to FOLDER/out and what it has
- * to say to FOLDER/result.json. So a crash is one failed step, its memory and CPU time are measured by the kernel, and any executor that can
- * run a program can run it. Programs of the user's own (`run:`) get the same folder and no step.json protocol.
+ * Every step runs in a process of its own: `gristmill step FOLDER` reads FOLDER/step.json, writes its outputs to FOLDER/out and
+ * what it has to say to FOLDER/result.json. So a crash is one failed step, its memory and CPU time are measured by the kernel,
+ * and any executor that can run a program can run it. Programs of the user's own (`run:`) get the same folder and no step.json
+ * protocol.
  *
- * To add a kind: copy kinds/check.c, add its line to kind_list.h. Raise `version` whenever the same inputs would give other outputs.
+ * To add a kind: copy kinds/check.c, add its line to kind_list.h. Raise `version` whenever the same inputs would give other
+ * outputs.
  */
 #ifndef GM_PIPE_STEP_H
 #define GM_PIPE_STEP_H
@@ -27,18 +29,18 @@ typedef struct gm_step_input {
 } gm_step_input;
 
 typedef struct gm_step_io {
-    const char *name, *dir;   /* the step's name and folder      */
-    const gm_node *params;    /* what the graph gave it; part of the key            */
-    const gm_node *local;     /* paths and the like: not part of the key; may be NULL */
+    const char *name, *dir; /* the step's name and folder      */
+    const gm_node *params;  /* what the graph gave it; part of the key            */
+    const gm_node *local;   /* paths and the like: not part of the key; may be NULL */
     const gm_step_input *inputs;
     size_t inputs_count;
     int64_t threads, memory_bytes, now_us;
-    gm_arena *a;              /* the step's own                  */
-    gm_engine *engine;        /* opened by gm_io_engine          */
-    gm_json *facts;           /* an open object: members are added by the step */
-    gm_json *outputs;         /* an open array: see gm_io_output */
-    gm_json *notes;           /* an open array: see gm_io_note   */
-    int64_t rows;             /* shown in the step's line        */
+    gm_arena *a;       /* the step's own                  */
+    gm_engine *engine; /* opened by gm_io_engine          */
+    gm_json *facts;    /* an open object: members are added by the step */
+    gm_json *outputs;  /* an open array: see gm_io_output */
+    gm_json *notes;    /* an open array: see gm_io_note   */
+    int64_t rows;      /* shown in the step's line        */
 } gm_step_io;
 
 typedef struct gm_step_kind {

@@ -7,7 +7,8 @@
 
 enum { CLASSES_MAX = 50, WHOLE_CLASSES_MAX = 10, TEXT_MAX = 64 };
 
-gm_rc gm_target_column(const gm_table *t, const char *text, gm_pos pos, gm_arena *a, gm_expr **out_expr, gm_column *out, gm_errs *errs)
+gm_rc gm_target_column(const gm_table *t, const char *text, gm_pos pos, gm_arena *a, gm_expr **out_expr, gm_column *out,
+                       gm_errs *errs)
 {
     gm_err err;
     const gm_column *c = gm_table_find(t, text);
@@ -24,8 +25,10 @@ gm_rc gm_target_column(const gm_table *t, const char *text, gm_pos pos, gm_arena
     if (!rc) rc = gm_expr_check(e, &host, GM_TYPE_UNKNOWN, a, errs);
     if (rc) return rc;
     gm_column made = { 0 };
-    if (t->rows > 0) rc = gm_expr_eval(e, t, a, &made, &err);
-    else made.type = e->type;
+    if (t->rows > 0)
+        rc = gm_expr_eval(e, t, a, &made, &err);
+    else
+        made.type = e->type;
     if (rc) {
         (void)gm_err_place(&err, rc, pos);
         gm_errs_add(errs, &err);
@@ -52,7 +55,8 @@ static int by_number_then_text(const void *x, const void *y)
 }
 
 /* Distinct labels with counts; stops at limit + 1. */
-static gm_rc count_labels(const gm_column *c, size_t limit, gm_arena *a, label **out, size_t *out_count, int64_t *out_missing, gm_err *err)
+static gm_rc count_labels(const gm_column *c, size_t limit, gm_arena *a, label **out, size_t *out_count, int64_t *out_missing,
+                          gm_err *err)
 {
     char text[TEXT_MAX];
     gm_dict_builder *seen = gm_dict_builder_new(a);
@@ -70,7 +74,8 @@ static gm_rc count_labels(const gm_column *c, size_t limit, gm_arena *a, label *
         int32_t code = gm_dict_builder_code(seen, shown, strlen(shown));
         if (code < 0) return gm_err_set(err, GM_ENOMEM, "not enough memory to count the classes of the target");
         if ((size_t)code == count) {
-            labels[count] = (label){ .text = gm_dict_builder_finish(seen)->texts[code], .number = c->type == GM_TYPE_STRING ? 0 : gm_column_double(c, i) };
+            labels[count] = (label){ .text = gm_dict_builder_finish(seen)->texts[code],
+                                     .number = c->type == GM_TYPE_STRING ? 0 : gm_column_double(c, i) };
             count++;
         }
         labels[code].rows++;
@@ -96,7 +101,8 @@ gm_rc gm_target_infer(const gm_column *c, gm_task wanted, gm_arena *a, gm_target
     size_t count = 0;
     int64_t missing = 0;
     size_t limit = wanted == GM_TASK_MULTICLASS ? WANTED_MAX : CLASSES_MAX;
-    if (c->type == GM_TYPE_TIME) return gm_err_set(err, GM_EINVALID, "the target is a time; predict a number or a class made from it");
+    if (c->type == GM_TYPE_TIME)
+        return gm_err_set(err, GM_EINVALID, "the target is a time; predict a number or a class made from it");
     gm_rc rc = count_labels(c, limit, a, &labels, &count, &missing, err);
     if (rc) return rc;
     if (missing == c->rows) {
@@ -105,26 +111,35 @@ gm_rc gm_target_infer(const gm_column *c, gm_task wanted, gm_arena *a, gm_target
         return rc;
     }
     if (count == 1) {
-        rc = gm_err_set(err, GM_EINVALID, "the target has one value only, \"%.60s\", in all %" PRId64 " rows that have one", labels[0].text, c->rows - missing);
+        rc = gm_err_set(err, GM_EINVALID, "the target has one value only, \"%.60s\", in all %" PRId64 " rows that have one",
+                        labels[0].text, c->rows - missing);
         gm_err_hint(err, "A model needs examples of at least two classes, or numbers that differ.");
         return rc;
     }
     bool text = c->type == GM_TYPE_STRING, numeric = !text && c->type != GM_TYPE_BOOL;
     gm_task task = wanted;
     if (!task) {
-        if (count == 2) task = GM_TASK_BINARY;
-        else if (text || (all_whole(c) && count <= WHOLE_CLASSES_MAX)) task = GM_TASK_MULTICLASS;
-        else task = GM_TASK_REGRESSION;
+        if (count == 2)
+            task = GM_TASK_BINARY;
+        else if (text || (all_whole(c) && count <= WHOLE_CLASSES_MAX))
+            task = GM_TASK_MULTICLASS;
+        else
+            task = GM_TASK_REGRESSION;
     }
-    if (task == GM_TASK_REGRESSION && text) return gm_err_set(err, GM_EINVALID, "the target is text (\"%.40s\" ...); regression needs numbers", labels[0].text);
-    if (task == GM_TASK_BINARY && count != 2) return gm_err_set(err, GM_EINVALID, "the target has %zu%s distinct values; a binary task has two", count > limit ? limit : count, count > limit ? " or more" : "");
+    if (task == GM_TASK_REGRESSION && text)
+        return gm_err_set(err, GM_EINVALID, "the target is text (\"%.40s\" ...); regression needs numbers", labels[0].text);
+    if (task == GM_TASK_BINARY && count != 2)
+        return gm_err_set(err, GM_EINVALID, "the target has %zu%s distinct values; a binary task has two",
+                          count > limit ? limit : count, count > limit ? " or more" : "");
     if (task == GM_TASK_MULTICLASS && count > limit) {
         rc = gm_err_set(err, GM_EINVALID, "the target has more than %zu distinct values", limit);
-        gm_err_hint(err, text ? "Is it the right column? A text target is read as classes." : "Write `task: regression` to predict a number.");
+        gm_err_hint(err, text ? "Is it the right column? A text target is read as classes."
+                              : "Write `task: regression` to predict a number.");
         return rc;
     }
     *out = (gm_target){ .task = task, .missing = missing };
-    out->reason = gm_arena_printf(a, "%s %zu%s distinct values%s", wanted ? "as the file says;" : "the target has", count > limit ? limit : count, count > limit ? " or more" : "",
+    out->reason = gm_arena_printf(a, "%s %zu%s distinct values%s", wanted ? "as the file says;" : "the target has",
+                                  count > limit ? limit : count, count > limit ? " or more" : "",
                                   task == GM_TASK_REGRESSION && numeric ? " that are numbers" : "");
     if (task == GM_TASK_REGRESSION) return GM_OK;
     qsort(labels, count, sizeof(*labels), by_number_then_text);
@@ -139,7 +154,8 @@ gm_rc gm_target_infer(const gm_column *c, gm_task wanted, gm_arena *a, gm_target
     return GM_OK;
 }
 
-gm_rc gm_target_values(const gm_column *c, gm_task task, const char *const *classes, size_t classes_count, gm_arena *a, double **out, gm_err *err)
+gm_rc gm_target_values(const gm_column *c, gm_task task, const char *const *classes, size_t classes_count, gm_arena *a,
+                       double **out, gm_err *err)
 {
     char text[TEXT_MAX];
     double *y = GM_ARENA_ARRAY(a, double, c->rows);
@@ -154,8 +170,10 @@ gm_rc gm_target_values(const gm_column *c, gm_task task, const char *const *clas
     for (int64_t i = 0; i < c->rows; i++) {
         y[i] = (double)NAN;
         if (gm_column_is_missing(c, i)) continue;
-        if (of_code) y[i] = of_code[c->code[i]];
-        else if (task == GM_TASK_REGRESSION) y[i] = isfinite(gm_column_double(c, i)) ? gm_column_double(c, i) : (double)NAN;
+        if (of_code)
+            y[i] = of_code[c->code[i]];
+        else if (task == GM_TASK_REGRESSION)
+            y[i] = isfinite(gm_column_double(c, i)) ? gm_column_double(c, i) : (double)NAN;
         else {
             (void)gm_column_show(c, i, text, sizeof(text));
             for (size_t k = 0; k < classes_count; k++)

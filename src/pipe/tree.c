@@ -48,7 +48,8 @@ static gm_rc write_tree(gm_store *store, const gm_digest *manifest, const char *
     for (size_t i = 0; !rc && i < files->count; i++) {
         const char *name = gm_node_str_or(files->items[i], "name", ""), *blob = NULL;
         gm_digest d;
-        if (!is_inside(name) || !gm_digest_parse(gm_node_str_or(files->items[i], "sha256", ""), &d)) return gm_err_set(err, GM_ECORRUPT, "a manifest names a file badly");
+        if (!is_inside(name) || !gm_digest_parse(gm_node_str_or(files->items[i], "sha256", ""), &d))
+            return gm_err_set(err, GM_ECORRUPT, "a manifest names a file badly");
         char *path = gm_path_join(a, dir, name), *slash = strrchr(path, '/');
         *slash = '\0';
         rc = gm_fs_mkdirs(path, err);

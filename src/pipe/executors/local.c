@@ -37,7 +37,7 @@ static int64_t start_of(int64_t pid)
 static _Noreturn void become(const gm_job_spec *spec, int log_fd, pid_t parent, volatile int *out_reason)
 {
     (void)setpgid(0, 0);
-    (void)signal(SIGPIPE, SIG_DFL); /* ignored by us; a program in a pipeline expects to end by it */
+    (void)signal(SIGPIPE, SIG_DFL);         /* ignored by us; a program in a pipeline expects to end by it */
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* the runner's death is ours */
     if (getppid() != parent) _exit(127);
     int null_fd = open("/dev/null", O_RDONLY);
@@ -53,7 +53,8 @@ static gm_rc submit(const gm_job_spec *spec, gm_job *out, gm_err *err)
     volatile int reason = 0;
     int log_fd = open(spec->log_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (log_fd < 0) return gm_err_errno(err, errno, "create", spec->log_path);
-    (void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* what a step's program leaves behind comes to us and not to an init that may not collect it */
+    (void)prctl(PR_SET_CHILD_SUBREAPER,
+                1); /* what a step's program leaves behind comes to us and not to an init that may not collect it */
     pid_t parent = getpid(), pid = vfork();
     if (pid == 0) become(spec, log_fd, parent, &reason);
     int failed = errno;
@@ -72,7 +73,8 @@ static gm_rc submit(const gm_job_spec *spec, gm_job *out, gm_err *err)
 /* The dead of a group that are our children: see submit. */
 static void collect(int64_t group)
 {
-    while (waitpid(-(pid_t)group, NULL, WNOHANG) > 0) {}
+    while (waitpid(-(pid_t)group, NULL, WNOHANG) > 0) {
+    }
 }
 
 static void reap(gm_job *job)
@@ -89,7 +91,8 @@ static void reap(gm_job *job)
     job->state = GM_JOB_DONE;
     job->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     job->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    job->cpu_us = (int64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+    job->cpu_us =
+        (int64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
     job->peak_rss_bytes = (int64_t)usage.ru_maxrss * 1024;
 }
 
@@ -134,7 +137,8 @@ static gm_rc kill_jobs(const gm_job *jobs, size_t count, gm_err *err)
         (void)kill(-(pid_t)jobs[i].id, SIGKILL);
     }
     for (size_t i = 0; i < count; i++) /* gone, or not our child: then only gone from the table matters */
-        for (int tries = 0; tries < 1000 && jobs[i].id > 1 && !is_anothers(&jobs[i]) && kill(-(pid_t)jobs[i].id, 0) == 0; tries++) {
+        for (int tries = 0; tries < 1000 && jobs[i].id > 1 && !is_anothers(&jobs[i]) && kill(-(pid_t)jobs[i].id, 0) == 0;
+             tries++) {
             collect(jobs[i].id);
             (void)usleep(1000);
         }

@@ -1,5 +1,5 @@
-/* check.c - step `check`: the checks of one data set. Rows that break an error check within its allowance go to the quarantine table
- * and no further; a check that is broken beyond it refuses the run. */
+/* check.c - step `check`: the checks of one data set. Rows that break an error check within its allowance go to the quarantine
+ * table and no further; a check that is broken beyond it refuses the run. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -31,14 +31,17 @@ static gm_rc read_others(gm_step_io *io, gm_engine *engine, gm_check_tables *out
 }
 
 /* The clean rows and the quarantined ones, each as a dataset. No broken row: the clean dataset is the input's own bytes. */
-static gm_rc write_rows(gm_step_io *io, gm_engine *engine, const gm_table *t, const int32_t *broken, const gm_check_spec *specs, gm_err *err)
+static gm_rc write_rows(gm_step_io *io, gm_engine *engine, const gm_table *t, const int32_t *broken, const gm_check_spec *specs,
+                        gm_err *err)
 {
     int64_t clean_count = 0, bad_count = 0;
     int64_t *clean = GM_ARENA_ARRAY(io->a, int64_t, t->rows), *bad = GM_ARENA_ARRAY(io->a, int64_t, t->rows);
     if (!clean || !bad) return gm_err_set(err, GM_ENOMEM, "not enough memory to divide %" PRId64 " rows", t->rows);
     for (int64_t i = 0; i < t->rows; i++) {
-        if (broken[i]) bad[bad_count++] = i;
-        else clean[clean_count++] = i;
+        if (broken[i])
+            bad[bad_count++] = i;
+        else
+            clean[clean_count++] = i;
     }
     gm_json_kint(io->facts, "quarantined", bad_count);
     if (bad_count == 0) return GM_OK;
@@ -58,7 +61,9 @@ static gm_rc write_rows(gm_step_io *io, gm_engine *engine, const gm_table *t, co
         codes[i] = gm_dict_builder_code(names, name, strlen(name));
         rows[i] = bad[i] + 1;
     }
-    columns[0] = (gm_column){ .name = "broken_check", .type = GM_TYPE_STRING, .rows = bad_count, .code = codes, .dict = gm_dict_builder_finish(names) };
+    columns[0] = (gm_column){
+        .name = "broken_check", .type = GM_TYPE_STRING, .rows = bad_count, .code = codes, .dict = gm_dict_builder_finish(names)
+    };
     columns[1] = (gm_column){ .name = "source_row", .type = GM_TYPE_INT, .rows = bad_count, .i64 = rows };
     memcpy(columns + 2, part.columns, part.columns_count * sizeof(*columns));
     gm_table quarantine = { .rows = bad_count, .columns_count = part.columns_count + 2, .columns = columns };
@@ -88,18 +93,25 @@ static gm_rc verdict(gm_step_io *io, const gm_check_result *results, size_t coun
             gm_io_note(io, "warning: %s: %s", results[i].spec->name, results[i].observed_text);
             continue;
         }
-        if (!worst) worst = &results[i];
-        else gm_io_note(io, "failed: %s: %s", results[i].spec->name, results[i].observed_text);
+        if (!worst)
+            worst = &results[i];
+        else
+            gm_io_note(io, "failed: %s: %s", results[i].spec->name, results[i].observed_text);
         failed++;
     }
     gm_json_kint(io->facts, "checks", (int64_t)count);
     gm_json_kint(io->facts, "failed", (int64_t)failed);
     gm_json_kint(io->facts, "warnings", (int64_t)warned);
     if (!worst) return GM_OK;
-    (void)gm_err_at(err, worst->spec->pos, GM_EREFUSED, "data \"%s\" breaks the check \"%s\": %s", data_name, worst->spec->name, worst->observed_text);
+    (void)gm_err_at(err, worst->spec->pos, GM_EREFUSED, "data \"%s\" breaks the check \"%s\": %s", data_name, worst->spec->name,
+                    worst->observed_text);
     if (worst->sample_count)
-        gm_err_hint(err, "First in row %" PRId64 " (\"%.60s\"). Mend the source, or allow a share of rows with { check: ..., allow: 1%% }.", worst->sample_rows[0] + 1, worst->sample_values[0]);
-    else gm_err_hint(err, "Mend the source, or the check if it asks for too much.");
+        gm_err_hint(err,
+                    "First in row %" PRId64
+                    " (\"%.60s\"). Mend the source, or allow a share of rows with { check: ..., allow: 1%% }.",
+                    worst->sample_rows[0] + 1, worst->sample_values[0]);
+    else
+        gm_err_hint(err, "Mend the source, or the check if it asks for too much.");
     return GM_EREFUSED;
 }
 
@@ -115,7 +127,8 @@ static gm_rc run(gm_step_io *io, gm_err *err)
     gm_node *list = (gm_node *)(uintptr_t)gm_node_get(io->params, "checks");
     const gm_node *places = gm_node_get(io->local, "places"); /* of each check in the user's file */
     for (size_t i = 0; list && places && i < list->count && i < places->count; i++)
-        list->items[i]->pos = (gm_pos){ .file = gm_node_str_or(io->local, "file", NULL), .line = (uint32_t)gm_node_int_or(places->items[i], "line", 0),
+        list->items[i]->pos = (gm_pos){ .file = gm_node_str_or(io->local, "file", NULL),
+                                        .line = (uint32_t)gm_node_int_or(places->items[i], "line", 0),
                                         .col = (uint32_t)gm_node_int_or(places->items[i], "col", 0) };
     gm_rc rc = gm_io_engine(io, &engine, err);
     if (!rc) rc = gm_io_input(io, "data", &in, err);

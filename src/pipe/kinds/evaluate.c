@@ -30,7 +30,9 @@ static gm_rc open_scorer(evaluating *v, gm_err *err)
     }
     if (!rc) rc = gm_classes_read(gm_node_get(io->params, "classes"), io->a, &classes, &classes_count, err);
     if (rc) return rc;
-    return gm_scorer_parts(features ? features->path : NULL, model->path, format, gm_task_from_name(gm_node_str_or(io->params, "task", "")), classes, classes_count, io->a, &v->scorer, err);
+    return gm_scorer_parts(features ? features->path : NULL, model->path, format,
+                           gm_task_from_name(gm_node_str_or(io->params, "task", "")), classes, classes_count, io->a, &v->scorer,
+                           err);
 }
 
 static gm_rc score(evaluating *v, const gm_part *part, gm_scores *out, gm_err *err)
@@ -82,22 +84,31 @@ static gm_rc importance(evaluating *v, const gm_scores *s, const gm_table *reads
     gm_step_io *io = v->io;
     const char **names = GM_ARENA_ARRAY(io->a, const char *, reads->columns_count);
     e->importance = GM_ARENA_ARRAY(io->a, gm_importance, reads->columns_count);
-    if (!names || !e->importance) return gm_err_set(err, GM_ENOMEM, "not enough memory for the importance of %zu columns", reads->columns_count);
+    if (!names || !e->importance)
+        return gm_err_set(err, GM_ENOMEM, "not enough memory for the importance of %zu columns", reads->columns_count);
     for (size_t i = 0; i < reads->columns_count; i++) names[i] = reads->columns[i].name;
     e->importance_count = reads->columns_count;
-    return gm_permutation_importance(v->metric, s, &v->test.table, names, reads->columns_count, IMPORTANCE_REPEATS, IMPORTANCE_ROWS, (uint64_t)gm_node_int_or(io->params, "seed", 1),
-                                     predict, v, io->a, e->importance, err);
+    return gm_permutation_importance(v->metric, s, &v->test.table, names, reads->columns_count, IMPORTANCE_REPEATS,
+                                     IMPORTANCE_ROWS, (uint64_t)gm_node_int_or(io->params, "seed", 1), predict, v, io->a,
+                                     e->importance, err);
 }
 
-static gm_rc feedback(evaluating *v, double train_value, double validation_value, const gm_table *train, const gm_table *test, gm_evaluation *e, gm_err *err)
+static gm_rc feedback(evaluating *v, double train_value, double validation_value, const gm_table *train, const gm_table *test,
+                      gm_evaluation *e, gm_err *err)
 {
-    gm_feedback_facts facts = { .evaluation = e, .train_value = train_value, .validation_value = validation_value, .train_rows = v->train.table.rows, .train = train, .test = test };
+    gm_feedback_facts facts = { .evaluation = e,
+                                .train_value = train_value,
+                                .validation_value = validation_value,
+                                .train_rows = v->train.table.rows,
+                                .train = train,
+                                .test = test };
     if (v->train.table.rows >= LEAK_ROWS_MIN) {
         gm_rc rc = gm_find_leaks(train, v->train.target, v->scorer.task, v->io->a, &e->leaks, &e->leaks_count, err);
         if (rc) return rc;
     }
     gm_rc rc = gm_give_feedback(&facts, v->io->a, &e->feedback, &e->feedback_count, err);
-    for (size_t i = 0; !rc && i < e->leaks_count; i++) gm_io_note(v->io, "warning: the feature \"%s\" may give the target away: %s", e->leaks[i].column, e->leaks[i].evidence);
+    for (size_t i = 0; !rc && i < e->leaks_count; i++)
+        gm_io_note(v->io, "warning: the feature \"%s\" may give the target away: %s", e->leaks[i].column, e->leaks[i].evidence);
     return rc;
 }
 
@@ -164,10 +175,13 @@ static gm_rc run(gm_step_io *io, gm_err *err)
     if (rc) return rc;
     train_reads.columns = GM_ARENA_ARRAY(io->a, gm_column, all.columns_count);
     test_reads.columns = GM_ARENA_ARRAY(io->a, gm_column, all.columns_count);
-    if (!train_reads.columns || !test_reads.columns) return gm_err_set(err, GM_ENOMEM, "not enough memory for %zu columns", all.columns_count);
+    if (!train_reads.columns || !test_reads.columns)
+        return gm_err_set(err, GM_ENOMEM, "not enough memory for %zu columns", all.columns_count);
     read_columns(&v, &v.train.table, &train_reads);
     read_columns(&v, &v.test.table, &test_reads);
-    gm_evaluate_options o = { .main = v.metric, .class_names = v.scorer.classes, .seed = (uint64_t)gm_node_int_or(io->params, "seed", 1) };
+    gm_evaluate_options o = { .main = v.metric,
+                              .class_names = v.scorer.classes,
+                              .seed = (uint64_t)gm_node_int_or(io->params, "seed", 1) };
     rc = slices_of(&v, &o.slice_columns, &o.slice_columns_count, err);
     if (!rc) rc = gm_evaluate(&test, &o, io->a, &e, err);
     if (!rc) rc = importance(&v, &test, &test_reads, &e, err);

@@ -22,14 +22,18 @@ static gm_rc join_one(gm_step_io *io, gm_engine *engine, const gm_node *join, co
     gm_table right, joined;
     int64_t matched = 0;
     const char *name = gm_node_str_or(join, "dataset", ""), *right_time = gm_node_str_or(join, "time", NULL);
-    gm_asof_options o = { .right_time = right_time, .left_time = right_time ? left_time : NULL, .within_seconds = gm_node_double_or(join, "within", 0), .prefix = name };
+    gm_asof_options o = { .right_time = right_time,
+                          .left_time = right_time ? left_time : NULL,
+                          .within_seconds = gm_node_double_or(join, "within", 0),
+                          .prefix = name };
     gm_rc rc = strings(gm_node_get(join, "by"), io->a, &o.by, &o.by_count, err);
     if (!rc) rc = gm_io_input(io, gm_arena_printf(io->a, GM_JOINED_INPUT "%s", name), &in, err);
     if (!rc) rc = gm_data_read(engine, in->path, NULL, 0, 0, io->a, &right, err);
     if (!rc) rc = gm_asof_join(t, &right, &o, io->a, &joined, &matched, err);
     if (rc) return gm_err_ctx(err, rc, "joining \"%s\"", name);
     *t = joined;
-    gm_io_note(io, "%s joined: %.1f%% of the rows found a match", name, t->rows ? 100.0 * (double)matched / (double)t->rows : 0.0);
+    gm_io_note(io, "%s joined: %.1f%% of the rows found a match", name,
+               t->rows ? 100.0 * (double)matched / (double)t->rows : 0.0);
     return GM_OK;
 }
 
@@ -54,7 +58,8 @@ static gm_rc keep_labelled(gm_step_io *io, gm_table *t, double **y, gm_err *err)
     return rc;
 }
 
-static void time_facts(gm_step_io *io, const gm_column *time, const uint8_t *side, gm_side wanted, const char *from_key, const char *to_key)
+static void time_facts(gm_step_io *io, const gm_column *time, const uint8_t *side, gm_side wanted, const char *from_key,
+                       const char *to_key)
 {
     int64_t from = INT64_MAX, to = INT64_MIN;
     char text[48];
@@ -75,8 +80,10 @@ static gm_rc split(gm_step_io *io, const gm_table *t, const double *y, uint8_t *
     int64_t counts[4] = { 0 };
     uint8_t *side = GM_ARENA_ARRAY(io->a, uint8_t, t->rows);
     const gm_column *c = NULL;
-    gm_split_options o = { .validation = gm_node_double_or(n, "validation", 0.15), .test = gm_node_double_or(n, "test", 0.15),
-                           .seed = (uint64_t)gm_node_int_or(io->params, "seed", 1), .target = y };
+    gm_split_options o = { .validation = gm_node_double_or(n, "validation", 0.15),
+                           .test = gm_node_double_or(n, "test", 0.15),
+                           .seed = (uint64_t)gm_node_int_or(io->params, "seed", 1),
+                           .target = y };
     if (!side) return gm_err_set(err, GM_ENOMEM, "not enough memory for %" PRId64 " rows", t->rows);
     if (!gm_split_from_name(by, &o.by)) return gm_err_set(err, GM_EINVALID, "unrecognized split \"%s\"", by);
     gm_rc rc = column ? gm_table_column(t, column, &c, err) : GM_OK;
@@ -103,7 +110,9 @@ static gm_rc split(gm_step_io *io, const gm_table *t, const double *y, uint8_t *
 static gm_rc finish(gm_step_io *io, const gm_table *t, const double *y, const uint8_t *side, gm_table *out, gm_err *err)
 {
     int64_t *sides = GM_ARENA_ARRAY(io->a, int64_t, t->rows), *index = GM_ARENA_ARRAY(io->a, int64_t, t->rows), count = 0;
-    gm_table whole = { .rows = t->rows, .columns_count = t->columns_count + 2, .columns = GM_ARENA_ARRAY(io->a, gm_column, t->columns_count + 2) };
+    gm_table whole = { .rows = t->rows,
+                       .columns_count = t->columns_count + 2,
+                       .columns = GM_ARENA_ARRAY(io->a, gm_column, t->columns_count + 2) };
     if (!sides || !index || !whole.columns) return gm_err_set(err, GM_ENOMEM, "not enough memory for the examples");
     for (int64_t i = 0; i < t->rows; i++) {
         sides[i] = side[i];
@@ -111,7 +120,8 @@ static gm_rc finish(gm_step_io *io, const gm_table *t, const double *y, const ui
     }
     memcpy(whole.columns, t->columns, t->columns_count * sizeof(gm_column));
     whole.columns[t->columns_count] = (gm_column){ .name = GM_TARGET_COLUMN, .type = GM_TYPE_FLOAT, .rows = t->rows, .f64 = y };
-    whole.columns[t->columns_count + 1] = (gm_column){ .name = GM_SPLIT_COLUMN, .type = GM_TYPE_INT, .rows = t->rows, .i64 = sides };
+    whole.columns[t->columns_count + 1] =
+        (gm_column){ .name = GM_SPLIT_COLUMN, .type = GM_TYPE_INT, .rows = t->rows, .i64 = sides };
     if (count == t->rows) {
         *out = whole;
         return GM_OK;
@@ -135,7 +145,8 @@ static gm_rc run(gm_step_io *io, gm_err *err)
     gm_rc rc = gm_io_engine(io, &engine, err);
     if (!rc) rc = gm_io_input(io, "data", &in, err);
     if (!rc) rc = gm_data_read(engine, in->path, NULL, 0, 0, io->a, &t, err);
-    for (size_t i = 0; !rc && joins && i < joins->count; i++) rc = join_one(io, engine, joins->items[i], gm_node_str_or(io->params, "time", NULL), &t, err);
+    for (size_t i = 0; !rc && joins && i < joins->count; i++)
+        rc = join_one(io, engine, joins->items[i], gm_node_str_or(io->params, "time", NULL), &t, err);
     if (!rc) rc = strings(gm_node_get(io->params, "classes"), io->a, &classes, &classes_count, err);
     if (rc) return rc;
     rc = gm_target_column(&t, gm_node_str_or(io->params, "target", ""), (gm_pos){ 0 }, io->a, &e, &target, &errs);
@@ -143,7 +154,8 @@ static gm_rc run(gm_step_io *io, gm_err *err)
         (void)gm_errs_first(&errs, rc, err);
         return gm_err_ctx(err, rc, "computing the target");
     }
-    rc = gm_target_values(&target, gm_task_from_name(gm_node_str_or(io->params, "task", "")), classes, classes_count, io->a, &y, err);
+    rc = gm_target_values(&target, gm_task_from_name(gm_node_str_or(io->params, "task", "")), classes, classes_count, io->a, &y,
+                          err);
     if (!rc) rc = keep_labelled(io, &t, &y, err);
     if (!rc) rc = split(io, &t, y, &side, err);
     if (!rc) rc = finish(io, &t, y, side, &out, err);

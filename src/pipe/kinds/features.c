@@ -12,10 +12,13 @@ static gm_rc run(gm_step_io *io, gm_err *err)
     gm_program *program = NULL;
     gm_rc rc = gm_examples_all(io, &all, err);
     if (!rc) rc = gm_examples_part(io, &all, GM_SIDE_TRAIN, &train, err);
-    if (!rc) rc = gm_feature_params_read(gm_node_get(io->params, "features"), gm_node_bool_or(io->params, "linear", false), &all, io->a, &specs, &count, err);
+    if (!rc)
+        rc = gm_feature_params_read(gm_node_get(io->params, "features"), gm_node_bool_or(io->params, "linear", false), &all,
+                                    io->a, &specs, &count, err);
     if (rc) return rc;
     const gm_node *classes = gm_node_get(io->params, "classes");
-    gm_fit_options o = { .task = gm_task_from_name(gm_node_str_or(io->params, "task", "")), .classes = classes ? (int64_t)classes->count : 0,
+    gm_fit_options o = { .task = gm_task_from_name(gm_node_str_or(io->params, "task", "")),
+                         .classes = classes ? (int64_t)classes->count : 0,
                          .seed = (uint64_t)gm_node_int_or(io->params, "seed", 1) };
     rc = gm_program_fit(specs, count, &train.table, train.target, &o, io->a, &program, err);
     if (rc) return rc;

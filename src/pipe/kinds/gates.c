@@ -1,5 +1,5 @@
-/* gates.c - steps `gates` and `latency`: what a candidate must reach. Timing gates are a step of their own, because their answer is a fact of
- * this attempt on this machine: it is measured every time and never cached. */
+/* gates.c - steps `gates` and `latency`: what a candidate must reach. Timing gates are a step of their own, because their answer
+ * is a fact of this attempt on this machine: it is measured every time and never cached. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,20 +33,26 @@ static gm_rc judge(gm_step_io *io, const gm_gate_result *results, size_t count, 
     size_t failed = 0;
     for (size_t i = 0; i < count; i++) {
         if (results[i].verdict != GM_VERDICT_FAIL) continue;
-        if (!first) first = &results[i];
-        else gm_io_note(io, "gate failed too: %s (%.6g): %s", results[i].spec->text, results[i].observed, results[i].detail ? results[i].detail : "");
+        if (!first)
+            first = &results[i];
+        else
+            gm_io_note(io, "gate failed too: %s (%.6g): %s", results[i].spec->text, results[i].observed,
+                       results[i].detail ? results[i].detail : "");
         failed++;
     }
     gm_json_kint(io->facts, "gates", (int64_t)count);
     gm_json_kint(io->facts, "failed", (int64_t)failed);
     if (!first) return GM_OK;
-    (void)gm_err_set(err, GM_EREFUSED, "the gate \"%s\" is not passed: %.6g against %.6g%s%s", first->spec->text, first->observed, first->wanted,
-                     first->detail && first->detail[0] ? "; " : "", first->detail ? first->detail : "");
+    (void)gm_err_set(err, GM_EREFUSED, "the gate \"%s\" is not passed: %.6g against %.6g%s%s", first->spec->text, first->observed,
+                     first->wanted, first->detail && first->detail[0] ? "; " : "", first->detail ? first->detail : "");
     gm_err_hint(err, "The candidate is kept but not registered; its card in reports/ shows what is weak.");
     return GM_EREFUSED;
 }
 
-static double value_at(double *sorted, size_t count, double q) { return count ? sorted[(size_t)((double)(count - 1) * q)] : (double)NAN; }
+static double value_at(double *sorted, size_t count, double q)
+{
+    return count ? sorted[(size_t)((double)(count - 1) * q)] : (double)NAN;
+}
 
 static int by_value(const void *x, const void *y)
 {
@@ -160,19 +166,27 @@ static gm_rc run_gates(gm_step_io *io, gm_err *err)
     if (!rc) rc = read_gates(io, candidate.task, &test.table, &specs, &count, err);
     if (rc) return rc;
 
-    double *p = GM_ARENA_ARRAY(io->a, double, test.table.rows * candidate.outputs), *q = old ? GM_ARENA_ARRAY(io->a, double, test.table.rows * champion.outputs) : NULL;
+    double *p = GM_ARENA_ARRAY(io->a, double, test.table.rows *candidate.outputs),
+           *q = old ? GM_ARENA_ARRAY(io->a, double, test.table.rows *champion.outputs) : NULL;
     gm_gate_result *results = GM_ARENA_ARRAY(io->a, gm_gate_result, count);
     if (!p || (old && !q) || !results) return gm_err_set(err, GM_ENOMEM, "not enough memory to score the test rows");
     rc = gm_scorer_predict(&candidate, &test.table, p, err);
     if (!rc && old && !same_question(&candidate, &champion)) {
-        rc = gm_err_set(err, GM_EINVALID, "the champion answers another question (%s, %lld classes); it cannot be compared", gm_task_name(champion.task), (long long)champion.classes_count);
+        rc = gm_err_set(err, GM_EINVALID, "the champion answers another question (%s, %lld classes); it cannot be compared",
+                        gm_task_name(champion.task), (long long)champion.classes_count);
         gm_err_hint(err, "If the question changed on purpose: `gristmill models MODEL --drop-alias champion`, then run again.");
     }
     if (!rc && old) rc = gm_err_ctx(err, gm_scorer_predict(&champion, &test.table, q, err), "scoring the champion");
     if (rc) return rc;
-    gm_scores ours = gm_part_scores(&test, candidate.task, candidate.classes_count, p), theirs = gm_part_scores(&test, candidate.task, candidate.classes_count, q);
-    gm_gate_context ctx = { .scores = &ours, .champion = old ? &theirs : NULL, .columns = &test.table, .latency_us_p50 = (double)NAN, .latency_us_p90 = (double)NAN,
-                            .latency_us_p99 = (double)NAN, .size_bytes = package_size(io, package->path) };
+    gm_scores ours = gm_part_scores(&test, candidate.task, candidate.classes_count, p),
+              theirs = gm_part_scores(&test, candidate.task, candidate.classes_count, q);
+    gm_gate_context ctx = { .scores = &ours,
+                            .champion = old ? &theirs : NULL,
+                            .columns = &test.table,
+                            .latency_us_p50 = (double)NAN,
+                            .latency_us_p90 = (double)NAN,
+                            .latency_us_p99 = (double)NAN,
+                            .size_bytes = package_size(io, package->path) };
     rc = gm_gates_run(specs, count, &ctx, io->a, results, err);
     if (rc) return rc;
     gm_buf b = { 0 };
@@ -201,11 +215,13 @@ static gm_rc run_latency(gm_step_io *io, gm_err *err)
     if (!rc) rc = gm_scorer_package(package->path, io->a, &candidate, err);
     gm_engine *engine = NULL;
     if (!rc) rc = gm_io_engine(io, &engine, err);
-    if (!rc) rc = gm_data_read(engine, gm_arena_printf(io->a, "%s/reference.parquet", package->path), NULL, 0, TIMED_ROWS, io->a, &rows, err);
+    if (!rc)
+        rc = gm_data_read(engine, gm_arena_printf(io->a, "%s/reference.parquet", package->path), NULL, 0, TIMED_ROWS, io->a,
+                          &rows, err);
     if (rc) return rc;
     rc = read_gates(io, candidate.task, &rows, &specs, &count, err);
     gm_gate_result *results = GM_ARENA_ARRAY(io->a, gm_gate_result, count);
-    double *p = rc ? NULL : GM_ARENA_ARRAY(io->a, double, rows.rows * candidate.outputs);
+    double *p = rc ? NULL : GM_ARENA_ARRAY(io->a, double, rows.rows *candidate.outputs);
     const gm_column *target = gm_table_find(&rows, GM_TARGET_COLUMN);
     if (!rc && (!results || !p)) rc = gm_err_set(err, GM_ENOMEM, "not enough memory for the gates");
     if (!rc && !target) rc = gm_err_set(err, GM_ECORRUPT, "the package's reference rows have no target");

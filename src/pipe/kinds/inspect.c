@@ -36,7 +36,8 @@ static void write_target(const gm_target *t, const gm_column *c, const gm_expr *
 }
 
 /* Leaks among the columns that the target is not made of, on the rows that have a label. */
-static gm_rc find_leaks(const gm_table *t, const double *y, const gm_target *target, const gm_expr *e, gm_arena *a, gm_json *j, gm_err *err)
+static gm_rc find_leaks(const gm_table *t, const double *y, const gm_target *target, const gm_expr *e, gm_arena *a, gm_json *j,
+                        gm_err *err)
 {
     const char **made_of = NULL;
     size_t made_count = 0;
@@ -45,7 +46,8 @@ static gm_rc find_leaks(const gm_table *t, const double *y, const gm_target *tar
     int64_t rows = 0, *index = GM_ARENA_ARRAY(a, int64_t, t->rows);
     gm_table others = { .columns = GM_ARENA_ARRAY(a, gm_column, t->columns_count), .rows = t->rows }, taken;
     double *labels = GM_ARENA_ARRAY(a, double, t->rows);
-    gm_rc rc = !index || !others.columns || !labels ? gm_err_set(err, GM_ENOMEM, "not enough memory to look for leaks") : gm_expr_columns(e, a, &made_of, &made_count, err);
+    gm_rc rc = !index || !others.columns || !labels ? gm_err_set(err, GM_ENOMEM, "not enough memory to look for leaks")
+                                                    : gm_expr_columns(e, a, &made_of, &made_count, err);
     if (rc) return rc;
     for (int64_t i = 0; i < t->rows; i++)
         if (!isnan(y[i])) {
@@ -83,7 +85,9 @@ static gm_rc run(gm_step_io *io, gm_err *err)
     gm_target target;
     double *y = NULL;
     gm_errs errs = { .arena = io->a };
-    gm_pos pos = { .file = gm_node_str_or(io->local, "file", NULL), .line = (uint32_t)gm_node_int_or(io->local, "line", 0), .col = (uint32_t)gm_node_int_or(io->local, "col", 0) };
+    gm_pos pos = { .file = gm_node_str_or(io->local, "file", NULL),
+                   .line = (uint32_t)gm_node_int_or(io->local, "line", 0),
+                   .col = (uint32_t)gm_node_int_or(io->local, "col", 0) };
     gm_rc rc = gm_io_engine(io, &engine, err);
     if (!rc) rc = gm_io_input(io, "data", &in, err);
     if (!rc) rc = gm_data_read(engine, in->path, NULL, 0, 0, io->a, &t, err);

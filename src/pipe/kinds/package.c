@@ -1,4 +1,5 @@
-/* package.c - step `package`: the winner as a folder that any machine can use, refused when its ONNX form answers otherwise than we do. */
+/* package.c - step `package`: the winner as a folder that any machine can use, refused when its ONNX form answers otherwise than
+ * we do. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -22,11 +23,15 @@ typedef struct packing {
     gm_part train, valid, test;
 } packing;
 
-static const char *in_package(const packing *p, const char *name) { return gm_path_join(p->io->a, p->dir, name); }
+static const char *in_package(const packing *p, const char *name)
+{
+    return gm_path_join(p->io->a, p->dir, name);
+}
 
 static gm_rc put_json(const packing *p, const char *name, gm_buf *b, gm_err *err)
 {
-    gm_rc rc = b->failed ? gm_err_set(err, GM_ENOMEM, "not enough memory for \"%s\"", name) : gm_fs_write(in_package(p, name), gm_buf_str(b), b->len, err);
+    gm_rc rc = b->failed ? gm_err_set(err, GM_ENOMEM, "not enough memory for \"%s\"", name)
+                         : gm_fs_write(in_package(p, name), gm_buf_str(b), b->len, err);
     gm_buf_clear(b);
     return rc;
 }
@@ -64,7 +69,9 @@ static gm_rc write_onnx(const packing *p, gm_err *err)
     if (!g) return gm_err_set(err, GM_ENOMEM, "not enough memory for an ONNX graph");
     gm_rc rc = gm_program_emit(p->scorer.program, g, &x, err);
     if (!rc) rc = gm_onnx_emit_model(g, p->scorer.model, x, &y, err);
-    gm_onnx_target target = { .classification = p->scorer.task != GM_TASK_REGRESSION, .texts = p->scorer.classes, .classes = (size_t)p->scorer.classes_count };
+    gm_onnx_target target = { .classification = p->scorer.task != GM_TASK_REGRESSION,
+                              .texts = p->scorer.classes,
+                              .classes = (size_t)p->scorer.classes_count };
     if (!rc) {
         gm_onnx_metadata(g, "producer", "gristmill " GM_VERSION);
         gm_onnx_finish(g, &target, y);
@@ -92,12 +99,15 @@ static gm_rc check_onnx(const packing *p, gm_err *err)
     if (!rc && !ours) rc = gm_err_set(err, GM_ENOMEM, "not enough memory to check model.onnx");
     if (!rc) rc = gm_scorer_predict(&p->scorer, &rows, ours, err);
     if (!rc) rc = gm_program_onnx_table(p->scorer.program, &rows, p->io->a, &fed, err);
-    if (!rc) rc = gm_package_check(p->dir, &fed, p->scorer.task == GM_TASK_REGRESSION ? "prediction" : "probability", ours, p->scorer.outputs, 0, &d, err);
+    if (!rc)
+        rc = gm_package_check(p->dir, &fed, p->scorer.task == GM_TASK_REGRESSION ? "prediction" : "probability", ours,
+                              p->scorer.outputs, 0, &d, err);
     if (rc == GM_EREFUSED) err->rc = rc = GM_EINTERNAL; /* not the user's model, our writing of it, is at fault */
     if (rc) return gm_err_ctx(err, rc, "checking model.onnx against ONNX Runtime");
     gm_json_kint(p->io->facts, "checked_rows", rows.rows);
     gm_json_kdouble(p->io->facts, "largest_difference", d.worst);
-    gm_io_note(p->io, "model.onnx agrees with ONNX Runtime on %" PRId64 " validation rows; largest difference %.2g", rows.rows, d.worst);
+    gm_io_note(p->io, "model.onnx agrees with ONNX Runtime on %" PRId64 " validation rows; largest difference %.2g", rows.rows,
+               d.worst);
     return GM_OK;
 }
 
@@ -206,10 +216,14 @@ static gm_rc write_schema(const packing *p, gm_err *err)
 static void value_json(const gm_column *c, int64_t row, gm_json *j)
 {
     char text[512];
-    if (gm_column_is_missing(c, row)) gm_json_null(j);
-    else if (c->type == GM_TYPE_STRING || c->type == GM_TYPE_TIME) gm_json_str(j, gm_column_show(c, row, text, sizeof(text)));
-    else if (c->type == GM_TYPE_FLOAT) gm_json_double(j, c->f64[row]);
-    else gm_json_int(j, c->i64[row]);
+    if (gm_column_is_missing(c, row))
+        gm_json_null(j);
+    else if (c->type == GM_TYPE_STRING || c->type == GM_TYPE_TIME)
+        gm_json_str(j, gm_column_show(c, row, text, sizeof(text)));
+    else if (c->type == GM_TYPE_FLOAT)
+        gm_json_double(j, c->f64[row]);
+    else
+        gm_json_int(j, c->i64[row]);
 }
 
 /* A few rows with the answers they must get; not written when a personal column would be in them. */
@@ -289,7 +303,9 @@ static gm_rc write_reference(const packing *p, gm_err *err)
     if (!rc) rc = gm_scorer_predict(&p->scorer, &sample, answers, err);
     if (!rc) rc = gm_io_engine(p->io, &engine, err);
     if (rc) return rc;
-    if (p->scorer.outputs == 1) raw.columns[raw.columns_count++] = (gm_column){ .name = "__prediction", .type = GM_TYPE_FLOAT, .rows = raw.rows, .f64 = answers };
+    if (p->scorer.outputs == 1)
+        raw.columns[raw.columns_count++] =
+            (gm_column){ .name = "__prediction", .type = GM_TYPE_FLOAT, .rows = raw.rows, .f64 = answers };
     return gm_data_write(engine, &raw, in_package(p, "reference.parquet"), err);
 }
 
@@ -342,11 +358,15 @@ static gm_rc write_mlmodel(const packing *p, gm_err *err)
     gm_rc rc = outputs_of(p, &names, &types, &outputs_count, err);
     if (rc) return rc;
     count = p->scorer.program ? gm_program_onnx_inputs(p->scorer.program, &graph) : p->scorer.inputs_count;
-    gm_signature_column *inputs = GM_ARENA_ARRAY(p->io->a, gm_signature_column, count), *outputs = GM_ARENA_ARRAY(p->io->a, gm_signature_column, outputs_count);
+    gm_signature_column *inputs = GM_ARENA_ARRAY(p->io->a, gm_signature_column, count),
+                        *outputs = GM_ARENA_ARRAY(p->io->a, gm_signature_column, outputs_count);
     if (!inputs || !outputs) return gm_err_set(err, GM_ENOMEM, "not enough memory for the signature");
     for (size_t i = 0; i < count; i++)
-        inputs[i] = (gm_signature_column){ .name = graph ? graph[i].name : p->scorer.inputs[i], .type = graph ? graph[i].type : p->scorer.input_types[i], .required = true };
-    for (size_t i = 0; i < outputs_count; i++) outputs[i] = (gm_signature_column){ .name = names[i], .type = types[i], .required = true };
+        inputs[i] = (gm_signature_column){ .name = graph ? graph[i].name : p->scorer.inputs[i],
+                                           .type = graph ? graph[i].type : p->scorer.input_types[i],
+                                           .required = true };
+    for (size_t i = 0; i < outputs_count; i++)
+        outputs[i] = (gm_signature_column){ .name = names[i], .type = types[i], .required = true };
     return gm_package_mlmodel(p->dir, inputs, count, outputs, outputs_count, err);
 }
 
@@ -359,7 +379,10 @@ static gm_rc begin(packing *p, gm_err *err)
     gm_rc rc = find_winner(p, err);
     if (!rc) rc = gm_fs_mkdirs(in_package(p, "model"), err);
     if (!rc) rc = gm_classes_read(gm_node_get(io->params, "classes"), io->a, &classes, &classes_count, err);
-    if (!rc) rc = gm_scorer_parts(p->features ? p->features->path : NULL, p->model->path, p->format, gm_task_from_name(gm_node_str_or(io->params, "task", "")), classes, classes_count, io->a, &p->scorer, err);
+    if (!rc)
+        rc = gm_scorer_parts(p->features ? p->features->path : NULL, p->model->path, p->format,
+                             gm_task_from_name(gm_node_str_or(io->params, "task", "")), classes, classes_count, io->a, &p->scorer,
+                             err);
     if (!rc) rc = gm_examples_all(io, &p->all, err);
     if (!rc) rc = gm_examples_part(io, &p->all, GM_SIDE_TRAIN, &p->train, err);
     if (!rc) rc = gm_examples_part(io, &p->all, GM_SIDE_VALIDATION, &p->valid, err);

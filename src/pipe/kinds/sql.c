@@ -30,7 +30,8 @@ static gm_rc run(gm_step_io *io, gm_err *err)
         rc = as_parquet(io, engine, &io->inputs[i], i, &paths[i], err);
     }
     if (rc) return rc;
-    const char *out = gm_io_output(io, gm_node_str_or(io->params, "output", "rows"), "dataset", gm_node_str_or(io->params, "file", "rows.parquet"));
+    const char *out = gm_io_output(io, gm_node_str_or(io->params, "output", "rows"), "dataset",
+                                   gm_node_str_or(io->params, "file", "rows.parquet"));
     return gm_data_sql(engine, gm_node_str_or(io->params, "sql", ""), names, paths, io->inputs_count, out, &io->rows, err);
 }
 

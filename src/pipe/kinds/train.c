@@ -14,7 +14,8 @@ typedef struct score_ctx {
     gm_arena *scratch;
 } score_ctx;
 
-static gm_rc score(void *opaque, const double *y, const double *predicted, int64_t rows, double *out_metric, double *out_score, gm_err *err)
+static gm_rc score(void *opaque, const double *y, const double *predicted, int64_t rows, double *out_metric, double *out_score,
+                   gm_err *err)
 {
     score_ctx *c = opaque;
     double value = 0;
@@ -34,7 +35,8 @@ static gm_rc read_program(gm_step_io *io, gm_program **out, gm_err *err)
     return rc ? rc : gm_program_read(root, io->a, out, err);
 }
 
-static void write_training(const gm_trainer *t, const void *conf, const gm_train_result *r, const gm_trial *trials, int64_t count, const char *metric, gm_json *j)
+static void write_training(const gm_trainer *t, const void *conf, const gm_train_result *r, const gm_trial *trials, int64_t count,
+                           const char *metric, gm_json *j)
 {
     gm_json_object(j);
     gm_json_kstr(j, "trainer", t->item.name);
@@ -71,7 +73,8 @@ static gm_rc run(gm_step_io *io, gm_err *err)
     gm_program *program = NULL;
     const gm_item *item = NULL, *metric = NULL;
     const gm_node *classes = gm_node_get(io->params, "classes");
-    gm_fit_options fit = { .task = gm_task_from_name(gm_node_str_or(io->params, "task", "")), .classes = classes ? (int64_t)classes->count : 0,
+    gm_fit_options fit = { .task = gm_task_from_name(gm_node_str_or(io->params, "task", "")),
+                           .classes = classes ? (int64_t)classes->count : 0,
                            .seed = (uint64_t)gm_node_int_or(io->params, "seed", 1) };
     gm_rc rc = gm_registry_find(&gm_trainers, gm_node_str_or(io->params, "trainer", ""), &item, err);
     if (!rc) rc = gm_registry_find(&gm_metrics, gm_node_str_or(io->params, "metric", ""), &metric, err);
@@ -92,7 +95,9 @@ static gm_rc run(gm_step_io *io, gm_err *err)
     if (!conf || !best || !trials || !ctx.scratch) return gm_err_set(err, GM_ENOMEM, "not enough memory to train");
     rc = gm_params_read(item->params, gm_node_get(io->params, "params"), NULL, io->a, conf, &errs);
     (void)gm_errs_first(&errs, rc, err);
-    gm_train_data data = { .x = &train_x, .y = train.target, .valid_x = &valid_x, .valid_y = valid.target, .task = fit.task, .classes = fit.classes };
+    gm_train_data data = {
+        .x = &train_x, .y = train.target, .valid_x = &valid_x, .valid_y = valid.target, .task = fit.task, .classes = fit.classes
+    };
     gm_train_options options = { .seed = fit.seed, .threads = io->threads, .out_dir = gm_arena_printf(io->a, "%s/out", io->dir) };
     gm_train_result result;
     if (!rc) rc = gm_search(trainer, conf, trials_count, &data, &options, score, &ctx, io->a, &result, best, trials, err);
@@ -105,7 +110,8 @@ static gm_rc run(gm_step_io *io, gm_err *err)
     write_training(trainer, best, &result, trials, trials_count, metric->name, &j);
     rc = gm_io_write(io, "training", "report", "training.json", &b, err);
     gm_buf_clear(&b);
-    if (!result.converged) gm_io_note(io, "warning: %s did not converge; more rounds or a stronger regularisation may help", item->name);
+    if (!result.converged)
+        gm_io_note(io, "warning: %s did not converge; more rounds or a stronger regularisation may help", item->name);
     io->rows = train.table.rows;
     return rc;
 }
