@@ -337,6 +337,13 @@ gm_rc gm_node_read_file(const char *path, gm_arena *a, gm_node **out_root, gm_er
 
 /* ---- reading fields ------------------------------------------------------------------------------------- */
 
+bool gm_node_lists(const gm_node *list, const char *text)
+{
+    for (size_t i = 0; list && i < list->count; i++)
+        if (strcmp(list->items[i]->text, text) == 0) return true;
+    return false;
+}
+
 const gm_node *gm_node_get(const gm_node *map, const char *key)
 {
     if (!map || map->kind != GM_NODE_MAP) return NULL;

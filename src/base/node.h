@@ -35,6 +35,8 @@ gm_rc gm_json_read(const char *text, size_t len, const char *file_name, gm_arena
 /* The same from a file: .json by its name, else YAML. */
 gm_rc gm_node_read_file(const char *path, gm_arena *a, gm_node **out_root, gm_err *err);
 
+/* Whether a list has this text; false when list is NULL. */
+bool gm_node_lists(const gm_node *list, const char *text);
 /* NULL when map is NULL, not a map, or has no such key. */
 const gm_node *gm_node_get(const gm_node *map, const char *key);
 /* The text of a scalar entry, or fallback. Never fails. */

@@ -116,13 +116,6 @@ static gm_rc list_versions(gm_cli *cli, const char *name, gm_err *err)
     return GM_OK;
 }
 
-static bool listed(const gm_node *names, const char *name)
-{
-    for (size_t i = 0; names && i < names->count; i++)
-        if (strcmp(names->items[i]->text, name) == 0) return true;
-    return false;
-}
-
 static void print_rows(const gm_table *t, const gm_node *personal, gm_arena *a)
 {
     enum { SHOWN_MAX = 12 };
@@ -135,7 +128,7 @@ static void print_rows(const gm_table *t, const gm_node *personal, gm_arena *a)
         for (size_t k = 0; k < columns; k++) {
             char *text = gm_arena_alloc(a, 64, 1);
             gm_assert(text != NULL);
-            cells[k] = listed(personal, t->columns[k].name) ? "(personal)" : gm_column_show(&t->columns[k], i, text, 64);
+            cells[k] = gm_node_lists(personal, t->columns[k].name) ? "(personal)" : gm_column_show(&t->columns[k], i, text, 64);
         }
         gm_grid_add(g, cells);
     }

@@ -233,13 +233,6 @@ static void link_data(gm_graph *g, gm_step *s, const char *name, const gm_data_s
         link_step(g, s, name, named(g, "load", d->name), "data", "dataset");
 }
 
-static const gm_data_spec *find_data(const gm_spec *s, const char *name)
-{
-    for (size_t i = 0; i < s->data_count; i++)
-        if (strcmp(s->data[i].name, name) == 0) return &s->data[i];
-    return NULL;
-}
-
 static void add_examples(gm_graph *g)
 {
     const gm_spec *p = g->spec;
@@ -253,7 +246,7 @@ static void add_examples(gm_graph *g)
     gm_json_key(&t.j, "joins");
     gm_json_array(&t.j);
     for (size_t i = 0; i < p->joins_count; i++) {
-        const gm_data_spec *d = find_data(p, p->joins[i].dataset);
+        const gm_data_spec *d = gm_spec_data(p, p->joins[i].dataset);
         gm_json_object(&t.j);
         gm_json_kstr(&t.j, "dataset", d->name);
         strings_json(&t.j, "by", p->joins[i].by.items, p->joins[i].by.count);
@@ -273,7 +266,7 @@ static void add_examples(gm_graph *g)
     s->params_json = text_end(&t, g->a);
     link_data(g, s, "data", p->primary);
     for (size_t i = 0; i < p->joins_count; i++)
-        link_data(g, s, gm_arena_printf(g->a, GM_JOINED_INPUT "%s", p->joins[i].dataset), find_data(p, p->joins[i].dataset));
+        link_data(g, s, gm_arena_printf(g->a, GM_JOINED_INPUT "%s", p->joins[i].dataset), gm_spec_data(p, p->joins[i].dataset));
 }
 
 static void task_json(gm_json *j, const gm_spec *p)
@@ -345,7 +338,7 @@ static void personal_json(gm_json *j, const gm_spec *p)
     gm_json_array(j);
     for (size_t i = 0; i < p->primary->personal.count; i++) gm_json_str(j, p->primary->personal.items[i]);
     for (size_t i = 0; i < p->joins_count; i++) {
-        const gm_data_spec *d = find_data(p, p->joins[i].dataset);
+        const gm_data_spec *d = gm_spec_data(p, p->joins[i].dataset);
         for (size_t k = 0; k < d->personal.count; k++)
             gm_json_str(j, gm_arena_printf(p->a, "%s.%s", d->name, d->personal.items[k]));
     }
@@ -557,7 +550,7 @@ static void check_output_name(gm_graph *g, const gm_step *s, const char *from, c
 /* `from`: a data set, "examples", "STEP", "STEP.OUTPUT", or a file beside the pipeline file. */
 static void link_user_input(gm_graph *g, gm_step *s, const char *name, const char *from, gm_errs *errs)
 {
-    const gm_data_spec *d = find_data(g->spec, from);
+    const gm_data_spec *d = gm_spec_data(g->spec, from);
     if (d) {
         link_data(g, s, name, d);
         return;

@@ -117,13 +117,6 @@ void gm_names_check(const gm_spec *s, gm_errs *errs)
 
 /* ---- columns -------------------------------------------------------------------------------------------------- */
 
-static const gm_data_spec *find_data(const gm_spec *s, const char *name)
-{
-    for (size_t i = 0; i < s->data_count; i++)
-        if (strcmp(s->data[i].name, name) == 0) return &s->data[i];
-    return NULL;
-}
-
 void gm_names_check_columns(const gm_spec *s, gm_errs *errs)
 {
     static const char *const taken[] = { GM_TARGET_COLUMN, GM_SPLIT_COLUMN };
@@ -132,7 +125,7 @@ void gm_names_check_columns(const gm_spec *s, gm_errs *errs)
             gm_errs_at(errs, s->primary->pos, GM_EINVALID, "Rename it with `query: SELECT * RENAME (...) FROM source`.",
                        "data \"%s\" has a column \"%s\", a name that the program uses itself", s->primary->name, taken[i]);
     for (size_t i = 0; i < s->joins_count; i++) {
-        const gm_data_spec *d = find_data(s, s->joins[i].dataset);
+        const gm_data_spec *d = gm_spec_data(s, s->joins[i].dataset);
         for (size_t k = 0; d && k < d->schema->count; k++) {
             const char *name = gm_arena_printf(s->a, "%s.%s", d->name, d->schema->fields[k].name);
             if (name && gm_schema_find(s->primary->schema, name))

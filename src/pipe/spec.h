@@ -143,6 +143,8 @@ typedef struct gm_spec {
     double keep_seconds;
 } gm_spec;
 
+/* The data set of that name, NULL when there is none. */
+gm_data_spec *gm_spec_data(const gm_spec *s, const char *name);
 /* "gristmill" of path/gristmill.yaml: names what a run leaves beside the file. In s->a. */
 const char *gm_spec_stem(const gm_spec *s);
 

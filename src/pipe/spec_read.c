@@ -458,6 +458,13 @@ static bool refuse_later_sections(const gm_node *root, gm_errs *errs)
     return any;
 }
 
+gm_data_spec *gm_spec_data(const gm_spec *s, const char *name)
+{
+    for (size_t i = 0; i < s->data_count; i++)
+        if (strcmp(s->data[i].name, name) == 0) return &s->data[i];
+    return NULL;
+}
+
 const char *gm_spec_stem(const gm_spec *s)
 {
     const char *slash = strrchr(s->file, '/'), *name = slash ? slash + 1 : s->file, *dot = strrchr(name, '.');

@@ -18,20 +18,6 @@ static bool listed(const gm_strs *s, const char *name)
     return false;
 }
 
-static bool in_list(const gm_node *list, const char *name)
-{
-    for (size_t i = 0; list && i < list->count; i++)
-        if (strcmp(list->items[i]->text, name) == 0) return true;
-    return false;
-}
-
-static gm_data_spec *find_data(gm_spec *s, const char *name)
-{
-    for (size_t i = 0; i < s->data_count; i++)
-        if (strcmp(s->data[i].name, name) == 0) return &s->data[i];
-    return NULL;
-}
-
 /* ---- columns --------------------------------------------------------------------------------------------------- */
 
 static gm_column column_of(const char *name, gm_type type)
@@ -47,7 +33,7 @@ gm_rc gm_spec_columns(const gm_spec *s, bool with_adds, gm_table *out, gm_err *e
     size_t count = s->adds_count;
     if (s->primary && s->primary->schema) count += s->primary->schema->count;
     for (size_t i = 0; i < s->joins_count; i++) {
-        const gm_data_spec *d = find_data((gm_spec *)(uintptr_t)s, s->joins[i].dataset);
+        const gm_data_spec *d = gm_spec_data(s, s->joins[i].dataset);
         count += d && d->schema ? d->schema->count : 0;
     }
     gm_table t = { .columns = GM_ARENA_ARRAY(s->a, gm_column, count) };
@@ -55,7 +41,7 @@ gm_rc gm_spec_columns(const gm_spec *s, bool with_adds, gm_table *out, gm_err *e
     for (size_t k = 0; s->primary && s->primary->schema && k < s->primary->schema->count; k++)
         t.columns[t.columns_count++] = column_of(s->primary->schema->fields[k].name, s->primary->schema->fields[k].type);
     for (size_t i = 0; i < s->joins_count; i++) {
-        const gm_data_spec *d = find_data((gm_spec *)(uintptr_t)s, s->joins[i].dataset);
+        const gm_data_spec *d = gm_spec_data(s, s->joins[i].dataset);
         for (size_t k = 0; d && d->schema && k < d->schema->count; k++) {
             const char *name = gm_arena_printf(s->a, "%s.%s", d->name, d->schema->fields[k].name);
             if (!name) return gm_err_set(err, GM_ENOMEM, "not enough memory for %zu columns", count);
@@ -74,7 +60,7 @@ static const gm_field *field_of(gm_spec *s, const char *name)
 {
     const gm_field *f = gm_schema_find(s->primary->schema, name);
     for (size_t i = 0; !f && i < s->joins_count; i++) {
-        const gm_data_spec *d = find_data(s, s->joins[i].dataset);
+        const gm_data_spec *d = gm_spec_data(s, s->joins[i].dataset);
         size_t len = strlen(s->joins[i].dataset);
         if (d && strncmp(name, d->name, len) == 0 && name[len] == '.') f = gm_schema_find(d->schema, name + len + 1);
     }
@@ -152,7 +138,7 @@ static void resolve_joins(gm_spec *s, gm_errs *errs)
 {
     for (size_t i = 0; i < s->joins_count; i++) {
         gm_join_spec *j = &s->joins[i];
-        const gm_data_spec *d = find_data(s, j->dataset);
+        const gm_data_spec *d = gm_spec_data(s, j->dataset);
         if (!d) {
             gm_errs_at(errs, j->pos, GM_EINVALID, "Add it under `data:`.", "no data set \"%s\"", j->dataset);
             continue;
@@ -252,7 +238,7 @@ static void infer_column(gm_spec *s, const gm_data_spec *d, const char *name, co
     const gm_node *leak = joined ? NULL : leak_of(inspect, name);
     if (listed(&s->drop_names, name))
         drop(s, name, "the file drops it");
-    else if (!joined && in_list(gm_node_get(inspect, "columns"), name))
+    else if (!joined && gm_node_lists(gm_node_get(inspect, "columns"), name))
         drop(s, name, "the target is made of it");
     else if (leak)
         drop(s, name, gm_arena_printf(s->a, "LEAK? %s", gm_node_str_or(leak, "evidence", "")));
@@ -278,7 +264,7 @@ static void infer_features(gm_spec *s, const gm_node *inspect)
     for (size_t i = 0; i < s->primary->schema->count; i++)
         infer_column(s, s->primary, s->primary->schema->fields[i].name, &s->primary->schema->fields[i], inspect);
     for (size_t k = 0; k < s->joins_count; k++) {
-        const gm_data_spec *d = find_data(s, s->joins[k].dataset);
+        const gm_data_spec *d = gm_spec_data(s, s->joins[k].dataset);
         for (size_t i = 0; d && i < d->schema->count; i++) {
             const gm_field *f = &d->schema->fields[i];
             bool own = (d->time && strcmp(f->name, d->time) == 0) || listed(&s->joins[k].by, f->name);
@@ -314,7 +300,7 @@ static void named_features(gm_spec *s, const gm_table *columns, const gm_node *i
             no_column(columns, name, pos, errs);
         else if (f && f->kind == GM_KIND_EMPTY)
             gm_errs_at(errs, pos, GM_EINVALID, "Take it out of `use`.", "column \"%s\" has no value in any row", name);
-        else if (!added && in_list(gm_node_get(inspect, "columns"), name))
+        else if (!added && gm_node_lists(gm_node_get(inspect, "columns"), name))
             gm_errs_at(errs, pos, GM_EINVALID, "A feature must be known before the target is.",
                        "the target is made of column \"%s\"; it cannot be a feature", name);
         else

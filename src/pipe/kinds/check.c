@@ -6,13 +6,6 @@
 #include "data/check.h"
 #include "pipe/step.h"
 
-static bool listed(const gm_node *list, const char *name)
-{
-    for (size_t i = 0; list && i < list->count; i++)
-        if (strcmp(list->items[i]->text, name) == 0) return true;
-    return false;
-}
-
 /* Tables that references() may name. */
 static gm_rc read_others(gm_step_io *io, gm_engine *engine, gm_check_tables *out, gm_err *err)
 {
@@ -78,7 +71,7 @@ static void hide_personal(const gm_node *personal, gm_check_result *r, gm_arena 
     size_t count = 0;
     if (gm_expr_columns(r->spec->expr, a, &names, &count, NULL) != GM_OK) return;
     for (size_t i = 0; i < count; i++)
-        if (listed(personal, names[i]))
+        if (gm_node_lists(personal, names[i]))
             for (size_t k = 0; k < r->sample_count; k++) r->sample_values[k] = "(personal)";
 }
 

@@ -2,15 +2,9 @@
 #include <string.h>
 
 #include "eval/evaluate.h"
+#include "pipe/scorer.h"
 #include "pipe/step.h"
 #include "pipe/target.h"
-
-static gm_task task_from_name(const char *name)
-{
-    for (int t = GM_TASK_BINARY; t <= GM_TASK_REGRESSION; t++)
-        if (strcmp(gm_task_name((gm_task)t), name) == 0) return (gm_task)t;
-    return GM_TASK_UNKNOWN;
-}
 
 static void write_target(const gm_target *t, const gm_column *c, const gm_expr *e, gm_json *j, gm_arena *a)
 {
@@ -97,7 +91,7 @@ static gm_rc run(gm_step_io *io, gm_err *err)
         (void)gm_errs_first(&errs, rc, err);
         return gm_err_ctx(err, rc, "reading the target");
     }
-    rc = gm_target_infer(&c, task_from_name(gm_node_str_or(io->params, "task", "")), io->a, &target, err);
+    rc = gm_target_infer(&c, gm_task_from_name(gm_node_str_or(io->params, "task", "")), io->a, &target, err);
     if (rc) return gm_err_place(err, rc, pos);
     rc = gm_target_values(&c, target.task, target.classes, target.classes_count, io->a, &y, err);
     if (rc) return rc;
