@@ -30,6 +30,17 @@ gm_rc gm_scorer_package(const char *dir, gm_arena *a, gm_scorer *out, gm_err *er
  */
 gm_rc gm_scorer_predict(const gm_scorer *s, const gm_table *raw, double *out, gm_err *err);
 
+/* What one thread needs to score again and again: after the first calls of a size nothing is allocated. */
+typedef struct gm_scorer_session gm_scorer_session;
+gm_rc gm_scorer_session_new(const gm_scorer *s, gm_scorer_session **out, gm_err *err); /* owned; s is borrowed */
+void gm_scorer_session_free(gm_scorer_session *w);
+/* As gm_scorer_predict, bit for bit. raw: exactly the scorer's inputs in their order, so that nothing is looked up by name; numbers of any
+ * type stand in for each other. */
+gm_rc gm_scorer_session_predict(gm_scorer_session *w, const gm_table *raw, double *out, gm_err *err);
+/* The features of the last predict's rows (its last block), column-major, for logs and explanations; borrowed until the next call. NULL for a
+ * foreign model. */
+const gm_matrix *gm_scorer_session_features(const gm_scorer_session *w);
+
 /* From a JSON list of texts; in a. */
 gm_rc gm_classes_read(const gm_node *list, gm_arena *a, const char ***out, int64_t *out_count, gm_err *err);
 gm_task gm_task_from_name(const char *name);                                          /* UNKNOWN when there is none */

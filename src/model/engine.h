@@ -1,0 +1,34 @@
+/* engine.h - the tree engine: a tree ensemble prepared for speed, with answers bit-equal to gm_trees_margin.
+ *
+ * Thresholds of a feature are sorted once; a value is replaced by its rank among them (uint8 up to 255 cuts, uint16 beyond), so that
+ * x < t is exactly a comparison of small whole numbers. Kernels for AVX-512, AVX2 and plain C are chosen at run time; whatever a kernel
+ * cannot do (a very deep tree, say) another one does, tree by tree, without a change of the order of sums.
+ */
+#ifndef GM_MODEL_ENGINE_H
+#define GM_MODEL_ENGINE_H
+
+#include "base/buf.h"
+#include "model/trees.h"
+
+typedef enum gm_engine_level { GM_ENGINE_SCALAR = 0, GM_ENGINE_AVX2, GM_ENGINE_AVX512 } gm_engine_level;
+
+typedef struct gm_engine gm_engine;   /* constant once made; shared by threads; borrows the trees */
+typedef struct gm_engine_work gm_engine_work; /* what one thread works in */
+
+/* What this processor can do; GRISTMILL_ENGINE=scalar|avx2|avx512 lowers it. */
+gm_engine_level gm_engine_level_here(void);
+const char *gm_engine_level_name(gm_engine_level l);
+
+/* Prepare for kernels up to `level`. In a. Errors: GM_ENOMEM; GM_EINVALID (trees that trees_check refuses). */
+gm_rc gm_engine_new(const gm_trees *t, gm_engine_level level, gm_arena *a, gm_engine **out, gm_err *err);
+/* Bytes that a batch of up to rows_max rows needs to work in; in a. Batches of more rows are cut. */
+gm_rc gm_engine_work_new(const gm_engine *e, gm_arena *a, gm_engine_work **out, gm_err *err);
+/* Margins, as gm_trees_margin: x column-major with stride x->rows, out [rows * outputs]. Allocates nothing, cannot fail; width was checked. */
+void gm_engine_margin(const gm_engine *e, gm_engine_work *w, const gm_matrix *x, double *out);
+/* Time the kernels on these rows (1, 64 and all of them) for at most budget_ms, keep the fastest for each batch size, after comparing each
+ * bit for bit with gm_trees_margin: a kernel that differs is left out and the reason kept. rows of the model's own reference sample. */
+gm_rc gm_engine_measure(gm_engine *e, const gm_matrix *rows, int64_t budget_ms, gm_err *err);
+/* {"one_row": {"kernel", "us"}, "small": ..., "large": {"kernel", "rows_per_s"}, "cuts": 8 | 16, "left_out": [...]} */
+void gm_engine_json(const gm_engine *e, gm_json *j);
+
+#endif
