@@ -56,6 +56,10 @@ struct gm_meta_backend {
     gm_rc (*write)(gm_meta *m, bool durable, gm_meta_work work, void *ctx, gm_err *err);
     /* Run work on one snapshot of what was committed. */
     gm_rc (*read)(gm_meta *m, gm_meta_work work, void *ctx, gm_err *err);
+    /* A number that changes with every commit, whoever makes it; a file look, no statement on the records. */
+    gm_rc (*data_version)(gm_meta *m, int64_t *out, gm_err *err);
+    /* A store opened read_only may be older than the newest tables. */
+    gm_rc (*has_table)(gm_tx *tx, const char *name, bool *out, gm_err *err);
     /* Let the engine check its own file; say one line for each problem found. */
     gm_rc (*check)(gm_meta *m, void (*say)(void *ctx, const char *line), void *ctx, int64_t *out_problems, gm_err *err);
 

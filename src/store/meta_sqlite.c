@@ -174,9 +174,9 @@ static gm_rc open_reader(gm_meta *m, gm_err *err)
     if (!rc && version > GM_SQLITE_SCHEMA_VERSION)
         rc = gm_err_set(err, GM_EINVALID, "the store has schema version %lld, this program knows versions up to %d",
                         (long long)version, GM_SQLITE_SCHEMA_VERSION);
-    if (!rc && version < GM_SQLITE_SCHEMA_VERSION) {
-        rc = gm_err_set(err, GM_EINVALID, "the store has schema version %lld, this program reads version %d",
-                        (long long)version, GM_SQLITE_SCHEMA_VERSION);
+    if (!rc && version < GM_SQLITE_SCHEMA_READABLE) {
+        rc = gm_err_set(err, GM_EINVALID, "the store has schema version %lld, this program reads versions from %d",
+                        (long long)version, GM_SQLITE_SCHEMA_READABLE);
         gm_err_hint(err, "Any command that writes, such as `gristmill run`, brings the store up to date.");
     }
     if (rc) disconnect(&m->reader);
@@ -251,6 +251,24 @@ static gm_rc read_meta(gm_meta *m, gm_meta_work work, void *ctx, gm_err *err)
     return !m->options.read_only && gm_sqlite_read_as_leader(m, work, ctx, &rc, err) ? rc : read_beside(m, work, ctx, err);
 }
 
+/* Always on the connection that reads, whose number the commits of all others move, those of our own writer too. */
+static gm_rc data_version(gm_meta *m, int64_t *out, gm_err *err)
+{
+    (void)pthread_mutex_lock(&m->read_mutex);
+    gm_rc rc = m->reader.db ? GM_OK : open_reader(m, err);
+    if (!rc) rc = gm_meta_int(&m->reader.base, 0, out, err, "PRAGMA data_version", "");
+    (void)pthread_mutex_unlock(&m->read_mutex);
+    return rc;
+}
+
+static gm_rc has_table(gm_tx *tx, const char *name, bool *out, gm_err *err)
+{
+    int64_t count = 0;
+    gm_rc rc = gm_meta_int(tx, 0, &count, err, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?1", "t", name);
+    if (!rc) *out = count > 0;
+    return rc;
+}
+
 struct check_call {
     void (*say)(void *ctx, const char *line);
     void *ctx;
@@ -287,6 +305,8 @@ const gm_meta_backend gm_meta_sqlite = {
     .close = close_meta,
     .write = gm_sqlite_write,
     .read = read_meta,
+    .data_version = data_version,
+    .has_table = has_table,
     .check = check_meta,
     .prepare = prepare,
     .bind_int = bind_int,

@@ -63,7 +63,18 @@ static const char version_1[] =
     /* The user's files as last seen (see stat_cache.c). */
     "CREATE TABLE stats(dev INTEGER NOT NULL, ino INTEGER NOT NULL, facts BLOB NOT NULL, PRIMARY KEY(dev, ino)) WITHOUT ROWID;";
 
-static const char *const migrations[] = { version_1 };
+static const char version_2[] =
+    /* What is tried beside the champion, and every move of the champion that a person or a verdict made. share in millionths. */
+    "CREATE TABLE releases(id INTEGER PRIMARY KEY, model TEXT NOT NULL, champion INTEGER NOT NULL, candidate INTEGER NOT NULL,"
+    " mode TEXT NOT NULL, share INTEGER NOT NULL, for_us INTEGER NOT NULL, requests_min INTEGER NOT NULL,"
+    " rollback TEXT NOT NULL, sticky TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL, actor TEXT NOT NULL,"
+    " began_us INTEGER NOT NULL, ended_us INTEGER NOT NULL, paused_us INTEGER NOT NULL, paused_since_us INTEGER NOT NULL);"
+    "CREATE INDEX releases_model ON releases(model, id);"
+    "CREATE UNIQUE INDEX releases_running ON releases(model) WHERE state = 'running';"
+    "CREATE TABLE release_log(id INTEGER PRIMARY KEY, release_id INTEGER NOT NULL, at_us INTEGER NOT NULL, what TEXT NOT NULL);"
+    "CREATE INDEX release_log_of ON release_log(release_id, id);";
+
+static const char *const migrations[] = { version_1, version_2 };
 _Static_assert(sizeof(migrations) / sizeof(migrations[0]) == GM_SQLITE_SCHEMA_VERSION, "one migration for each version");
 
 static uint32_t big_endian(const unsigned char *p)

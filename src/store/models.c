@@ -286,6 +286,12 @@ static gm_rc alias_set_work(gm_tx *tx, void *ctx, gm_err *err)
     return rc ? rc : log_alias(tx, call, err);
 }
 
+gm_rc gm_model_alias_move(gm_tx *tx, const char *model, const char *alias, int64_t version, gm_err *err)
+{
+    struct name_call call = { .model = model, .key = alias, .version = version };
+    return alias_set_work(tx, &call, err);
+}
+
 gm_rc gm_model_alias_set(gm_store *s, const char *model, const char *alias, int64_t version, gm_err *err)
 {
     struct name_call call = { .model = model, .key = alias, .version = version };
@@ -301,6 +307,14 @@ static gm_rc alias_drop_work(gm_tx *tx, void *ctx, gm_err *err)
                            call->model, call->key);
     if (!rc && !old) rc = gm_err_set(err, GM_ENOTFOUND, "model \"%s\" has no alias \"%s\"", call->model, call->key);
     return rc ? rc : log_alias(tx, call, err);
+}
+
+gm_rc gm_model_alias_leave(gm_tx *tx, const char *model, const char *alias, int64_t version, gm_err *err)
+{
+    struct name_call call = { .model = model, .key = alias };
+    int64_t held = 0;
+    gm_rc rc = gm_meta_int(tx, 0, &held, err, "SELECT version FROM model_aliases WHERE model = ?1 AND alias = ?2", "tt", model, alias);
+    return rc || held != version ? rc : alias_drop_work(tx, &call, err);
 }
 
 gm_rc gm_model_alias_drop(gm_store *s, const char *model, const char *alias, gm_err *err)

@@ -33,6 +33,10 @@ gm_rc gm_store_read(gm_store *s, gm_meta_work work, void *ctx, gm_err *err);
 gm_rc gm_store_flush(gm_store *s, gm_err *err);
 gm_rc gm_store_writable(const gm_store *s, gm_err *err);
 
+/* models.c: within a transaction. move: set the alias and log it; leave: drop it if it stands at that version. */
+gm_rc gm_model_alias_move(gm_tx *tx, const char *model, const char *alias, int64_t version, gm_err *err);
+gm_rc gm_model_alias_leave(gm_tx *tx, const char *model, const char *alias, int64_t version, gm_err *err);
+
 /* blobs.c */
 gm_rc gm_blob_get_raw(gm_store *s, const gm_raw_digest *d, int64_t size_max, void **out, size_t *out_len, gm_err *err);
 bool gm_blob_is_damaged(gm_store *s, const gm_raw_digest *d);
