@@ -44,6 +44,35 @@ size_t gm_lane_models(gm_lane *lane, const char *const **out_names);
 /* Index of the class that a row of an answer falls in: binary at 0.5, multiclass by the largest (first of equals). */
 int64_t gm_answer_class(const gm_answer *a, int64_t row);
 
+/* ---- what the routes of health, repository and statistics need of the server; defined beside the routing table -------------------- */
+
+/* Every model that was asked for has a version that answers, and the server is not draining. */
+bool gm_server_ready(gm_lane *lane);
+
+/* A version as the repository knows it. READY, UNAVAILABLE or LOADING; reason "" when there is nothing to say. */
+typedef struct gm_version_state {
+    const char *model, *version, *state, *reason; /* version "" when none is known */
+} gm_version_state;
+/* All versions of all endpoints, those that answer first. In a; texts borrowed until the handler returns. */
+gm_rc gm_server_index(gm_lane *lane, gm_arena *a, gm_version_state **out, size_t *out_count, gm_err *err);
+
+/* Let model answer: version "" = its champion. Blocks while it loads, so from a worker only (gm_http_defer). A model that is loaded already is
+ * looked at anew and is no error. Errors: GM_ENOTFOUND, as gm_served_open, GM_EUNSUPPORTED (a server of one package, and another model). */
+gm_rc gm_server_load(gm_lane *lane, gm_slice model, gm_slice version, gm_err *err);
+/* Requests for model are GM_ENOTFOUND from now on; those that run are answered. Errors: GM_ENOTFOUND. */
+gm_rc gm_server_unload(gm_lane *lane, gm_slice model, gm_err *err);
+
+/* What a version did since it was loaded, over all lanes. */
+typedef struct gm_version_stats {
+    const char *model, *version;
+    int64_t requests, rows;     /* answered                                              */
+    int64_t errors, refused;    /* 5xx of ours; 4xx, the client's                        */
+    int64_t latency_us;         /* sum over the answered requests, first byte to answer  */
+    int64_t last_us;            /* wall clock of the last answer; 0 = none               */
+} gm_version_stats;
+/* model empty: all endpoints; version empty: all of its versions. In a; texts borrowed until the handler returns. Errors: GM_ENOTFOUND. */
+gm_rc gm_server_stats(gm_lane *lane, gm_slice model, gm_slice version, gm_arena *a, gm_version_stats **out, size_t *out_count, gm_err *err);
+
 /* Routes of every protocol; protocols.c. */
 extern const gm_http_route gm_protocol_routes[];
 extern const size_t gm_protocol_routes_count;
