@@ -25,7 +25,7 @@ static const struct {
     [GM_ENOMEM] = { "out of memory", 8, 507, true },
     [GM_ECORRUPT] = { "corrupt", 9, 500, false },
     [GM_EUNSUPPORTED] = { "unsupported", 10, 501, false },
-    [GM_ECANCELED] = { "canceled", 130, 499, false },
+    [GM_ECANCELED] = { "canceled", 130, 504, false },
     [GM_EINTERNAL] = { "internal", 70, 500, false },
 };
 

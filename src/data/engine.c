@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cpus.h"
 #include "base/fs.h"
 #include "data/engine_internal.h"
 
@@ -86,9 +87,8 @@ static gm_rc configure(gm_engine *e, const gm_engine_options *o, duck_config con
 {
     char threads[24], memory[32], temp[PATH_MAX];
     const char *tmp = getenv("TMPDIR");
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
     int64_t memory_bytes = o && o->memory_bytes > 0 ? o->memory_bytes : (int64_t)512 << 20;
-    (void)snprintf(threads, sizeof(threads), "%" PRId64, o && o->threads > 0 ? o->threads : (int64_t)(cores > 0 ? cores : 1));
+    (void)snprintf(threads, sizeof(threads), "%" PRId64, o && o->threads > 0 ? o->threads : (int64_t)gm_cpus());
     (void)snprintf(memory, sizeof(memory), "%" PRId64 "B", memory_bytes);
     if (o && o->temp_dir) (void)snprintf(temp, sizeof(temp), "%s", o->temp_dir);
     else (void)snprintf(temp, sizeof(temp), "%s/gristmill-spill-%d", tmp && *tmp ? tmp : "/tmp", (int)getpid());

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/cpus.h"
 #include "base/fs.h"
 #include "pipe/run_internal.h"
 
@@ -332,8 +333,7 @@ static gm_rc execute(gm_runner *r, gm_err *err)
 {
     wave *w = GM_ARENA_NEW(r->a, wave);
     if (!w) return gm_err_set(err, GM_ENOMEM, "not enough memory to run");
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    int64_t jobs = r->o->jobs > 0 ? r->o->jobs : cores > 0 ? cores : 1;
+    int64_t jobs = r->o->jobs > 0 ? r->o->jobs : gm_cpus();
     w->max = jobs < JOBS_MAX ? (size_t)jobs : JOBS_MAX;
     gm_rc rc = GM_OK;
     for (;;) {
