@@ -1,4 +1,5 @@
-/* arena.c - blocks that double in size up to 8 MiB; a request of 4 KiB or more gets a block of its own. */
+/* arena.c - blocks that double in size up to 8 MiB; a request of 4 KiB or more gets a block of its own, save in a block kept by a
+ * rewind. */
 #include "base/arena.h"
 
 #include <stdio.h>
@@ -9,7 +10,8 @@ enum { BLOCK_MIN = 8 << 10, BLOCK_MAX = 8 << 20, LARGE = 4096 };
 
 typedef struct block {
     struct block *next;
-    size_t size, used; /* of data */
+    size_t size, used; /* of data                                    */
+    bool kept;         /* by a rewind: large requests go in here too */
     unsigned char *data;
 } block;
 
@@ -32,13 +34,18 @@ gm_arena *gm_arena_new(size_t limit_bytes)
     return a;
 }
 
-static void release(gm_arena *a)
+static void run_deferred(gm_arena *a)
 {
     while (a->deferred) { /* the list itself lives in the blocks: run it before they go */
         deferred *d = a->deferred;
         a->deferred = d->next;
         d->fn(d->object);
     }
+}
+
+static void release(gm_arena *a)
+{
+    run_deferred(a);
     while (a->blocks) {
         block *b = a->blocks;
         a->blocks = b->next;
@@ -89,6 +96,34 @@ static block *add_block(gm_arena *a, size_t wanted, bool own)
     return b;
 }
 
+void gm_arena_rewind(gm_arena *a)
+{
+    run_deferred(a);
+    size_t size = 0;
+    for (const block *b = a->blocks; b; b = b->next) size += b->size + 64; /* 64: where a large request begins */
+    if (a->blocks && a->blocks->next) {
+        release(a);
+        (void)add_block(a, size, true); /* without memory the next phase begins with nothing */
+    }
+    if (a->blocks) {
+        a->blocks->used = 0;
+        a->blocks->kept = true;
+    }
+    a->used = 0;
+}
+
+/* Where the next bytes go: large ones on a cache line. */
+static size_t next_place(const block *b, bool large)
+{
+    return large ? (b->used + 63) & ~(size_t)63 : b->used;
+}
+
+static bool has_room(const block *b, size_t wanted, bool large)
+{
+    size_t at = next_place(b, large);
+    return (!large || b->kept) && at <= b->size && b->size - at >= wanted;
+}
+
 void *gm_arena_alloc(gm_arena *a, size_t count, size_t size)
 {
     if (size && count > (SIZE_MAX - 64) / size) return NULL;
@@ -96,14 +131,16 @@ void *gm_arena_alloc(gm_arena *a, size_t count, size_t size)
     if (wanted == 0) wanted = 16;
     if (wanted > a->limit - a->used) return NULL;
 
-    bool own = wanted >= LARGE;
+    bool large = wanted >= LARGE;
     block *b = a->blocks;
-    if (own || !b || b->size - b->used < wanted) b = add_block(a, wanted, own);
+    bool fresh = !b || !has_room(b, wanted, large);
+    if (fresh) b = add_block(a, wanted, large);
     if (!b) return NULL;
-    unsigned char *p = b->data + b->used;
-    b->used += wanted;
+    size_t at = next_place(b, large);
+    unsigned char *p = b->data + at;
+    b->used = at + wanted;
     a->used += wanted;
-    if (!own) memset(p, 0, wanted);
+    if (!(fresh && large)) memset(p, 0, wanted);
     return p;
 }
 

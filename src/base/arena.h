@@ -16,8 +16,11 @@ typedef struct gm_arena gm_arena;
 /* limit_bytes 0 = no limit of its own. NULL when memory is out. Owned; gm_arena_free. */
 gm_arena *gm_arena_new(size_t limit_bytes);
 void gm_arena_free(gm_arena *a);
-/* Run the deferred calls, last in first out, and keep the first block for use again. */
+/* Run the deferred calls, last in first out, and give the memory back. */
 void gm_arena_reset(gm_arena *a);
+/* The same for a phase that comes again and again: the memory is kept, as one block, so that after a few phases of a size nothing is
+ * allocated any more. */
+void gm_arena_rewind(gm_arena *a);
 size_t gm_arena_used(const gm_arena *a);
 
 /* `count` zeroed elements of `size` bytes, aligned to 16 (64 when the whole is 4 KiB or more); NULL when the

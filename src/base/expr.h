@@ -83,6 +83,13 @@ gm_expr_host gm_expr_table_host(const gm_table *t);
  * "". Any number of threads may evaluate one tree. Errors: GM_ENOMEM, GM_EINVALID (a host-only construct; a column that
  * is not in t or changed its type). */
 gm_rc gm_expr_eval(const gm_expr *e, const gm_table *t, gm_arena *a, gm_column *out, gm_err *err);
+/* The same again and again, as one thread does it for one row after the other: the steps are made once and kept. */
+typedef struct gm_expr_work gm_expr_work;
+gm_rc gm_expr_work_new(const gm_expr *e, gm_expr_work **out, gm_err *err); /* owned; e is borrowed until freed */
+void gm_expr_work_free(gm_expr_work *w);
+/* As gm_expr_eval, bit for bit. Every t has the same columns in the same places. out: until the next call, or the storage of t's own column.
+ * After the first calls of a size nothing is allocated, but for texts put together out of others' values (concat, text) and matches(). */
+gm_rc gm_expr_work_eval(gm_expr_work *w, const gm_table *t, gm_column *out, gm_err *err);
 /* For a scalar host (gates): values of columns and host calls come from the callback, and so does a whole comparison or
  * `in` of strings; NaN = missing, bool is 0 or 1. */
 typedef gm_rc (*gm_expr_lookup)(void *ctx, const gm_expr *e, double *out, gm_err *err);

@@ -7,6 +7,8 @@
  *     a large dictionary is as cheap as it should be.
  * (3) concat() and text() make new texts row by row; their value is computed for all rows before the blocks begin.
  * (4) Types follow the registers, not the tree: a table may hold as int what was float when the tree was checked.
+ * (5) The steps of an expression that reads no text depend on the types of the columns alone, so they can be kept and pointed at the
+ *     next table; those of one that does hold look-ups of its dictionaries and are made anew for each table.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,8 +19,10 @@
 
 typedef struct evaluation {
     const gm_table *t;
-    gm_arena *a;         /* registers, tables, dictionaries */
-    size_t block;        /* rows of a register              */
+    gm_arena *a;         /* registers, tables, dictionaries            */
+    gm_buf *text;        /* a text being made                          */
+    size_t block;        /* rows of a register                         */
+    bool of_texts;       /* the steps hold texts of this table: see (5) */
     gm_expr_reg *moving; /* registers over columns          */
     gm_expr_step *first, *last;
     gm_err *err;
@@ -27,7 +31,7 @@ typedef struct evaluation {
 
 static gm_expr_reg *compile(evaluation *ev, const gm_expr *e);
 static gm_expr_reg *compile_as(evaluation *ev, const gm_expr *e, gm_type want);
-static gm_rc evaluate(const gm_expr *e, const gm_table *t, gm_arena *scratch, gm_arena *a, gm_column *out, gm_err *err);
+static gm_rc evaluate(const gm_expr *e, const gm_table *t, gm_arena *scratch, gm_buf *text, gm_arena *a, gm_column *out, gm_err *err);
 
 static void *no_memory(evaluation *ev)
 {
@@ -91,6 +95,7 @@ static gm_expr_reg *over_column(evaluation *ev, gm_type type, const void *base, 
     if (!r) return NULL;
     *r = (gm_expr_reg){ .type = type, .any = base, .base = base, .stride = width_of(type), .dict = dict, .next = ev->moving };
     ev->moving = r;
+    if (dict) ev->of_texts = true;
     return r;
 }
 
@@ -238,7 +243,9 @@ static gm_expr_reg *column(evaluation *ev, const gm_expr *e)
         return NULL;
     }
     if (c->type == GM_TYPE_STRING && c->dict->count > 2 * c->rows + 16) return cut_dictionary(ev, c);
-    return over_column(ev, c->type, c->i64, c->dict);
+    gm_expr_reg *r = over_column(ev, c->type, c->i64, c->dict);
+    if (r) r->place = (size_t)(c - ev->t->columns);
+    return r;
 }
 
 /* ---- comparison --------------------------------------------------------------------------------------------- */
@@ -436,14 +443,13 @@ static gm_expr_reg *changed_text(evaluation *ev, const gm_expr_function *f, gm_e
     gm_dict_builder *b = new_dict(ev);
     int32_t *table = code_table(ev, x->dict);
     if (!b || !table) return NULL;
-    gm_buf text = { 0 };
+    gm_buf *text = ev->text;
     for (int32_t i = 0; i < x->dict->count && !ev->rc; i++) {
-        text.len = 0;
-        f->to_text(x->dict->texts[i], x->dict->text_lens[i], &text);
-        table[i] = code_of(ev, b, text.len ? text.data : "", text.len);
-        if (text.failed) (void)no_memory(ev);
+        text->len = 0;
+        f->to_text(x->dict->texts[i], x->dict->text_lens[i], text);
+        table[i] = code_of(ev, b, text->len ? text->data : "", text->len);
+        if (text->failed) (void)no_memory(ev);
     }
-    gm_buf_clear(&text);
     return ev->rc ? NULL : with_dict(ev, gather(ev, x, gm_expr_gather_code, GM_TYPE_STRING, table), b);
 }
 
@@ -497,20 +503,19 @@ static gm_expr_reg *joined_text(evaluation *ev, const gm_expr *e)
     int32_t *codes = alloc(ev, (size_t)ev->t->rows, sizeof(*codes));
     gm_dict_builder *b = new_dict(ev);
     if (!in || !codes || !b) return NULL;
-    for (size_t i = 0; i < e->args_count && !ev->rc; i++) ev->rc = evaluate(e->args[i], ev->t, ev->a, ev->a, &in[i], ev->err);
+    for (size_t i = 0; i < e->args_count && !ev->rc; i++) ev->rc = evaluate(e->args[i], ev->t, ev->a, ev->text, ev->a, &in[i], ev->err);
 
-    gm_buf text = { 0 };
+    gm_buf *text = ev->text;
     for (int64_t row = 0; row < ev->t->rows && !ev->rc; row++) {
-        text.len = 0;
+        text->len = 0;
         bool missing = false;
         for (size_t i = 0; i < e->args_count && !missing; i++) {
             missing = gm_column_is_missing(&in[i], row);
-            if (!missing) value_text(&in[i], row, &text);
+            if (!missing) value_text(&in[i], row, text);
         }
-        codes[row] = missing ? GM_MISSING_CODE : code_of(ev, b, text.len ? text.data : "", text.len);
-        if (text.failed) (void)no_memory(ev);
+        codes[row] = missing ? GM_MISSING_CODE : code_of(ev, b, text->len ? text->data : "", text->len);
+        if (text->failed) (void)no_memory(ev);
     }
-    gm_buf_clear(&text);
     const gm_dict *dict = ev->rc ? NULL : gm_dict_builder_finish(b);
     if (!dict) return no_memory(ev);
     return over_column(ev, GM_TYPE_STRING, codes, dict);
@@ -615,9 +620,8 @@ static gm_expr_reg *compile_as(evaluation *ev, const gm_expr *e, gm_type want)
 
 /* ---- running ------------------------------------------------------------------------------------------------ */
 
-static void run_blocks(evaluation *ev, size_t out_width)
+static void run_blocks(const evaluation *ev, size_t rows, size_t out_width)
 {
-    size_t rows = (size_t)ev->t->rows;
     for (size_t row = 0; row < rows; row += GM_EXPR_BLOCK) {
         size_t n = rows - row < GM_EXPR_BLOCK ? rows - row : GM_EXPR_BLOCK;
         for (gm_expr_reg *r = ev->moving; r; r = r->next) r->any = r->base + row * r->stride;
@@ -635,41 +639,128 @@ static void repeat(const gm_expr_reg *r, size_t width, char *out, size_t rows)
     }
 }
 
-static gm_rc evaluate(const gm_expr *e, const gm_table *t, gm_arena *scratch, gm_arena *a, gm_column *out, gm_err *err)
+static gm_rc no_room(int64_t rows, gm_err *err)
 {
-    evaluation ev = { .t = t, .a = scratch, .err = err };
-    ev.block = t->rows < GM_EXPR_BLOCK ? (size_t)t->rows : GM_EXPR_BLOCK;
+    return gm_err_set(err, GM_ENOMEM, "not enough memory to evaluate an expression over %" PRId64 " rows", rows);
+}
 
-    gm_expr_reg *root = compile_as(&ev, e, e->type);
-    if (ev.rc) return ev.rc;
-    gm_assert(root);
-    *out = (gm_column){ .name = "", .type = root->type, .rows = t->rows, .dict = root->dict };
+/* The root's register, with steps for up to rows rows before it; NULL and ev->rc otherwise. */
+static gm_expr_reg *make_steps(evaluation *ev, const gm_expr *e, int64_t rows)
+{
+    ev->block = rows < GM_EXPR_BLOCK ? (size_t)rows : GM_EXPR_BLOCK;
+    gm_expr_reg *root = compile_as(ev, e, e->type);
+    if (ev->rc) return NULL;
+    gm_assert(root && (root->base || root->constant || (ev->last && ev->last->out.any == root->any))); /* see (1) */
+    return root;
+}
+
+/* All rows of the table through the steps. result: room for them, where the root is no column. */
+static void run_steps(evaluation *ev, const gm_expr_reg *root, int64_t rows, char *result, gm_column *out)
+{
+    *out = (gm_column){ .name = "", .type = root->type, .rows = rows, .dict = root->dict };
     if (root->base) {
-        out->i64 = (const int64_t *)root->any;
-        return GM_OK;
+        out->i64 = (const int64_t *)(const void *)root->base;
+        return;
     }
     size_t width = width_of(root->type);
-    char *result = gm_arena_alloc(a, (size_t)t->rows, width);
-    if (!result) return gm_err_set(err, GM_ENOMEM, "not enough memory to evaluate an expression over %" PRId64 " rows", t->rows);
     if (root->constant) {
-        repeat(root, width, result, (size_t)t->rows);
+        repeat(root, width, result, (size_t)rows);
     } else {
-        gm_assert(ev.last && ev.last->out.any == root->any); /* see (1) */
-        ev.last->out_base = result;
-        run_blocks(&ev, width);
+        ev->last->out_base = result;
+        run_blocks(ev, (size_t)rows, width);
     }
     out->i64 = (const int64_t *)(void *)result;
+}
+
+static gm_rc evaluate(const gm_expr *e, const gm_table *t, gm_arena *scratch, gm_buf *text, gm_arena *a, gm_column *out, gm_err *err)
+{
+    evaluation ev = { .t = t, .a = scratch, .text = text, .err = err };
+    gm_expr_reg *root = make_steps(&ev, e, t->rows);
+    if (!root) return ev.rc;
+    char *result = root->base ? NULL : gm_arena_alloc(a, (size_t)t->rows, width_of(root->type));
+    if (!root->base && !result) return no_room(t->rows, err);
+    run_steps(&ev, root, t->rows, result, out);
     return GM_OK;
 }
 
 gm_rc gm_expr_eval(const gm_expr *e, const gm_table *t, gm_arena *a, gm_column *out, gm_err *err)
 {
     /* Texts that the result points at must live as long as it; small evaluations are not worth an arena of their own. */
-    if (e->type == GM_TYPE_STRING || t->rows <= GM_EXPR_BLOCK) return evaluate(e, t, a, a, out, err);
-    gm_arena *scratch = gm_arena_new(0);
+    bool own = e->type != GM_TYPE_STRING && t->rows > GM_EXPR_BLOCK;
+    gm_arena *scratch = own ? gm_arena_new(0) : a;
+    gm_buf text = { 0 };
     if (!scratch) return gm_err_set(err, GM_ENOMEM, "not enough memory to evaluate an expression");
-    gm_rc rc = evaluate(e, t, scratch, a, out, err);
-    gm_arena_free(scratch);
+    gm_rc rc = evaluate(e, t, scratch, &text, a, out, err);
+    gm_buf_clear(&text);
+    if (own) gm_arena_free(scratch);
+    return rc;
+}
+
+/* ---- again and again ---------------------------------------------------------------------------------------- */
+
+struct gm_expr_work {
+    const gm_expr *e;
+    gm_arena *a; /* steps and result; rewound when they are made anew */
+    gm_buf text;
+    evaluation ev;
+    gm_expr_reg *root; /* NULL: nothing is kept       */
+    int64_t capacity;  /* rows that the steps serve   */
+    char *result;      /* [capacity]                  */
+};
+
+gm_rc gm_expr_work_new(const gm_expr *e, gm_expr_work **out, gm_err *err)
+{
+    gm_expr_work *w = calloc(1, sizeof(*w));
+    if (w) *w = (gm_expr_work){ .e = e, .a = gm_arena_new(0) };
+    if (!w || !w->a) {
+        gm_expr_work_free(w);
+        return gm_err_set(err, GM_ENOMEM, "not enough memory to evaluate an expression");
+    }
+    *out = w;
+    return GM_OK;
+}
+
+void gm_expr_work_free(gm_expr_work *w)
+{
+    if (!w) return;
+    gm_buf_clear(&w->text);
+    gm_arena_free(w->a);
+    free(w);
+}
+
+/* Point the kept steps at the columns of t; false when they do not serve for it. */
+static bool serves(gm_expr_work *w, const gm_table *t)
+{
+    if (!w->root || w->ev.of_texts || t->rows > w->capacity) return false;
+    for (gm_expr_reg *r = w->ev.moving; r; r = r->next) {
+        if (r->place >= t->columns_count || t->columns[r->place].type != r->type) return false;
+        r->base = (const char *)t->columns[r->place].i64;
+        r->any = r->base;
+    }
+    return true;
+}
+
+static gm_rc remake(gm_expr_work *w, const gm_table *t, gm_err *err)
+{
+    w->root = NULL;
+    if (w->ev.of_texts) w->capacity = t->rows; /* for this table alone */
+    else if (w->capacity < 16) w->capacity = 16;
+    while (w->capacity < t->rows) w->capacity *= 2;
+    gm_arena_rewind(w->a);
+    w->text.failed = false;
+    w->ev = (evaluation){ .t = t, .a = w->a, .text = &w->text, .err = err };
+    gm_expr_reg *root = make_steps(&w->ev, w->e, w->capacity);
+    if (!root) return w->ev.rc;
+    w->result = root->base ? NULL : gm_arena_alloc(w->a, (size_t)w->capacity, width_of(root->type));
+    if (!root->base && !w->result) return no_room(w->capacity, err);
+    w->root = root;
+    return GM_OK;
+}
+
+gm_rc gm_expr_work_eval(gm_expr_work *w, const gm_table *t, gm_column *out, gm_err *err)
+{
+    gm_rc rc = serves(w, t) ? GM_OK : remake(w, t, err);
+    if (!rc) run_steps(&w->ev, w->root, t->rows, w->result, out);
     return rc;
 }
 
@@ -764,7 +855,7 @@ gm_rc gm_expr_eval_scalar(const gm_expr *e, gm_expr_lookup lookup, void *ctx, do
     gm_column result;
     if (!rc) {
         gm_table t = { .rows = 1, .columns_count = s.count, .columns = s.columns };
-        rc = evaluate(filled_in, &t, a, a, &result, err);
+        rc = gm_expr_eval(filled_in, &t, a, &result, err);
     }
     if (!rc) *out = gm_column_double(&result, 0);
     gm_arena_free(a);

@@ -29,6 +29,7 @@ typedef struct gm_expr_reg {
     const gm_dict *dict;      /* string                                       */
     const char *base;         /* a column's row 0; NULL for buffers           */
     size_t stride;            /* bytes a row of base                          */
+    size_t place;             /* of the column in its table                   */
     const gm_expr *constant;  /* the CONST it was made from, or NULL          */
     struct gm_expr_reg *next; /* the next register that moves with the blocks */
 } gm_expr_reg;

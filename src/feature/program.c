@@ -291,18 +291,15 @@ static gm_rc missing_column(const gm_input *input, int64_t rows, gm_arena *scrat
 }
 
 /* The raw column of an input: of its type, or any number for a number. */
-static gm_rc raw_column(const gm_input *input, size_t place, const gm_table *t, gm_arena *scratch, gm_column *out, gm_err *err)
+static gm_rc raw_column(const gm_input *input, const gm_column *c, int64_t rows, gm_arena *scratch, gm_column *out, gm_err *err)
 {
-    const gm_column *c = NULL;
-    if (place < t->columns_count && strcmp(t->columns[place].name, input->name) == 0) c = &t->columns[place];
-    gm_rc rc = c ? GM_OK : gm_table_column(t, input->name, &c, err);
-    if (rc) return rc;
     if (c->type == input->type || (is_number(c->type) && is_number(input->type))) {
         *out = *c;
+        out->name = input->name;
         return GM_OK;
     }
-    if (gm_column_all_missing(c)) return missing_column(input, t->rows, scratch, out, err);
-    rc = gm_err_set(err, GM_EINVALID, "column \"%.100s\" holds %s values and held %s values in training", input->name,
+    if (gm_column_all_missing(c)) return missing_column(input, rows, scratch, out, err);
+    gm_rc rc = gm_err_set(err, GM_EINVALID, "column \"%.100s\" holds %s values and held %s values in training", input->name,
                     gm_type_name(c->type), gm_type_name(input->type));
     gm_err_hint(err, "Give the column the type it had in training.");
     return rc;
@@ -335,30 +332,49 @@ static bool needs_input(const gm_program *p, size_t input, bool only_computed)
     return !only_computed || p->inputs[input].in_expr;
 }
 
-gm_rc gm_program_sources(const gm_program *p, const gm_table *t, bool only_computed, gm_arena *scratch, gm_column **out, gm_err *err)
+static gm_rc find_column(const gm_table *t, size_t place, const char *name, bool placed, const gm_column **out, gm_err *err)
 {
-    gm_column *raw = GM_ARENA_ARRAY(scratch, gm_column, p->inputs_count);
-    gm_column *sources = GM_ARENA_ARRAY(scratch, gm_column, p->sources_count);
-    gm_table wide = { .rows = t->rows, .columns = GM_ARENA_ARRAY(scratch, gm_column, p->inputs_count) };
-    if (!raw || !sources || !wide.columns) return out_of_memory(err);
+    if (!placed && (place >= t->columns_count || strcmp(t->columns[place].name, name) != 0)) return gm_table_column(t, name, out, err);
+    *out = &t->columns[place];
+    return GM_OK;
+}
+
+gm_rc gm_program_sources_into(const gm_program *p, const gm_table *t, bool only_computed, const gm_source_room *room, gm_arena *scratch,
+                              gm_err *err)
+{
+    gm_table wide = { .rows = t->rows, .columns = room->wide };
     for (size_t i = 0; i < p->inputs_count; i++) {
+        const gm_input *input = &p->inputs[i];
+        const gm_column *c = NULL;
         if (!needs_input(p, i, only_computed)) continue;
-        gm_rc rc = raw_column(&p->inputs[i], i, t, scratch, &raw[i], err);
-        if (!rc && p->inputs[i].in_expr) rc = widen(&p->inputs[i], &raw[i], scratch, &wide.columns[wide.columns_count++], err);
+        gm_rc rc = find_column(t, i, input->name, room->placed, &c, err);
+        if (!rc) rc = raw_column(input, c, t->rows, scratch, &room->raw[i], err);
+        if (!rc && input->in_expr) rc = widen(input, &room->raw[i], scratch, &wide.columns[wide.columns_count++], err);
         if (rc) return rc;
     }
     for (size_t i = 0; i < p->sources_count; i++) {
         const gm_source *s = &p->sources[i];
         if (only_computed && !s->computed) continue;
         if (!s->expr) {
-            sources[i] = raw[s->input];
+            room->values[i] = room->raw[s->input];
             continue;
         }
-        gm_rc rc = gm_expr_eval(s->expr, &wide, scratch, &sources[i], err);
+        gm_rc rc = room->work ? gm_expr_work_eval(room->work[i], &wide, &room->values[i], err)
+                              : gm_expr_eval(s->expr, &wide, scratch, &room->values[i], err);
         if (rc) return gm_err_ctx(err, rc, "computing \"%.100s\"", s->text);
     }
-    *out = sources;
     return GM_OK;
+}
+
+gm_rc gm_program_sources(const gm_program *p, const gm_table *t, bool only_computed, gm_arena *scratch, gm_column **out, gm_err *err)
+{
+    gm_source_room room = { .raw = GM_ARENA_ARRAY(scratch, gm_column, p->inputs_count),
+                            .wide = GM_ARENA_ARRAY(scratch, gm_column, p->inputs_count),
+                            .values = GM_ARENA_ARRAY(scratch, gm_column, p->sources_count) };
+    if (!room.raw || !room.wide || !room.values) return out_of_memory(err);
+    gm_rc rc = gm_program_sources_into(p, t, only_computed, &room, scratch, err);
+    if (!rc) *out = room.values;
+    return rc;
 }
 
 /* ---- chains over blocks ------------------------------------------------------------------------------------ */
@@ -422,17 +438,24 @@ gm_rc gm_program_new_matrix(const gm_program *p, int64_t rows, gm_arena *a, gm_m
     return GM_OK;
 }
 
+gm_rc gm_features_apply(const gm_program *p, const gm_column *sources, int64_t rows, double *buffers, double *data, gm_arena *scratch,
+                        gm_err *err)
+{
+    gm_rc rc = GM_OK;
+    for (size_t f = 0; !rc && f < p->features_count; f++) {
+        const gm_feature *feature = &p->features[f];
+        rc = gm_feature_apply(p, feature, &sources[feature->source], rows, buffers, data + feature->offset * rows, scratch, err);
+    }
+    return rc;
+}
+
 static gm_rc apply_all(const gm_program *p, const gm_table *t, gm_arena *scratch, gm_matrix *m, gm_err *err)
 {
     gm_column *sources = NULL;
     double *buffers = gm_block_buffers(p, t->rows, scratch);
     if (!buffers) return out_of_memory(err);
     gm_rc rc = gm_program_sources(p, t, false, scratch, &sources, err);
-    for (size_t f = 0; !rc && f < p->features_count; f++) {
-        const gm_feature *feature = &p->features[f];
-        rc = gm_feature_apply(p, feature, &sources[feature->source], t->rows, buffers, m->data + feature->offset * t->rows, scratch, err);
-    }
-    return rc;
+    return rc ? rc : gm_features_apply(p, sources, t->rows, buffers, m->data, scratch, err);
 }
 
 gm_rc gm_program_apply(const gm_program *p, const gm_table *t, gm_arena *a, gm_matrix *out, gm_err *err)

@@ -52,6 +52,14 @@ gm_rc gm_program_fit_matrix(const gm_program *p, const gm_table *t, const double
  * rule. out in arena. Cost: 1,024 rows at a time, so that what lies between the steps of a chain stays in cache. */
 gm_rc gm_program_apply(const gm_program *p, const gm_table *t, gm_arena *a, gm_matrix *out, gm_err *err);
 
+/* What one thread needs to apply a program again and again: after the first calls of a size nothing is allocated, but for what
+ * gm_expr_work_eval says. */
+typedef struct gm_program_session gm_program_session;
+gm_rc gm_program_session_new(const gm_program *p, gm_program_session **out, gm_err *err); /* owned; p is borrowed */
+void gm_program_session_free(gm_program_session *w);
+/* As gm_program_apply, bit for bit. t: exactly the program's inputs in their order, whose names are not looked at. out: until the next call. */
+gm_rc gm_program_session_apply(gm_program_session *w, const gm_table *t, const gm_matrix **out, gm_err *err);
+
 size_t gm_program_width(const gm_program *p);                  /* columns of the matrix */
 const char *gm_program_output_name(const gm_program *p, size_t i); /* "carrier", "origin=JFK", ... */
 /* The feature (index of the spec) that output i comes from. */

@@ -62,6 +62,16 @@ gm_rc gm_step_init(gm_step *s, const char *name, const gm_node *params, bool fir
 gm_rc gm_program_finish(gm_program *p, gm_arena *a, gm_err *err);
 /* Values of every source over t; in scratch. [sources_count]; only computed ones where only_computed. */
 gm_rc gm_program_sources(const gm_program *p, const gm_table *t, bool only_computed, gm_arena *scratch, gm_column **out, gm_err *err);
+/* The same into room of the caller's. */
+typedef struct gm_source_room {
+    gm_column *raw;      /* [inputs_count]                                         */
+    gm_column *wide;     /* [inputs_count] columns as expressions see them         */
+    gm_column *values;   /* [sources_count] the result                             */
+    gm_expr_work **work; /* [sources_count] kept steps of expressions; NULL: none are kept */
+    bool placed;         /* t is the inputs in their order: no name is looked at   */
+} gm_source_room;
+gm_rc gm_program_sources_into(const gm_program *p, const gm_table *t, bool only_computed, const gm_source_room *room, gm_arena *scratch,
+                              gm_err *err);
 
 bool gm_column_all_missing(const gm_column *c);
 
@@ -72,6 +82,9 @@ double *gm_block_buffers(const gm_program *p, int64_t rows, gm_arena *scratch);
 /* A feature over all rows of its source, block by block: out [width][rows]. */
 gm_rc gm_feature_apply(const gm_program *p, const gm_feature *f, const gm_column *c, int64_t rows, double *buffers, double *out,
                        gm_arena *scratch, gm_err *err);
+/* All features into data [width][rows]. */
+gm_rc gm_features_apply(const gm_program *p, const gm_column *sources, int64_t rows, double *buffers, double *data, gm_arena *scratch,
+                        gm_err *err);
 /* An empty matrix of the program's width. */
 gm_rc gm_program_new_matrix(const gm_program *p, int64_t rows, gm_arena *a, gm_matrix *out, gm_err *err);
 

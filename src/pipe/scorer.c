@@ -1,12 +1,10 @@
-/* scorer.c - see scorer.h. */
+/* scorer.c - opening what predicts; scorer_session.c predicts. See scorer.h. */
 #include "pipe/scorer.h"
 
 #include <string.h>
 
 #include "base/fs.h"
 #include "pipe/examples.h"
-
-enum { BLOCK_ROWS = 16384 };
 
 static const char *const format_names[] = {
     [GM_MODEL_LINEAR] = "linear", [GM_MODEL_XGBOOST] = "xgboost", [GM_MODEL_LIGHTGBM] = "lightgbm", [GM_MODEL_ONNX] = "onnx"
@@ -144,71 +142,4 @@ gm_rc gm_scorer_package(const char *dir, gm_arena *a, gm_scorer *out, gm_err *er
                          gm_task_from_name(gm_node_str_or(schema, "task", "")), classes, classes_count, a, out, err);
     if (!rc) rc = trained_inputs(out, gm_node_get(schema, "inputs"), a, err);
     return gm_err_ctx(err, rc, "reading the model package \"%s\"", dir);
-}
-
-/* Rows begin .. begin + count of a table, without copying. */
-static void block_of(const gm_table *t, int64_t begin, int64_t count, gm_column *columns, gm_table *out)
-{
-    for (size_t k = 0; k < t->columns_count; k++) {
-        columns[k] = t->columns[k];
-        columns[k].rows = count;
-        if (columns[k].type == GM_TYPE_STRING)
-            columns[k].code += begin;
-        else if (columns[k].type == GM_TYPE_FLOAT)
-            columns[k].f64 += begin;
-        else
-            columns[k].i64 += begin;
-    }
-    *out = (gm_table){ .rows = count, .columns_count = t->columns_count, .columns = columns };
-}
-
-static gm_rc predict_block(const gm_scorer *s, const gm_table *t, gm_arena *scratch, double *out, gm_err *err)
-{
-    if (s->program) {
-        gm_matrix x;
-        gm_rc rc = gm_program_apply(s->program, t, scratch, &x, err);
-        return rc ? rc : gm_model_predict(s->model, &x, out, err);
-    }
-    double *values = NULL;
-    int64_t width = 0;
-    gm_rc rc = gm_ort_predict(s->ort, t, s->ort_output, scratch, &values, &width, err);
-    if (rc) return rc;
-    int64_t skip = s->task == GM_TASK_BINARY && width == 2 ? 1 : 0; /* a binary model that gives both classes */
-    if (width != s->outputs && !skip)
-        return gm_err_set(err, GM_EINVALID, "the model's output \"%s\" has %lld values a row, expected %lld", s->ort_output,
-                          (long long)width, (long long)s->outputs);
-    for (int64_t i = 0; i < t->rows; i++)
-        memcpy(out + i * s->outputs, values + i * width + skip, (size_t)s->outputs * sizeof(double));
-    return GM_OK;
-}
-
-/* Graphs may be fed by position; a model that came from elsewhere never is, for nobody says what stands where. */
-static gm_rc foreign_columns(const gm_scorer *s, const gm_table *raw, gm_err *err)
-{
-    for (size_t i = 0; s->ort && i < s->inputs_count; i++) {
-        const gm_column *c = NULL;
-        if (gm_table_column(raw, s->inputs[i], &c, err) == GM_OK) continue;
-        return gm_err_ctx(err, err->rc, "feeding the model's input \"%s\" (it needs one input per column, named as the column)",
-                          s->inputs[i]);
-    }
-    return GM_OK;
-}
-
-gm_rc gm_scorer_predict(const gm_scorer *s, const gm_table *raw, double *out, gm_err *err)
-{
-    gm_rc rc = foreign_columns(s, raw, err);
-    if (rc) return rc;
-    gm_arena *scratch = gm_arena_new(0), *lasting = gm_arena_new(0);
-    gm_column *columns = lasting ? GM_ARENA_ARRAY(lasting, gm_column, raw->columns_count) : NULL;
-    if (!scratch || !columns) rc = gm_err_set(err, GM_ENOMEM, "not enough memory to predict");
-    for (int64_t begin = 0; !rc && begin < raw->rows; begin += BLOCK_ROWS) {
-        gm_table block;
-        int64_t count = raw->rows - begin < BLOCK_ROWS ? raw->rows - begin : BLOCK_ROWS;
-        block_of(raw, begin, count, columns, &block);
-        rc = predict_block(s, &block, scratch, out + begin * s->outputs, err);
-        gm_arena_reset(scratch);
-    }
-    gm_arena_free(scratch);
-    gm_arena_free(lasting);
-    return rc;
 }
