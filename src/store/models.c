@@ -266,8 +266,9 @@ static gm_rc check_version(gm_tx *tx, const struct name_call *call, gm_err *err)
 /* Every move is kept: who stood behind a name at what time. */
 static gm_rc log_alias(gm_tx *tx, const struct name_call *call, gm_err *err)
 {
-    return gm_meta_exec(tx, err, "INSERT INTO model_alias_log(model, alias, version, at_us) VALUES(?1, ?2, ?3, ?4)", "ttii",
-                        call->model, call->key, call->version, gm_now_us());
+    gm_rc rc = gm_meta_exec(tx, err, "INSERT INTO model_alias_log(model, alias, version, at_us) VALUES(?1, ?2, ?3, ?4)", "ttii",
+                            call->model, call->key, call->version, gm_now_us());
+    return rc || strcmp(call->key, "champion") != 0 ? rc : gm_release_champion_moved(tx, call->model, call->version, err);
 }
 
 static gm_rc alias_set_work(gm_tx *tx, void *ctx, gm_err *err)

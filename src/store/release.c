@@ -283,7 +283,7 @@ gm_rc gm_release_begin(gm_store *s, const gm_release *r, int64_t *out_id, gm_err
     return GM_OK;
 }
 
-/* The release as it is now; GM_EREFUSED when it is over. */
+/* The release as it is now; GM_ECONFLICT when it is over. */
 static gm_rc still_running(gm_tx *tx, int64_t id, gm_arena *a, gm_release *out, gm_err *err)
 {
     struct list_call call = { .id = id, .rows = { .a = a } };
@@ -292,7 +292,7 @@ static gm_rc still_running(gm_tx *tx, int64_t id, gm_arena *a, gm_release *out, 
     if (!call.rows.count) return gm_err_set(err, GM_ENOTFOUND, "there is no release %" PRId64, id);
     *out = call.rows.items[0];
     if (strcmp(out->state, "running") == 0) return GM_OK;
-    return gm_err_set(err, GM_EREFUSED, "release %" PRId64 " of model \"%s\" is over: %s", id, out->model, out->state);
+    return gm_err_set(err, GM_ECONFLICT, "release %" PRId64 " of model \"%s\" is over: %s", id, out->model, out->state);
 }
 
 struct end_call {
@@ -339,36 +339,51 @@ gm_rc gm_release_change(gm_store *s, const gm_release *r, gm_err *err)
     return rc ? rc : write_with_arena(s, change_work, &call, err);
 }
 
-static gm_rc promote(gm_tx *tx, const gm_release *r, gm_err *err)
+static gm_rc check_champion(gm_tx *tx, const gm_release *r, gm_err *err)
 {
     int64_t champion = 0;
     gm_rc rc = champion_now(tx, r->model, &champion, err);
-    if (rc) return rc;
-    if (champion == r->champion) return gm_model_alias_move(tx, r->model, "champion", r->candidate, err);
-    rc = gm_err_set(err, GM_EREFUSED, "the champion of \"%s\" changed from version %" PRId64 " to %" PRId64 " while release %" PRId64 " ran",
-                    r->model, r->champion, champion, r->id);
-    gm_err_hint(err, "`gristmill rollback %.100s` ends the release; then deploy version %" PRId64 " beside the champion of today.", r->model,
-                r->candidate);
-    return rc;
+    if (rc || champion == r->champion) return rc;
+    return gm_err_set(err, GM_ECONFLICT, "the champion of \"%s\" changed from version %" PRId64 " to %" PRId64 " while release %" PRId64 " ran",
+                      r->model, r->champion, champion, r->id);
+}
+
+/* Over, with the reason; the challenger leaves. The champion is the caller's. */
+static gm_rc close_release(gm_tx *tx, const gm_release *r, const char *state, const char *reason, gm_err *err)
+{
+    char what[512];
+    int64_t now_us = gm_now_us(), paused_us = r->paused_us + (r->paused ? now_us - r->paused_since_us : 0);
+    gm_rc rc = gm_model_alias_leave(tx, r->model, "challenger", r->candidate, err);
+    if (!rc)
+        rc = gm_meta_exec(tx, err,
+                          "UPDATE releases SET state = ?2, reason = ?3, ended_us = ?4, paused_us = ?5, paused_since_us = 0 WHERE id = ?1",
+                          "ittii", r->id, state, reason, now_us, paused_us);
+    (void)snprintf(what, sizeof(what), "%s: %s", strcmp(state, "rolled_back") == 0 ? "rolled back" : state, reason ? reason : "");
+    return rc ? rc : note(tx, r->id, now_us, what, err);
 }
 
 static gm_rc end_work(gm_tx *tx, void *ctx, gm_err *err)
 {
     const struct end_call *call = ctx;
     gm_release r = { 0 };
-    int64_t now_us = gm_now_us();
+    bool promoted = strcmp(call->state, "promoted") == 0;
     gm_rc rc = still_running(tx, call->id, call->a, &r, err);
-    if (!rc && strcmp(call->state, "promoted") == 0) rc = promote(tx, &r, err);
-    if (!rc) rc = gm_model_alias_leave(tx, r.model, "challenger", r.candidate, err);
-    if (rc) return rc;
-    int64_t paused_us = r.paused_us + (r.paused ? now_us - r.paused_since_us : 0);
-    rc = gm_meta_exec(tx, err,
-                      "UPDATE releases SET state = ?2, reason = ?3, ended_us = ?4, paused_us = ?5, paused_since_us = 0 WHERE id = ?1", "ittii",
-                      call->id, call->state, call->reason, now_us, paused_us);
-    const char *what = gm_arena_printf(call->a, "%s: %s", strcmp(call->state, "rolled_back") == 0 ? "rolled back" : call->state,
-                                       call->reason ? call->reason : "");
-    if (!rc && !what) rc = gm_err_set(err, GM_ENOMEM, "not enough memory for a release");
-    return rc ? rc : note(tx, call->id, now_us, what, err);
+    if (!rc && promoted) rc = check_champion(tx, &r, err);
+    if (!rc) rc = close_release(tx, &r, call->state, call->reason, err);
+    return rc || !promoted ? rc : gm_model_alias_move(tx, r.model, "champion", r.candidate, err);
+}
+
+gm_rc gm_release_champion_moved(gm_tx *tx, const char *model, int64_t version, gm_err *err)
+{
+    char reason[96];
+    struct list_call call = { .model = model, .running = true, .rows = { .a = gm_arena_new(0) } };
+    gm_rc rc = call.rows.a ? list_work(tx, &call, err) : gm_err_set(err, GM_ENOMEM, "not enough memory for a release");
+    for (size_t i = 0; !rc && i < call.rows.count; i++) {
+        (void)snprintf(reason, sizeof(reason), version ? "the champion became version %" PRId64 : "the champion was taken away", version);
+        rc = close_release(tx, &call.rows.items[i], version == call.rows.items[i].candidate ? "promoted" : "ended", reason, err);
+    }
+    gm_arena_free(call.rows.a);
+    return rc;
 }
 
 gm_rc gm_release_end(gm_store *s, int64_t id, const char *state, const char *reason, gm_err *err)
@@ -382,6 +397,8 @@ gm_rc gm_release_end_at(const char *root, int64_t lock_wait_ms, int64_t id, cons
 {
     gm_store *s = NULL;
     gm_rc rc = gm_store_open(root, &(gm_store_options){ .lock_wait_ms = lock_wait_ms }, &s, err);
+    if (rc == GM_ECONFLICT) rc = GM_EUNAVAILABLE; /* the lock: another time */
+    if (rc == GM_EUNAVAILABLE && err) err->rc = rc;
     if (!rc) rc = gm_release_end(s, id, state, reason, err);
     gm_store_close(s);
     return rc;

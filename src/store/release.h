@@ -5,10 +5,10 @@
  * How a server follows and writes. It opens the store read_only (no lock; a run may write meanwhile), asks gm_store_data_version every
  * 100 ms or so and reads aliases and gm_release_get again when the number moved. A verdict is acted on at once in the server, then
  * written by gm_release_end_at, which opens the same folder for writing, ends the release and closes it. While another process
- * writes (a run may hold the lock for hours) that gives GM_ECONFLICT: keep the verdict and try again every few seconds; wait_ms 0
- * never blocks. GM_EREFUSED means that the verdict came too late (somebody ended the release, or moved the champion): the server drops
- * it and follows what the store says. A server that finds `champion` at another version than the release began with ends the release as
- * "ended": what it measured is about another champion.
+ * writes (a run may hold the lock for hours) that gives GM_EUNAVAILABLE: keep the verdict and try again every few seconds; wait_ms 0
+ * never blocks. GM_ECONFLICT means that the verdict came too late: the server drops it and follows what the store says.
+ * Whoever moves `champion` by another way (a run that registers, `models --alias`) ends the running release in the same transaction,
+ * since what was measured is about another champion.
  */
 #ifndef GM_STORE_RELEASE_H
 #define GM_STORE_RELEASE_H
@@ -50,12 +50,12 @@ gm_rc gm_release_list(gm_store *s, const char *model_or_null, gm_arena *a, gm_re
  * champion 0 = who holds the alias now. GM_ECONFLICT when another runs (its id in the message) or the champion is another one; GM_EINVALID:
  * no champion to compare with, the candidate is the champion, a share outside 0..1. */
 gm_rc gm_release_begin(gm_store *s, const gm_release *r, int64_t *out_id, gm_err *err);
-/* share, paused, for_us, requests_min may change while it runs; by id. GM_EREFUSED when it is over. */
+/* share, paused, for_us, requests_min may change while it runs; by id. GM_ECONFLICT when it is over. */
 gm_rc gm_release_change(gm_store *s, const gm_release *r, gm_err *err);
 /* state promoted: alias champion moves to the candidate in the same transaction; `challenger` is dropped in any case (if it still stands at
- * the candidate). GM_EREFUSED when it is no longer running, or promoted and the champion has changed since. */
+ * the candidate). GM_ECONFLICT when it is no longer running, or promoted and the champion has changed since. */
 gm_rc gm_release_end(gm_store *s, int64_t id, const char *state, const char *reason, gm_err *err);
-/* The same for whoever has the store open read_only: see above. GM_ECONFLICT also while another process writes. */
+/* The same for whoever has the store open read_only: see above. GM_EUNAVAILABLE while another process writes. */
 gm_rc gm_release_end_at(const char *root, int64_t lock_wait_ms, int64_t id, const char *state, const char *reason, gm_err *err);
 
 /* What happened to a release, oldest first: "began: 10 % canary ...", "share 10 % -> 25 %", "paused" ... */

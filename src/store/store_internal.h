@@ -37,6 +37,9 @@ gm_rc gm_store_writable(const gm_store *s, gm_err *err);
 gm_rc gm_model_alias_move(gm_tx *tx, const char *model, const char *alias, int64_t version, gm_err *err);
 gm_rc gm_model_alias_leave(gm_tx *tx, const char *model, const char *alias, int64_t version, gm_err *err);
 
+/* release.c: the alias champion was moved (0 = dropped) by something else than a release: the one that runs is over. */
+gm_rc gm_release_champion_moved(gm_tx *tx, const char *model, int64_t version, gm_err *err);
+
 /* blobs.c */
 gm_rc gm_blob_get_raw(gm_store *s, const gm_raw_digest *d, int64_t size_max, void **out, size_t *out_len, gm_err *err);
 bool gm_blob_is_damaged(gm_store *s, const gm_raw_digest *d);

@@ -127,7 +127,7 @@ static void promotion_moves_the_champion_and_drops_the_challenger(void)
     CHECK_OK(gm_release_end(store, id, "promoted", "ran 1 hour", &err), &err);
     CHECK(held("churn@champion") == 2 && held("churn@challenger") == 0);
     CHECK_RC(gm_release_get(store, "churn", arena, &r, &err), GM_ENOTFOUND);
-    CHECK_RC(gm_release_end(store, id, "rolled_back", "late", &err), GM_EREFUSED);
+    CHECK_RC(gm_release_end(store, id, "rolled_back", "late", &err), GM_ECONFLICT);
     CHECK(held("churn@champion") == 2);
     CHECK_OK(gm_release_list(store, "churn", arena, &all, &count, &err), &err);
     CHECK(count == 1 && all[0].ended_us >= all[0].began_us);
@@ -146,15 +146,27 @@ static void rolling_back_leaves_the_champion(void)
     done();
 }
 
-static void a_verdict_about_another_champion_is_refused(void)
+static void moving_the_champion_ends_what_was_tried_beside_it(void)
 {
+    gm_release *all = NULL;
+    size_t count = 0;
     fresh();
     int64_t id = begin(2);
     CHECK_OK(gm_model_alias_set(store, "churn", "champion", 3, &err), &err);
-    CHECK_RC(gm_release_end(store, id, "promoted", "", &err), GM_EREFUSED);
-    CHECK_HAS(err.message, "changed from version 1 to 3");
-    CHECK_OK(gm_release_end(store, id, "ended", "the champion changed", &err), &err);
-    CHECK(held("churn@champion") == 3);
+    CHECK_RC(gm_release_end(store, id, "promoted", "", &err), GM_ECONFLICT);
+    CHECK(held("churn@champion") == 3 && held("churn@challenger") == 0);
+    (void)begin(2);
+    (void)add("d", "champion"); /* as a run does that registers a better one */
+    (void)begin(2);
+    CHECK_OK(gm_model_alias_set(store, "churn", "champion", 2, &err), &err); /* by hand to the one that was tried */
+    (void)begin(3);
+    CHECK_OK(gm_model_alias_drop(store, "churn", "champion", &err), &err);
+    CHECK_OK(gm_release_list(store, "churn", arena, &all, &count, &err), &err);
+    CHECK(count == 4);
+    static const char *const states[] = { "ended", "promoted", "ended", "ended" };
+    for (size_t i = 0; i < count && i < 4; i++) CHECK_STR(all[i].state, states[i]);
+    CHECK_STR(all[0].reason, "the champion was taken away");
+    CHECK_STR(all[3].reason, "the champion became version 3");
     done();
 }
 
@@ -191,7 +203,7 @@ static void changes_and_pauses_are_kept_with_their_times(void)
     CHECK(!r.paused && r.paused_since_us == 0 && r.paused_us > 0 && r.paused_us <= gm_now_us() - since);
     CHECK(gm_release_ran_us(&r, r.began_us + 5000000) == 5000000 - r.paused_us);
     CHECK_OK(gm_release_end(store, id, "promoted", "by hand", &err), &err);
-    CHECK_RC(gm_release_change(store, &r, &err), GM_EREFUSED);
+    CHECK_RC(gm_release_change(store, &r, &err), GM_ECONFLICT);
     CHECK_OK(gm_release_history(store, id, arena, &events, &count, &err), &err);
     static const char *const want[] = { "began: canary of version 2 beside 1, 10 % of the requests", "share 10 % -> 25 %", "paused",
                                         "resumed", "promoted: by hand" };
@@ -252,10 +264,10 @@ static void a_verdict_is_written_beside_an_open_reader_once_the_writer_has_gone(
     fresh();
     int64_t id = begin(2);
     CHECK_OK(gm_store_open(root, &(gm_store_options){ .read_only = true }, &reader, &err), &err);
-    CHECK_RC(gm_release_end_at(root, 0, id, "rolled_back", "errors", &err), GM_ECONFLICT); /* `store` holds the lock */
+    CHECK_RC(gm_release_end_at(root, 0, id, "rolled_back", "errors", &err), GM_EUNAVAILABLE); /* `store` holds the lock */
     gm_store_close(store);
     CHECK_OK(gm_release_end_at(root, 0, id, "rolled_back", "errors", &err), &err);
-    CHECK_RC(gm_release_end_at(root, 0, id, "promoted", "", &err), GM_EREFUSED);
+    CHECK_RC(gm_release_end_at(root, 0, id, "promoted", "", &err), GM_ECONFLICT);
     store = reader;
     gm_release *all = NULL;
     size_t count = 0;
@@ -394,7 +406,7 @@ static void a_killed_promotion_is_all_or_nothing(void)
 
 TESTS(T(a_release_is_kept_whole_and_gives_the_candidate_its_alias), T(only_one_release_of_a_model_runs),
       T(what_makes_no_sense_is_refused_and_changes_nothing), T(promotion_moves_the_champion_and_drops_the_challenger),
-      T(rolling_back_leaves_the_champion), T(a_verdict_about_another_champion_is_refused),
+      T(rolling_back_leaves_the_champion), T(moving_the_champion_ends_what_was_tried_beside_it),
       T(a_challenger_that_somebody_moved_is_left_alone), T(changes_and_pauses_are_kept_with_their_times),
       T(at_once_moves_the_champion_and_going_back_is_undoing), T(a_reader_sees_every_commit_in_the_data_version),
       T(a_verdict_is_written_beside_an_open_reader_once_the_writer_has_gone), T(opening_to_read_is_quick),
