@@ -1,14 +1,17 @@
 /* rows.h - the rows of a request as typed columns: what the decoder of every protocol ends in.
  *
- * One gm_rows per thread, used again and again: after the first requests of a size nothing is allocated. Texts are borrowed from the
- * request's body. A decoder sets values cell by cell (or a whole column from a binary tensor) and then calls gm_rows_finish.
+ * One gm_rows per thread, used again and again: after the first requests of a size nothing is allocated. Texts that end in NUL are borrowed
+ * from the request's body, others are copied. A decoder sets values cell by cell and then calls gm_rows_finish.
+ *
+ * What stands in for what, as in gm_conform: whole numbers, decimals and bools for each other in number columns (a column of whole numbers that
+ * is given 3.5 is a column of decimals in this request), numbers never for texts or times. A key that is no input takes anything.
  */
 #ifndef GM_SERVE_ROWS_H
 #define GM_SERVE_ROWS_H
 
 #include "serve/schema.h"
 
-enum { GM_ROWS_MAX = 1 << 20 };
+enum { GM_ROWS_MAX = 1 << 20, GM_ROWS_MAX_BYTES = 256 << 20 }; /* of the cells, at 8 bytes each */
 
 /* Breaches of the training schema in one request, by column; not errors unless the server is strict. */
 typedef struct gm_breaches {
@@ -31,9 +34,10 @@ void gm_rows_init(gm_rows *r); /* zeroed and empty */
 void gm_rows_clear(gm_rows *r);
 /* Begin rows (1 .. GM_ROWS_MAX) of this schema, all cells missing. Errors: GM_EINVALID (too many), GM_ENOMEM. */
 gm_rc gm_rows_begin(gm_rows *r, const gm_served_schema *s, int64_t rows, gm_err *err);
-/* One cell. A number for a text column, a text for a number and so on: GM_EINVALID `row 3, column "distance": expected a whole number, found
- * "far"`. Whole numbers given as 3.0 are whole; a bool takes true, false, 0, 1; a time takes text (ISO 8601, or the training format) or
- * microseconds as a whole number; int64 beyond 2^53 keep all digits. NaN and null are missing. */
+/* One cell; row and column are the caller's to check. A number for a text column, a text for a number and so on: GM_EINVALID `row 3, column
+ * "distance": expected a number, found "far"`. Whole numbers given as 3.0 are whole; a bool takes true, false, 0, 1; a time takes text (ISO
+ * 8601, or the training format) or microseconds as a whole number; int64 beyond 2^53 keep all digits. NaN and null are missing, in a column of
+ * any type. text[len] must be readable. */
 gm_rc gm_rows_set_double(gm_rows *r, size_t column, int64_t row, double v, gm_err *err);
 gm_rc gm_rows_set_int(gm_rows *r, size_t column, int64_t row, int64_t v, gm_err *err);
 gm_rc gm_rows_set_bool(gm_rows *r, size_t column, int64_t row, bool v, gm_err *err);

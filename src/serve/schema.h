@@ -1,7 +1,7 @@
 /* schema.h - what a served model takes and gives: one object for every protocol.
  *
  * From the package's schema.json. Columns stand in the order of the scorer's inputs; key and time columns that are no inputs follow: they
- * are optional in every protocol, logged, never features.
+ * are optional in every protocol, logged, never features. The package keeps no type of such keys: they are texts, and numbers are taken too.
  */
 #ifndef GM_SERVE_SCHEMA_H
 #define GM_SERVE_SCHEMA_H
@@ -18,7 +18,7 @@ typedef struct gm_served_column {
     bool required;          /* had no missing value in training                            */
     bool key, time;         /* of the data set                                             */
     bool personal;          /* never in logs                                               */
-    double low, high;       /* of training; NaN = not known                                */
+    double low, high;       /* of training; NaN = not known, and of times: they go on      */
     const char *format;     /* of times given as text, or NULL                             */
     const char *const *categories; /* [categories_count] of training; NULL when not kept   */
     size_t categories_count;
@@ -33,6 +33,7 @@ typedef struct gm_served_schema {
     int64_t classes_count, outputs;
     const char *target;
     char digest[65];            /* of what decoding depends on: equal digest, equal rows */
+    const struct gm_text_set *names; /* of the columns */
 } gm_served_schema;
 
 /* dir: a package; scorer: opened from it. In a. Errors: GM_EINVALID with place. */
