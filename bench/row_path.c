@@ -1,8 +1,9 @@
-/* row_path.c - one row from raw typed columns to a prediction: CPU of features, model and both, against the package's model.onnx in ONNX Runtime.
+/* row_path.c - one row from raw columns to a prediction: CPU of features, model and both, against model.onnx in ONNX Runtime.
  *
- * Every row is a table of its own, as a request brings it: columns of one value, dictionaries of one text. The two sides take turns; the
- * smallest CPU time of `repeats` rounds counts. Both give the same predictions, which is checked first. Prints one JSON object per line,
- * times in nanoseconds of one thread; then rows in blocks of 1,000 through the session.
+ * Every row comes as a request brings it: its values are written into a table of columns of one value, with dictionaries of one text;
+ * that writing is counted to the features and to all. The two sides take turns; the smallest CPU time of `repeats` rounds counts. Both
+ * give the same predictions, which is checked first. Prints one JSON object per line, times in nanoseconds of one thread; then rows in
+ * blocks of 1,000 through the session.
  * Usage: bench_row_path [PACKAGE [repeats]]; PACKAGE: a folder that `gristmill models MODEL --export` wrote; without one the model of
  *        examples/flights is exported (after `make demo`).
  */
@@ -21,7 +22,17 @@
 
 extern char **environ;
 
-enum { ROWS = 2000, BATCH = 1000 };
+enum { ROWS = 2000, BATCH = 1000, COLUMNS_MAX = 256 };
+
+/* The value of a column of one row. */
+typedef struct cell {
+    union {
+        double f64;
+        int64_t i64;
+        int32_t code;
+    };
+    gm_dict dict;
+} cell;
 
 typedef struct bench {
     gm_arena *a;
@@ -29,9 +40,11 @@ typedef struct bench {
     gm_scorer_session *session;
     gm_program_session *program;
     gm_ort *ort;
-    gm_table all;       /* ROWS rows, the scorer's inputs in order */
-    gm_table rows[ROWS];  /* each row as a table                     */
-    gm_table graph[ROWS]; /* what model.onnx reads for it            */
+    gm_table all; /* ROWS rows, the scorer's inputs in order */
+    cell cells[COLUMNS_MAX];
+    gm_column columns[COLUMNS_MAX];
+    gm_table row;         /* the row that a request brings, over cells    */
+    gm_table graph[ROWS]; /* what model.onnx reads for each row           */
     gm_matrix features[ROWS];
     int repeats;
 } bench;
@@ -68,23 +81,31 @@ static const char *exported(void)
 
 /* ---- rows ---- */
 
-static gm_column one_value(bench *b, const gm_column *c, int64_t row)
+static void begin_row(bench *b)
 {
-    gm_column one = { .name = c->name, .type = c->type, .rows = 1 };
-    if (c->type == GM_TYPE_STRING) {
-        int32_t *code = GM_ARENA_NEW(b->a, int32_t);
-        gm_dict *d = GM_ARENA_NEW(b->a, gm_dict);
-        *code = c->code[row] < 0 ? GM_MISSING_CODE : 0;
-        *d = (gm_dict){ 0 };
-        if (*code == 0) *d = (gm_dict){ .texts = &c->dict->texts[c->code[row]], .text_lens = &c->dict->text_lens[c->code[row]], .count = 1 };
-        one.code = code;
-        one.dict = d;
-    } else if (c->type == GM_TYPE_FLOAT) {
-        one.f64 = c->f64 + row;
-    } else {
-        one.i64 = c->i64 + row;
+    for (size_t k = 0; k < b->all.columns_count; k++) {
+        const gm_column *c = &b->all.columns[k];
+        b->columns[k] = (gm_column){ .name = c->name, .type = c->type, .rows = 1, .dict = c->dict ? &b->cells[k].dict : NULL };
+        b->columns[k].i64 = &b->cells[k].i64;
     }
-    return one;
+    b->row = (gm_table){ .rows = 1, .columns_count = b->all.columns_count, .columns = b->columns };
+}
+
+static void bring(bench *b, int i)
+{
+    for (size_t k = 0; k < b->row.columns_count; k++) {
+        const gm_column *c = &b->all.columns[k];
+        cell *one = &b->cells[k];
+        if (c->type == GM_TYPE_FLOAT) {
+            one->f64 = c->f64[i];
+        } else if (c->type == GM_TYPE_STRING) {
+            int32_t code = c->code[i];
+            one->code = code < 0 ? GM_MISSING_CODE : 0;
+            one->dict = code < 0 ? (gm_dict){ 0 } : (gm_dict){ &c->dict->texts[code], &c->dict->text_lens[code], 1 };
+        } else {
+            one->i64 = c->i64[i];
+        }
+    }
 }
 
 /* The package's reference rows, drawn again and again. */
@@ -102,11 +123,14 @@ static void read_rows(bench *b, const char *dir, gm_err *err)
     must(gm_conform(&b->scorer, &t, b->a, &t, err), err);
     must(gm_table_take(&t, index, ROWS, b->a, &drawn, err), err);
     b->all = drawn;
+    if (drawn.columns_count > COLUMNS_MAX) fail("too many columns");
+    begin_row(b);
     for (int i = 0; i < ROWS; i++) {
-        b->rows[i] = (gm_table){ .rows = 1, .columns_count = drawn.columns_count, .columns = GM_ARENA_ARRAY(b->a, gm_column, drawn.columns_count) };
-        for (size_t k = 0; k < drawn.columns_count; k++) b->rows[i].columns[k] = one_value(b, &drawn.columns[k], i);
-        must(gm_program_onnx_table(b->scorer.program, &b->rows[i], b->a, &b->graph[i], err), err);
-        must(gm_program_apply(b->scorer.program, &b->rows[i], b->a, &b->features[i], err), err);
+        gm_table row;
+        const int64_t here = i;
+        must(gm_table_take(&drawn, &here, 1, b->a, &row, err), err);
+        must(gm_program_onnx_table(b->scorer.program, &row, b->a, &b->graph[i], err), err);
+        must(gm_program_apply(b->scorer.program, &row, b->a, &b->features[i], err), err);
     }
 }
 
@@ -118,7 +142,8 @@ static void by_features(bench *b, int i, double *out)
 {
     const gm_matrix *m = NULL;
     gm_err err;
-    must(gm_program_session_apply(b->program, &b->rows[i], &m, &err), &err);
+    bring(b, i);
+    must(gm_program_session_apply(b->program, &b->row, &m, &err), &err);
     out[0] = m->data[0];
 }
 
@@ -131,7 +156,8 @@ static void by_model(bench *b, int i, double *out)
 static void by_session(bench *b, int i, double *out)
 {
     gm_err err;
-    must(gm_scorer_session_predict(b->session, &b->rows[i], out, &err), &err);
+    bring(b, i);
+    must(gm_scorer_session_predict(b->session, &b->row, out, &err), &err);
 }
 
 static void by_batch(bench *b, int i, double *out)

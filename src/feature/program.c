@@ -290,15 +290,14 @@ static gm_rc missing_column(const gm_input *input, int64_t rows, gm_arena *scrat
     return GM_OK;
 }
 
-/* The raw column of an input: of its type, or any number for a number. */
-static gm_rc raw_column(const gm_input *input, const gm_column *c, int64_t rows, gm_arena *scratch, gm_column *out, gm_err *err)
+/* The raw column of an input: of its type, or any number for a number. made: room for another than c. */
+static gm_rc raw_column(const gm_input *input, const gm_column *c, int64_t rows, gm_arena *scratch, gm_column *made, const gm_column **out,
+                        gm_err *err)
 {
-    if (c->type == input->type || (is_number(c->type) && is_number(input->type))) {
-        *out = *c;
-        out->name = input->name;
-        return GM_OK;
-    }
-    if (gm_column_all_missing(c)) return missing_column(input, rows, scratch, out, err);
+    *out = c;
+    if (c->type == input->type || (is_number(c->type) && is_number(input->type))) return GM_OK;
+    *out = made;
+    if (gm_column_all_missing(c)) return missing_column(input, rows, scratch, made, err);
     gm_rc rc = gm_err_set(err, GM_EINVALID, "column \"%.100s\" holds %s values and held %s values in training", input->name,
                     gm_type_name(c->type), gm_type_name(input->type));
     gm_err_hint(err, "Give the column the type it had in training.");
@@ -310,6 +309,7 @@ static gm_rc widen(const gm_input *input, const gm_column *c, gm_arena *scratch,
 {
     gm_type want = widened(input->type);
     *out = *c;
+    out->name = input->name;
     if (c->type == want) return GM_OK;
     out->type = want;
     void *values = gm_arena_alloc(scratch, (size_t)c->rows, sizeof(double));
@@ -348,8 +348,8 @@ gm_rc gm_program_sources_into(const gm_program *p, const gm_table *t, bool only_
         const gm_column *c = NULL;
         if (!needs_input(p, i, only_computed)) continue;
         gm_rc rc = find_column(t, i, input->name, room->placed, &c, err);
-        if (!rc) rc = raw_column(input, c, t->rows, scratch, &room->raw[i], err);
-        if (!rc && input->in_expr) rc = widen(input, &room->raw[i], scratch, &wide.columns[wide.columns_count++], err);
+        if (!rc) rc = raw_column(input, c, t->rows, scratch, &room->converted[i], &room->raw[i], err);
+        if (!rc && input->in_expr) rc = widen(input, room->raw[i], scratch, &wide.columns[wide.columns_count++], err);
         if (rc) return rc;
     }
     for (size_t i = 0; i < p->sources_count; i++) {
@@ -359,19 +359,29 @@ gm_rc gm_program_sources_into(const gm_program *p, const gm_table *t, bool only_
             room->values[i] = room->raw[s->input];
             continue;
         }
-        gm_rc rc = room->work ? gm_expr_work_eval(room->work[i], &wide, &room->values[i], err)
-                              : gm_expr_eval(s->expr, &wide, scratch, &room->values[i], err);
+        room->values[i] = &room->computed[i];
+        gm_rc rc = room->work ? gm_expr_work_eval(room->work[i], &wide, &room->computed[i], err)
+                              : gm_expr_eval(s->expr, &wide, scratch, &room->computed[i], err);
         if (rc) return gm_err_ctx(err, rc, "computing \"%.100s\"", s->text);
     }
     return GM_OK;
 }
 
-gm_rc gm_program_sources(const gm_program *p, const gm_table *t, bool only_computed, gm_arena *scratch, gm_column **out, gm_err *err)
+bool gm_source_room_make(const gm_program *p, gm_arena *a, gm_source_room *out)
 {
-    gm_source_room room = { .raw = GM_ARENA_ARRAY(scratch, gm_column, p->inputs_count),
-                            .wide = GM_ARENA_ARRAY(scratch, gm_column, p->inputs_count),
-                            .values = GM_ARENA_ARRAY(scratch, gm_column, p->sources_count) };
-    if (!room.raw || !room.wide || !room.values) return out_of_memory(err);
+    *out = (gm_source_room){ .raw = GM_ARENA_ARRAY(a, const gm_column *, p->inputs_count),
+                             .values = GM_ARENA_ARRAY(a, const gm_column *, p->sources_count),
+                             .converted = GM_ARENA_ARRAY(a, gm_column, p->inputs_count),
+                             .wide = GM_ARENA_ARRAY(a, gm_column, p->inputs_count),
+                             .computed = GM_ARENA_ARRAY(a, gm_column, p->sources_count) };
+    return out->raw && out->values && out->converted && out->wide && out->computed;
+}
+
+gm_rc gm_program_sources(const gm_program *p, const gm_table *t, bool only_computed, gm_arena *scratch, const gm_column *const **out,
+                         gm_err *err)
+{
+    gm_source_room room;
+    if (!gm_source_room_make(p, scratch, &room)) return out_of_memory(err);
     gm_rc rc = gm_program_sources_into(p, t, only_computed, &room, scratch, err);
     if (!rc) *out = room.values;
     return rc;
@@ -379,16 +389,22 @@ gm_rc gm_program_sources(const gm_program *p, const gm_table *t, bool only_compu
 
 /* ---- chains over blocks ------------------------------------------------------------------------------------ */
 
-gm_values gm_first_values(const gm_column *c, int64_t first, int64_t rows, double *buffer)
+static inline void first_values(const gm_column *c, int64_t first, int64_t rows, double *buffer, gm_values *out)
 {
-    gm_values v = { .column = c, .first = first, .stride = rows, .rows = rows, .width = 1 };
+    *out = (gm_values){ .column = c, .first = first, .stride = rows, .rows = rows, .width = 1 };
     if (c->type == GM_TYPE_FLOAT) {
-        v.numbers = c->f64 + first;
+        out->numbers = c->f64 + first;
     } else if (c->type == GM_TYPE_BOOL || c->type == GM_TYPE_INT) {
         for (int64_t r = 0; r < rows; r++)
             buffer[r] = c->i64[first + r] == GM_MISSING_INT ? (double)NAN : (double)c->i64[first + r];
-        v.numbers = buffer;
+        out->numbers = buffer;
     }
+}
+
+gm_values gm_first_values(const gm_column *c, int64_t first, int64_t rows, double *buffer)
+{
+    gm_values v;
+    first_values(c, first, rows, buffer, &v);
     return v;
 }
 
@@ -396,13 +412,15 @@ gm_values gm_first_values(const gm_column *c, int64_t first, int64_t rows, doubl
 static void apply_block(const gm_feature *f, const gm_column *c, const void *memo, int64_t first, int64_t rows, int64_t widest,
                         double *buffers, double *out, int64_t out_stride)
 {
-    gm_values in = gm_first_values(c, first, rows, buffers);
+    gm_values in;
+    first_values(c, first, rows, buffers, &in);
     double *spare[2] = { buffers + rows, buffers + rows + rows * widest };
     in.memo = memo;
     for (size_t k = 0; k < f->steps_count; k++) {
         const gm_step *s = &f->steps[k];
         bool last = k + 1 == f->steps_count;
         s->transform->apply(s->conf, s->state, &in, last ? out : spare[k % 2], last ? out_stride : rows);
+        if (last) return;
         in = (gm_values){ .numbers = spare[k % 2], .stride = rows, .rows = rows, .width = s->width };
     }
 }
@@ -438,20 +456,20 @@ gm_rc gm_program_new_matrix(const gm_program *p, int64_t rows, gm_arena *a, gm_m
     return GM_OK;
 }
 
-gm_rc gm_features_apply(const gm_program *p, const gm_column *sources, int64_t rows, double *buffers, double *data, gm_arena *scratch,
+gm_rc gm_features_apply(const gm_program *p, const gm_column *const *sources, int64_t rows, double *buffers, double *data, gm_arena *scratch,
                         gm_err *err)
 {
     gm_rc rc = GM_OK;
     for (size_t f = 0; !rc && f < p->features_count; f++) {
         const gm_feature *feature = &p->features[f];
-        rc = gm_feature_apply(p, feature, &sources[feature->source], rows, buffers, data + feature->offset * rows, scratch, err);
+        rc = gm_feature_apply(p, feature, sources[feature->source], rows, buffers, data + feature->offset * rows, scratch, err);
     }
     return rc;
 }
 
 static gm_rc apply_all(const gm_program *p, const gm_table *t, gm_arena *scratch, gm_matrix *m, gm_err *err)
 {
-    gm_column *sources = NULL;
+    const gm_column *const *sources = NULL;
     double *buffers = gm_block_buffers(p, t->rows, scratch);
     if (!buffers) return out_of_memory(err);
     gm_rc rc = gm_program_sources(p, t, false, scratch, &sources, err);

@@ -65,7 +65,7 @@ static gm_rc as_float(const gm_column *c, gm_arena *a, gm_column *out, gm_err *e
 
 gm_rc gm_program_onnx_table(const gm_program *p, const gm_table *raw, gm_arena *a, gm_table *out, gm_err *err)
 {
-    gm_column *sources = NULL;
+    const gm_column *const *sources = NULL;
     gm_table t = { .rows = raw->rows, .columns_count = raw->columns_count };
     t.columns = GM_ARENA_ARRAY(a, gm_column, raw->columns_count + p->sources_count);
     if (!t.columns) return gm_err_set(err, GM_ENOMEM, "not enough memory for the inputs of the graph");
@@ -74,7 +74,7 @@ gm_rc gm_program_onnx_table(const gm_program *p, const gm_table *raw, gm_arena *
     for (size_t i = 0; !rc && i < p->sources_count; i++) {
         if (!p->sources[i].computed) continue;
         gm_column *c = &t.columns[t.columns_count++];
-        rc = as_float(&sources[i], a, c, err);
+        rc = as_float(sources[i], a, c, err);
         c->name = p->sources[i].graph_name;
     }
     if (!rc) *out = t;

@@ -176,11 +176,11 @@ gm_rc gm_program_fit(const gm_feature_spec *specs, size_t count, const gm_table 
         return out_of_memory(err);
     }
     gm_truth y = { 0 };
-    gm_column *sources = NULL;
+    const gm_column *const *sources = NULL;
     gm_rc rc = begin_features(p, specs, count, t, a, err);
     if (!rc) rc = make_truth(target, o, t->rows, scratch, &y, err);
     if (!rc) rc = gm_program_sources(p, t, false, scratch, &sources, err);
-    for (size_t i = 0; !rc && i < count; i++) rc = fit_feature(&specs[i], &p->features[i], &sources[p->features[i].source], &y, a, err);
+    for (size_t i = 0; !rc && i < count; i++) rc = fit_feature(&specs[i], &p->features[i], sources[p->features[i].source], &y, a, err);
     if (!rc) rc = gm_program_finish(p, a, err);
     gm_arena_free(scratch);
     if (!rc) *out = p;
@@ -192,7 +192,7 @@ static gm_rc train_matrix(const gm_program *p, const gm_table *t, const double *
                           gm_matrix *m, gm_err *err)
 {
     gm_truth y = { 0 };
-    gm_column *sources = NULL;
+    const gm_column *const *sources = NULL;
     double *buffers = gm_block_buffers(p, t->rows, scratch);
     if (!buffers) return out_of_memory(err);
     gm_rc rc = make_truth(target, o, t->rows, scratch, &y, err);
@@ -202,8 +202,8 @@ static gm_rc train_matrix(const gm_program *p, const gm_table *t, const double *
         double *to = m->data + feature.offset * t->rows;
         gm_arena *of_feature = gm_arena_new(0);
         if (!of_feature) return out_of_memory(err);
-        if (looks_at_target(&feature)) rc = train_chain(&feature, &sources[feature.source], &y, false, NULL, of_feature, to, err);
-        else rc = gm_feature_apply(p, &feature, &sources[feature.source], t->rows, buffers, to, of_feature, err);
+        if (looks_at_target(&feature)) rc = train_chain(&feature, sources[feature.source], &y, false, NULL, of_feature, to, err);
+        else rc = gm_feature_apply(p, &feature, sources[feature.source], t->rows, buffers, to, of_feature, err);
         gm_arena_free(of_feature);
     }
     return rc;

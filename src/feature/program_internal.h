@@ -60,16 +60,21 @@ gm_rc gm_program_add_expr(gm_program *p, const char *text, gm_pos at, gm_arena *
 gm_rc gm_step_init(gm_step *s, const char *name, const gm_node *params, bool first, gm_type source_type, gm_arena *a, gm_err *err);
 /* When all features are there: offsets, names, inputs of the graph. */
 gm_rc gm_program_finish(gm_program *p, gm_arena *a, gm_err *err);
-/* Values of every source over t; in scratch. [sources_count]; only computed ones where only_computed. */
-gm_rc gm_program_sources(const gm_program *p, const gm_table *t, bool only_computed, gm_arena *scratch, gm_column **out, gm_err *err);
+/* Values of every source over t: columns of t itself or made in scratch. [sources_count]; only computed ones where only_computed. */
+gm_rc gm_program_sources(const gm_program *p, const gm_table *t, bool only_computed, gm_arena *scratch, const gm_column *const **out,
+                         gm_err *err);
 /* The same into room of the caller's. */
 typedef struct gm_source_room {
-    gm_column *raw;      /* [inputs_count]                                         */
-    gm_column *wide;     /* [inputs_count] columns as expressions see them         */
-    gm_column *values;   /* [sources_count] the result                             */
-    gm_expr_work **work; /* [sources_count] kept steps of expressions; NULL: none are kept */
-    bool placed;         /* t is the inputs in their order: no name is looked at   */
+    const gm_column **raw;    /* [inputs_count]                                             */
+    const gm_column **values; /* [sources_count] the result                                 */
+    gm_column *converted;     /* [inputs_count] behind raw: where the table's own do not do */
+    gm_column *wide;          /* [inputs_count] columns as expressions see them             */
+    gm_column *computed;      /* [sources_count] behind values: of expressions              */
+    gm_expr_work **work;      /* [sources_count] kept steps of expressions; NULL: none are  */
+    bool placed;              /* t is the inputs in their order: no name is looked at       */
 } gm_source_room;
+/* Without work; false when memory is out. */
+bool gm_source_room_make(const gm_program *p, gm_arena *a, gm_source_room *out);
 gm_rc gm_program_sources_into(const gm_program *p, const gm_table *t, bool only_computed, const gm_source_room *room, gm_arena *scratch,
                               gm_err *err);
 
@@ -83,7 +88,7 @@ double *gm_block_buffers(const gm_program *p, int64_t rows, gm_arena *scratch);
 gm_rc gm_feature_apply(const gm_program *p, const gm_feature *f, const gm_column *c, int64_t rows, double *buffers, double *out,
                        gm_arena *scratch, gm_err *err);
 /* All features into data [width][rows]. */
-gm_rc gm_features_apply(const gm_program *p, const gm_column *sources, int64_t rows, double *buffers, double *data, gm_arena *scratch,
+gm_rc gm_features_apply(const gm_program *p, const gm_column *const *sources, int64_t rows, double *buffers, double *data, gm_arena *scratch,
                         gm_err *err);
 /* An empty matrix of the program's width. */
 gm_rc gm_program_new_matrix(const gm_program *p, int64_t rows, gm_arena *a, gm_matrix *out, gm_err *err);

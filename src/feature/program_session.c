@@ -26,12 +26,10 @@ static gm_rc out_of_memory(gm_err *err)
 static gm_rc make_room(gm_program_session *w, gm_err *err)
 {
     const gm_program *p = w->p;
-    w->room = (gm_source_room){ .raw = GM_ARENA_ARRAY(w->lasting, gm_column, p->inputs_count),
-                                .wide = GM_ARENA_ARRAY(w->lasting, gm_column, p->inputs_count),
-                                .values = GM_ARENA_ARRAY(w->lasting, gm_column, p->sources_count),
-                                .work = GM_ARENA_ARRAY(w->lasting, gm_expr_work *, p->sources_count),
-                                .placed = true };
-    if (!w->room.raw || !w->room.wide || !w->room.values || !w->room.work) return out_of_memory(err);
+    if (!gm_source_room_make(p, w->lasting, &w->room)) return out_of_memory(err);
+    w->room.placed = true;
+    w->room.work = GM_ARENA_ARRAY(w->lasting, gm_expr_work *, p->sources_count);
+    if (!w->room.work) return out_of_memory(err);
     gm_rc rc = GM_OK;
     for (size_t i = 0; !rc && i < p->sources_count; i++)
         if (p->sources[i].expr) rc = gm_expr_work_new(p->sources[i].expr, &w->room.work[i], err);

@@ -1,0 +1,2 @@
+gm_test(unit/pipe/test_scorer_session.c USES pipe LABELS unit)
+target_link_options(test_scorer_session PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc) # counted
