@@ -1,12 +1,14 @@
 /* buf.c - see buf.h. */
 #include "base/buf.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "base/node.h"
 
 void gm_buf_clear(gm_buf *b)
 {
@@ -72,16 +74,101 @@ const char *gm_buf_str(const gm_buf *b)
     return b->data ? b->data : "";
 }
 
+/* ---- numbers as text ----------------------------------------------------------------------------------- */
+
+enum { DIGITS_MAX = 17, TEXT_SIZE = 32 };
+
+/* The significant digits of v > 0 without zeros at either end, and the power of ten of the first. */
+static int digits_of(double v, char *digits, int *out_exponent)
+{
+    char text[TEXT_SIZE];
+    int count = 0, before_point = 0, exponent = 0;
+    bool point = false, begun = false;
+    (void)gm_json_shortest(v, text);
+    const char *at = text;
+    for (; *at && *at != 'e'; at++) {
+        if (*at == '.') {
+            point = true;
+            continue;
+        }
+        begun = begun || *at != '0';
+        if (!point && begun) before_point++;
+        if (point && !begun) before_point--;
+        if (begun && count < DIGITS_MAX) digits[count++] = *at; /* what is beyond are zeros of a whole number */
+    }
+    if (*at == 'e') exponent = (int)strtol(at + 1, NULL, 10);
+    while (count > 1 && digits[count - 1] == '0') count--;
+    *out_exponent = exponent + before_point - 1;
+    return count;
+}
+
+/* As printf's %.{15,16,17}g lays them out. */
+static void lay_out(const char *digits, int count, int exponent, char *out)
+{
+    int precision = count > 15 ? count : 15;
+    bool scientific = exponent < -4 || exponent >= precision;
+    int whole = scientific ? 1 : exponent + 1; /* digits before the point */
+    if (whole <= 0) {
+        *out++ = '0';
+        *out++ = '.';
+        for (; whole < 0; whole++) *out++ = '0';
+        whole = -1; /* the point is written */
+    }
+    for (int i = 0; i < count || i < whole; i++) {
+        if (i == whole) *out++ = '.';
+        *out++ = i < count ? digits[i] : '0';
+    }
+    if (scientific) {
+        *out++ = 'e';
+        *out++ = exponent < 0 ? '-' : '+';
+        exponent = abs(exponent);
+        if (exponent >= 100) *out++ = (char)('0' + exponent / 100);
+        *out++ = (char)('0' + exponent / 10 % 10);
+        *out++ = (char)('0' + exponent % 10);
+    }
+    *out = '\0';
+}
+
+/* Whole numbers below 1e15, the commonest of all. */
+static void lay_out_whole(uint64_t n, char *out)
+{
+    char digits[20];
+    int count = 0;
+    do {
+        digits[count++] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n);
+    while (count) *out++ = digits[--count];
+    *out = '\0';
+}
+
+/* By trial: for the few where the shortest text is another one than the rounded one of 15 to 17 digits, that is powers of two and what is
+ * below the normal range. */
+static void lay_out_by_trial(double v, char *out)
+{
+    for (int digits = 15; digits <= DIGITS_MAX; digits++) {
+        (void)snprintf(out, TEXT_SIZE, "%.*g", digits, v);
+        if (strtod(out, NULL) == v) break;
+    }
+}
+
 const char *gm_double_text(double v, char *out)
 {
-    enum { OUT_SIZE = 32 };
+    char digits[DIGITS_MAX], *to = out;
+    int exponent = 0;
     if (!isfinite(v)) {
-        (void)snprintf(out, OUT_SIZE, "%s", isnan(v) ? "nan" : v > 0 ? "inf" : "-inf");
+        (void)snprintf(out, TEXT_SIZE, "%s", isnan(v) ? "nan" : v > 0 ? "inf" : "-inf");
         return out;
     }
-    for (int digits = 15; digits <= 17; digits++) {
-        (void)snprintf(out, OUT_SIZE, "%.*g", digits, v);
-        if (strtod(out, NULL) == v) break;
+    if (signbit(v)) *to++ = '-';
+    v = fabs(v);
+    if (v < 1e15 && v == (double)(uint64_t)v) {
+        lay_out_whole((uint64_t)v, to);
+    } else if (v < DBL_MIN || frexp(v, &exponent) == 0.5) {
+        lay_out_by_trial(v, to);
+    } else {
+        int count = digits_of(v, digits, &exponent);
+        lay_out(digits, count, exponent, to);
     }
     return out;
 }

@@ -323,6 +323,38 @@ gm_rc gm_json_read(const char *text, size_t len, const char *file_name, gm_arena
     return rc;
 }
 
+/* yyjson writes into memory that it asks for: the caller's own, of one value. */
+static void *one_room(void *out, size_t size)
+{
+    (void)size; /* 64 bytes at most for a number */
+    return out;
+}
+
+static void *no_other_room(void *out, void *p, size_t old_size, size_t size)
+{
+    (void)out, (void)p, (void)old_size, (void)size;
+    return NULL;
+}
+
+static void keep_room(void *out, void *p)
+{
+    (void)out, (void)p;
+}
+
+size_t gm_json_shortest(double v, char *out)
+{
+    char room[128];
+    size_t len = 0;
+    const yyjson_alc alc = { .malloc = one_room, .realloc = no_other_room, .free = keep_room, .ctx = room };
+    yyjson_val value;
+    memset(&value, 0, sizeof(value));
+    (void)yyjson_set_real(&value, v);
+    const char *text = yyjson_val_write_opts(&value, YYJSON_WRITE_NOFLAG, &alc, &len, NULL);
+    gm_assert(text && len < 32);
+    memcpy(out, text, len + 1);
+    return len;
+}
+
 gm_rc gm_node_read_file(const char *path, gm_arena *a, gm_node **out_root, gm_err *err)
 {
     gm_buf b = { 0 };

@@ -55,4 +55,7 @@ gm_rc gm_node_text(const gm_node *n, const char **out, gm_err *err); /* fails on
 /* The tree as JSON; what was a number, true or false in JSON is one again, other scalars are texts, NULL and nothing are null. */
 void gm_node_json(const gm_node *n, gm_json *j);
 
+/* The shortest decimal that reads back as v, as JSON ("0.1", "1e22", "-2.0"). v is finite; out holds >= 32 bytes. Returns the length. */
+size_t gm_json_shortest(double v, char *out);
+
 #endif
