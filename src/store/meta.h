@@ -33,6 +33,7 @@ typedef gm_rc (*gm_meta_work)(gm_tx *tx, void *ctx, gm_err *err);
 
 typedef struct gm_meta_options {
     bool read_only;
+    bool no_migration; /* another process may be writing: GM_EUNAVAILABLE when the schema is older than this program's */
     /* Called inside each write transaction just before it commits, and once after, with whether it did. NULL = none. */
     gm_rc (*before_commit)(void *ctx, gm_tx *tx, gm_err *err);
     void (*after_commit)(void *ctx, bool committed);

@@ -162,7 +162,12 @@ static gm_rc open_writer(gm_meta *m, bool is_new, gm_err *err)
     if (!rc && is_new) rc = gm_sqlite_exec(&m->writer, "PRAGMA journal_mode=WAL", err);
     if (!rc) rc = gm_sqlite_exec(&m->writer, "PRAGMA synchronous=FULL", err);
     m->synced_commits = true;
-    return rc ? rc : gm_sqlite_migrate(m, err);
+    if (rc || !m->options.no_migration) return rc ? rc : gm_sqlite_migrate(m, err);
+    int64_t version = 0;
+    rc = gm_meta_int(&m->writer.base, 0, &version, err, "PRAGMA user_version", "");
+    if (rc || version == GM_SQLITE_SCHEMA_VERSION) return rc;
+    if (version > GM_SQLITE_SCHEMA_VERSION) return gm_sqlite_migrate(m, err); /* says that it is newer */
+    return gm_err_set(err, GM_EUNAVAILABLE, "the store is of schema version %lld", (long long)version);
 }
 
 static gm_rc open_reader(gm_meta *m, gm_err *err)

@@ -138,8 +138,9 @@ gm_rc gm_sqlite_write(gm_meta *m, bool durable, gm_meta_work work, void *ctx, gm
     return own.rc;
 }
 
-/* The store's lock keeps other writers out, so what this connection saw last stays true until it writes itself: its read
- * transaction is left open for the next read, which then costs neither locks nor statements. */
+/* The store's lock keeps other writers of steps and blobs out, so what this connection saw last stays true until it writes itself
+ * (aliases and releases may be newer, see store.h's `beside`; whoever changes them reads them in a write): its read transaction is left
+ * open for the next read, which then costs neither locks nor statements. */
 bool gm_sqlite_read_as_leader(gm_meta *m, gm_meta_work work, void *ctx, gm_rc *out_rc, gm_err *err)
 {
     (void)pthread_mutex_lock(&m->queue_mutex);

@@ -393,11 +393,11 @@ gm_rc gm_release_end(gm_store *s, int64_t id, const char *state, const char *rea
     return gm_err_ctx(err, write_with_arena(s, end_work, &call, err), "ending release %" PRId64, id);
 }
 
-gm_rc gm_release_end_at(const char *root, int64_t lock_wait_ms, int64_t id, const char *state, const char *reason, gm_err *err)
+gm_rc gm_release_end_at(const char *root, int64_t id, const char *state, const char *reason, gm_err *err)
 {
     gm_store *s = NULL;
-    gm_rc rc = gm_store_open(root, &(gm_store_options){ .lock_wait_ms = lock_wait_ms }, &s, err);
-    if (rc == GM_ECONFLICT) rc = GM_EUNAVAILABLE; /* the lock: another time */
+    gm_rc rc = gm_store_open(root, &(gm_store_options){ .beside = true }, &s, err);
+    if (rc == GM_ECONFLICT) rc = GM_EUNAVAILABLE; /* the lock, for a store of an older schema: another time */
     if (rc == GM_EUNAVAILABLE && err) err->rc = rc;
     if (!rc) rc = gm_release_end(s, id, state, reason, err);
     gm_store_close(s);

@@ -4,9 +4,9 @@
  *
  * How a server follows and writes. It opens the store read_only (no lock; a run may write meanwhile), asks gm_store_data_version every
  * 100 ms or so and reads aliases and gm_release_get again when the number moved. A verdict is acted on at once in the server, then
- * written by gm_release_end_at, which opens the same folder for writing, ends the release and closes it. While another process
- * writes (a run may hold the lock for hours) that gives GM_EUNAVAILABLE: keep the verdict and try again every few seconds; wait_ms 0
- * never blocks. GM_ECONFLICT means that the verdict came too late: the server drops it and follows what the store says.
+ * written by gm_release_end_at, which opens the same folder `beside` whoever writes, ends the release and closes it: a run does not hold it
+ * up. GM_EUNAVAILABLE, GM_EIO: keep the verdict and try again every few seconds. GM_ECONFLICT: the verdict came too late; drop it and
+ * follow what the store says.
  * Whoever moves `champion` by another way (a run that registers, `models --alias`) ends the running release in the same transaction,
  * since what was measured is about another champion.
  */
@@ -55,8 +55,8 @@ gm_rc gm_release_change(gm_store *s, const gm_release *r, gm_err *err);
 /* state promoted: alias champion moves to the candidate in the same transaction; `challenger` is dropped in any case (if it still stands at
  * the candidate). GM_ECONFLICT when it is no longer running, or promoted and the champion has changed since. */
 gm_rc gm_release_end(gm_store *s, int64_t id, const char *state, const char *reason, gm_err *err);
-/* The same for whoever has the store open read_only: see above. GM_EUNAVAILABLE while another process writes. */
-gm_rc gm_release_end_at(const char *root, int64_t lock_wait_ms, int64_t id, const char *state, const char *reason, gm_err *err);
+/* The same for whoever has the store open read_only: see above. GM_EUNAVAILABLE: another time. */
+gm_rc gm_release_end_at(const char *root, int64_t id, const char *state, const char *reason, gm_err *err);
 
 /* What happened to a release, oldest first: "began: 10 % canary ...", "share 10 % -> 25 %", "paused" ... */
 typedef struct gm_release_event {

@@ -1,6 +1,8 @@
 /* store.c - opening and closing: the folder, its lock, the two backends.
  *
  *   lock            flock while somebody writes; holds the writer's pid. The kernel drops it when the process ends, however it ends.
+ *                   It guards blobs, steps and gc; the registry alone is changed without it (`beside`), since SQLite puts the
+ *                   transactions of several processes in order and every such change reads what it rests on in its own transaction.
  *   meta.db         records (meta_sqlite.c), with meta.db-wal and meta.db-shm
  *   objects/aa/...  blobs larger than 64 KiB     packs/   the small ones     tmp/   nobody's after a restart
  *   .gitignore      "*": a store is not for version control
@@ -75,7 +77,7 @@ static gm_rc lock_store(gm_store *s, int64_t wait_ms, gm_err *err)
 static gm_rc open_root(const char *root, gm_store *s, gm_err *err)
 {
     char path[PATH_MAX];
-    if (!s->read_only && !gm_fs_is_dir(root)) {
+    if (!s->read_only && !s->beside && !gm_fs_is_dir(root)) {
         gm_rc rc = gm_fs_mkdirs(root, err);
         if (rc) return rc;
     }
@@ -110,13 +112,14 @@ static gm_rc open_backends(gm_store *s, gm_err *err)
     s->records = &gm_meta_sqlite;
     s->blob_backend = &gm_blob_local;
     gm_meta_options records = { .read_only = s->read_only, .ctx = s, .stopped = &s->stopped };
-    records.before_commit = before_commit;
-    records.after_commit = after_commit;
+    records.no_migration = s->beside;
+    records.before_commit = s->beside ? NULL : before_commit;
+    records.after_commit = s->beside ? NULL : after_commit;
     gm_rc rc = s->records->open(path, &records, &s->meta, err);
     if (rc) return rc;
     s->stats = gm_stat_cache_new(s->records, s->meta);
     if (!s->stats) return gm_err_set(err, GM_ENOMEM, "not enough memory to open the store");
-    gm_blob_options blobs = { .read_only = s->read_only, .root_fd = s->root_fd, .root = s->root, .stopped = &s->stopped };
+    gm_blob_options blobs = { .read_only = s->read_only || s->beside, .root_fd = s->root_fd, .root = s->root, .stopped = &s->stopped };
     blobs.records = s->records;
     blobs.meta = s->meta;
     return s->blob_backend->open(&blobs, &s->blobs, err);
@@ -134,32 +137,43 @@ static gm_rc greet_new(gm_store *s, gm_err *err)
     return ok ? GM_OK : gm_err_errno(err, saved, "write", ".gitignore");
 }
 
-gm_rc gm_store_open(const char *root, const gm_store_options *options, gm_store **out, gm_err *err)
+static gm_rc open_as(const char *root, const gm_store_options *o, bool beside, gm_store **out, gm_err *err)
 {
-    static const gm_store_options defaults = { 0 };
-    const gm_store_options *o = options ? options : &defaults;
     gm_store *s = calloc(1, sizeof(*s));
     if (!s) return gm_err_set(err, GM_ENOMEM, "not enough memory to open the store");
     s->read_only = o->read_only;
+    s->beside = beside;
     s->root_fd = s->lock_fd = -1;
     (void)pthread_rwlock_init(&s->care, NULL);
     (void)pthread_mutex_init(&s->seen_mutex, NULL);
     gm_rc rc = open_root(root, s, err);
-    if (!rc && !s->read_only) rc = lock_store(s, o->lock_wait_ms, err);
-    if (!rc && !s->read_only) rc = greet_new(s, err);
+    if (!rc && beside && faccessat(s->root_fd, "meta.db", F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+        rc = gm_err_set(err, GM_ENOTFOUND, "there is no store yet at \"%s\"", root);
+    if (!rc && !s->read_only && !beside) rc = lock_store(s, o->lock_wait_ms, err);
+    if (!rc && !s->read_only && !beside) rc = greet_new(s, err);
     if (!rc) rc = open_backends(s, err);
     if (rc) {
         gm_store_close(s);
-        return gm_err_ctx(err, rc, "opening the store \"%s\"", root);
+        return rc;
     }
     *out = s;
     return GM_OK;
 }
 
+gm_rc gm_store_open(const char *root, const gm_store_options *options, gm_store **out, gm_err *err)
+{
+    static const gm_store_options defaults = { 0 };
+    const gm_store_options *o = options ? options : &defaults;
+    bool beside = o->beside && !o->read_only;
+    gm_rc rc = open_as(root, o, beside, out, err);
+    if (rc == GM_EUNAVAILABLE && beside) rc = open_as(root, o, false, out, err); /* older: the lock, then the migration */
+    return gm_err_ctx(err, rc, "opening the store \"%s\"", root);
+}
+
 void gm_store_close(gm_store *s)
 {
     if (!s) return;
-    if (s->blobs && !s->read_only && !atomic_load(&s->stopped) &&
+    if (s->blobs && !s->read_only && !s->beside && !atomic_load(&s->stopped) &&
         ((s->blob_backend->has_unindexed && s->blob_backend->has_unindexed(s->blobs)) || gm_stat_cache_has_unsaved(s->stats)))
         (void)gm_store_flush(s, NULL); /* what is not indexed now, the next open indexes */
     if (s->blobs) s->blob_backend->close(s->blobs);
@@ -180,12 +194,12 @@ const char *gm_store_root(const gm_store *s) { return s->root; }
 
 gm_rc gm_store_writable(const gm_store *s, gm_err *err)
 {
-    return s->read_only ? gm_err_set(err, GM_EINVALID, "the store \"%s\" was opened for reading only", s->root) : GM_OK;
+    return s->read_only || s->beside ? gm_err_set(err, GM_EINVALID, "the store \"%s\" was opened for reading only", s->root) : GM_OK;
 }
 
 gm_rc gm_store_write(gm_store *s, bool durable, gm_meta_work work, void *ctx, gm_err *err)
 {
-    gm_rc rc = gm_store_writable(s, err);
+    gm_rc rc = s->beside ? GM_OK : gm_store_writable(s, err);
     return rc ? rc : s->records->write(s->meta, durable, work, ctx, err);
 }
 

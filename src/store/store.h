@@ -2,7 +2,8 @@
  *
  * One folder, `.gristmill/` beside gristmill.yaml. A name in the records always leads to whole bytes: bytes are put
  * (write, sync, rename, sync the folder) before the transaction that names them commits.
- * One writer: the folder is locked (flock) by whoever opens it for writing; readers need no lock.
+ * One writer: the folder is locked (flock) by whoever opens it for writing; readers need no lock, nor does who only changes the
+ * registry (`beside`).
  * Backends: struct gm_meta_backend (SQLite; PostgreSQL can fill it) and gm_blob_backend (folder; S3 can fill it).
  */
 #ifndef GM_STORE_STORE_H
@@ -17,6 +18,10 @@ typedef struct gm_store gm_store;
 typedef struct gm_store_options {
     bool read_only;       /* no lock, no migration; GM_ENOTFOUND when there is no store yet */
     int64_t lock_wait_ms; /* how long to wait for another writer; 0 = fail at once with GM_ECONFLICT naming its pid */
+    /* Change aliases, tags and releases beside whoever holds the lock, in short transactions of their own; blobs can only be read. For
+     * servers and commands that must not wait for a run. A store of an older schema is opened with the lock, which brings it up to date.
+     * GM_ENOTFOUND when there is no store yet. */
+    bool beside;
 } gm_store_options;
 
 /* root: the `.gristmill` folder; made when absent (unless read_only). Errors: GM_ECONFLICT (locked by pid N), GM_EINVALID (made by

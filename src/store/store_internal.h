@@ -12,7 +12,8 @@
 struct gm_store {
     char root[4096]; /* absolute */
     int root_fd, lock_fd;
-    bool read_only;
+    bool read_only; /* no records, no blobs */
+    bool beside;    /* records, but no blobs and no lock */
     atomic_bool stopped;     /* a sync failed: nothing is written any more */
     atomic_llong first_step; /* id of the first step begun through this handle; 0 = none */
     const gm_meta_backend *records;
@@ -26,7 +27,7 @@ struct gm_store {
     gm_digest_map damaged;  /* digests found wrong since opening: the next put writes them again */
 };
 
-/* Work on the records. write: GM_EINVALID when opened read_only. durable as in meta.h. */
+/* Work on the records. write: GM_EINVALID when opened read_only. durable as in meta.h. writable: may blobs be put? */
 gm_rc gm_store_write(gm_store *s, bool durable, gm_meta_work work, void *ctx, gm_err *err);
 gm_rc gm_store_read(gm_store *s, gm_meta_work work, void *ctx, gm_err *err);
 /* A commit of nothing: it carries what waits to be indexed. */

@@ -258,22 +258,74 @@ static void a_reader_sees_every_commit_in_the_data_version(void)
     done();
 }
 
-static void a_verdict_is_written_beside_an_open_reader_once_the_writer_has_gone(void)
+static void a_verdict_is_written_beside_a_writer_and_a_reader(void)
 {
-    gm_store *reader = NULL;
+    gm_store *reader = NULL, *beside = NULL;
+    gm_digest d;
+    gm_release *all = NULL;
+    size_t count = 0;
     fresh();
     int64_t id = begin(2);
     CHECK_OK(gm_store_open(root, &(gm_store_options){ .read_only = true }, &reader, &err), &err);
-    CHECK_RC(gm_release_end_at(root, 0, id, "rolled_back", "errors", &err), GM_EUNAVAILABLE); /* `store` holds the lock */
-    gm_store_close(store);
-    CHECK_OK(gm_release_end_at(root, 0, id, "rolled_back", "errors", &err), &err);
-    CHECK_RC(gm_release_end_at(root, 0, id, "promoted", "", &err), GM_ECONFLICT);
-    store = reader;
-    gm_release *all = NULL;
-    size_t count = 0;
+    CHECK(held("churn@champion") == 1); /* `store` holds the lock, and a snapshot for its next read */
+    CHECK_OK(gm_release_end_at(root, id, "promoted", "an hour", &err), &err);
+    CHECK_RC(gm_release_end_at(root, id, "rolled_back", "", &err), GM_ECONFLICT);
     CHECK_OK(gm_release_list(reader, "churn", arena, &all, &count, &err), &err);
     CHECK(count == 1);
-    CHECK_STR(all[0].state, "rolled_back");
+    CHECK_STR(all[0].state, "promoted");
+    (void)add("d", ""); /* the writer goes on, and sees it once it has written */
+    CHECK(held("churn@champion") == 2);
+    CHECK_OK(gm_store_open(root, &(gm_store_options){ .beside = true }, &beside, &err), &err);
+    CHECK_RC(gm_blob_put(beside, "x", 1, &d, &err), GM_EINVALID);
+    CHECK_RC(gm_store_gc(beside, NULL, &(gm_gc_report){ 0 }, &err), GM_EINVALID);
+    CHECK_OK(gm_model_alias_set(beside, "churn", "champion", 1, &err), &err);
+    gm_store_close(beside);
+    gm_store_close(reader);
+    done();
+}
+
+/* Two processes: one writes as a run does, the other begins and ends releases. Nothing of either is lost. */
+static void a_run_and_the_registry_write_side_by_side(void)
+{
+    enum { TIMES = 60 };
+    int status = 0;
+    gm_release *all = NULL;
+    size_t count = 0;
+    fresh();
+    gm_store_close(store);
+    pid_t child = fork();
+    if (child == 0) {
+        gm_store *other = NULL;
+        bool ok = true;
+        for (int i = 0; ok && i < TIMES; i++) {
+            int64_t id = 0;
+            gm_release r = canary_of(2);
+            ok = gm_store_open(root, &(gm_store_options){ .beside = true }, &other, &err) == GM_OK &&
+                 gm_release_begin(other, &r, &id, &err) == GM_OK;
+            gm_store_close(other);
+            ok = ok && gm_release_end_at(root, id, "rolled_back", "", &err) == GM_OK;
+        }
+        _exit(ok ? 0 : 1);
+    }
+    store = open_store(root);
+    for (int i = 0; i < TIMES; i++) {
+        char text[16];
+        (void)snprintf(text, sizeof(text), "blob %d", i);
+        gm_digest d = put_text(store, text);
+        (void)commit_step(store, begin_run(store, "p"), "load", text, &d);
+        CHECK(held("churn@champion") == 1);
+    }
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK_OK(gm_release_list(store, NULL, arena, &all, &count, &err), &err);
+    gm_run_record *runs = NULL;
+    size_t runs_count = 0;
+    CHECK_OK(gm_run_list(store, 0, arena, &runs, &runs_count, &err), &err);
+    CHECK(runs_count == TIMES);
+    gm_store_close(store);
+    store = open_store(root);
+    CHECK_OK(gm_release_list(store, NULL, arena, &all, &count, &err), &err);
+    CHECK(count == TIMES);
     done();
 }
 
@@ -323,7 +375,7 @@ static void a_store_of_the_first_schema_is_read_and_brought_up_to_date_by_a_writ
     CHECK_OK(gm_release_list(reader, NULL, arena, &all, &count, &err), &err);
     CHECK(count == 0);
     CHECK_RC(gm_release_get(reader, "churn", arena, &r, &err), GM_ENOTFOUND);
-    store = open_store(root);
+    CHECK_OK(gm_store_open(root, &(gm_store_options){ .beside = true }, &store, &err), &err); /* takes the lock this time */
     CHECK(held("churn") == 1); /* what was there is there */
     (void)begin(2);
     CHECK_OK(gm_release_get(reader, "churn", arena, &r, &err), &err); /* the reader that was open sees it too */
@@ -389,7 +441,7 @@ static void a_killed_promotion_is_all_or_nothing(void)
         pid_t child = fork();
         if (child == 0) {
             (void)setenv("GRISTMILL_FAULT", fault, 1);
-            (void)gm_release_end_at(root, 0, id, "promoted", "", &err);
+            (void)gm_release_end_at(root, id, "promoted", "", &err);
             _exit(0);
         }
         CHECK(waitpid(child, &status, 0) == child);
@@ -409,6 +461,6 @@ TESTS(T(a_release_is_kept_whole_and_gives_the_candidate_its_alias), T(only_one_r
       T(rolling_back_leaves_the_champion), T(moving_the_champion_ends_what_was_tried_beside_it),
       T(a_challenger_that_somebody_moved_is_left_alone), T(changes_and_pauses_are_kept_with_their_times),
       T(at_once_moves_the_champion_and_going_back_is_undoing), T(a_reader_sees_every_commit_in_the_data_version),
-      T(a_verdict_is_written_beside_an_open_reader_once_the_writer_has_gone), T(opening_to_read_is_quick),
+      T(a_verdict_is_written_beside_a_writer_and_a_reader), T(a_run_and_the_registry_write_side_by_side), T(opening_to_read_is_quick),
       T(a_store_of_the_first_schema_is_read_and_brought_up_to_date_by_a_writer), T(gc_keeps_both_sides_of_a_running_release),
       T(conditions_are_read_checked_and_judged), T(a_killed_promotion_is_all_or_nothing))
