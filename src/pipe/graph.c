@@ -233,6 +233,22 @@ static void link_data(gm_graph *g, gm_step *s, const char *name, const gm_data_s
         link_step(g, s, name, named(g, "load", d->name), "data", "dataset");
 }
 
+static void joins_json(gm_json *j, const gm_spec *p)
+{
+    gm_json_key(j, "joins");
+    gm_json_array(j);
+    for (size_t i = 0; i < p->joins_count; i++) {
+        const gm_data_spec *d = gm_spec_data(p, p->joins[i].dataset);
+        gm_json_object(j);
+        gm_json_kstr(j, "dataset", d->name);
+        strings_json(j, "by", p->joins[i].by.items, p->joins[i].by.count);
+        gm_json_kdouble(j, "within", p->joins[i].within_seconds);
+        gm_json_kstr(j, "time", d->time);
+        gm_json_object_end(j);
+    }
+    gm_json_array_end(j);
+}
+
 static void add_examples(gm_graph *g)
 {
     const gm_spec *p = g->spec;
@@ -243,18 +259,7 @@ static void add_examples(gm_graph *g)
     gm_json_kstr(&t.j, "task", gm_task_name(p->task));
     strings_json(&t.j, "classes", p->classes, p->classes_count);
     gm_json_kstr(&t.j, "time", p->primary->time);
-    gm_json_key(&t.j, "joins");
-    gm_json_array(&t.j);
-    for (size_t i = 0; i < p->joins_count; i++) {
-        const gm_data_spec *d = gm_spec_data(p, p->joins[i].dataset);
-        gm_json_object(&t.j);
-        gm_json_kstr(&t.j, "dataset", d->name);
-        strings_json(&t.j, "by", p->joins[i].by.items, p->joins[i].by.count);
-        gm_json_kdouble(&t.j, "within", p->joins[i].within_seconds);
-        gm_json_kstr(&t.j, "time", d->time);
-        gm_json_object_end(&t.j);
-    }
-    gm_json_array_end(&t.j);
+    joins_json(&t.j, p);
     gm_json_key(&t.j, "split");
     gm_json_object(&t.j);
     gm_json_kstr(&t.j, "by", p->split.by);
@@ -406,6 +411,7 @@ static void add_package(gm_graph *g)
     gm_json_kstr(&t.j, "metric", p->metric);
     gm_json_kstr(&t.j, "time", p->primary->time);
     strings_json(&t.j, "key", p->primary->key.items, p->primary->key.count);
+    joins_json(&t.j, p);
     personal_json(&t.j, p);
     tries_json(&t.j, p);
     task_json(&t.j, p);
@@ -480,6 +486,23 @@ static void add_predict(gm_graph *g)
     link_step(g, s, "package", "package", "package", "package");
     link_step(g, s, "examples", "examples", "examples", "dataset");
     link_step(g, s, "registered", "register", "registered", "report");
+}
+
+/* The latest row per key of each joined data set, for the server. A key that no exact comparison fits has no such table. */
+static void add_online(gm_graph *g, const gm_join_spec *join)
+{
+    const gm_data_spec *d = gm_spec_data(g->spec, join->dataset);
+    for (size_t i = 0; i < join->by.count; i++) {
+        const gm_field *f = gm_schema_find(d->schema, join->by.items[i]);
+        if (!f || f->type == GM_TYPE_FLOAT) return;
+    }
+    gm_step *s = add_step(g, named(g, "online", d->name), "online", join->pos);
+    text t;
+    text_begin(&t);
+    strings_json(&t.j, "by", join->by.items, join->by.count);
+    gm_json_kstr(&t.j, "time", d->time);
+    s->params_json = text_end(&t, g->a);
+    link_data(g, s, "data", d);
 }
 
 /* The record that the model card is written from; what people said of the model is part of it. */
@@ -680,6 +703,7 @@ gm_rc gm_graph_extend(gm_graph *g, gm_errs *errs)
     add_package(g);
     add_gates(g, false);
     add_gates(g, true);
+    for (size_t i = 0; i < g->spec->joins_count; i++) add_online(g, &g->spec->joins[i]);
     add_register(g);
     add_predict(g);
     add_card(g);

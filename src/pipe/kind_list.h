@@ -8,6 +8,7 @@
     X(gm_step_kind_inspect)    \
     X(gm_step_kind_latency)    \
     X(gm_step_kind_load)       \
+    X(gm_step_kind_online)     \
     X(gm_step_kind_package)    \
     X(gm_step_kind_predict)    \
     X(gm_step_kind_select)     \

@@ -79,6 +79,32 @@ static gm_rc read_roles(const gm_node *root, gm_served_schema *s, gm_err *err)
     return GM_OK;
 }
 
+/* Keys of joins, by which a server looks joined columns up. */
+static gm_rc read_join_keys(const gm_node *joins, gm_served_schema *s, gm_err *err)
+{
+    for (size_t i = 0; joins && joins->kind == GM_NODE_SEQ && i < joins->count; i++) {
+        const gm_node *by = gm_node_get(joins->items[i], "by");
+        for (size_t k = 0; by && by->kind == GM_NODE_SEQ && k < by->count; k++) {
+            gm_type type;
+            const char *name = gm_node_str_or(by->items[k], "name", NULL);
+            if (!name || !gm_type_from_name(gm_node_str_or(by->items[k], "type", ""), &type))
+                return gm_err_at(err, by->items[k]->pos, GM_EINVALID, "a join's key needs a name and a type");
+            (void)also(s, name, type);
+        }
+    }
+    return GM_OK;
+}
+
+static size_t join_keys_count(const gm_node *joins)
+{
+    size_t count = 0;
+    for (size_t i = 0; joins && joins->kind == GM_NODE_SEQ && i < joins->count; i++) {
+        const gm_node *by = gm_node_get(joins->items[i], "by");
+        count += by && by->kind == GM_NODE_SEQ ? by->count : 0;
+    }
+    return count;
+}
+
 /* Whatever a decoder looks at: whoever adds a field of that kind adds it here. */
 static gm_rc make_digest(gm_served_schema *s, gm_err *err)
 {
@@ -139,10 +165,12 @@ gm_rc gm_served_schema_read(const char *dir, const gm_scorer *scorer, gm_arena *
                            .target = gm_node_str_or(root, "target", ""),
                            .inputs_count = scorer->inputs_count,
                            .columns_count = scorer->inputs_count };
-    s.columns = GM_ARENA_ARRAY(a, gm_served_column, scorer->inputs_count + (key ? key->count : 0) + 1);
+    const gm_node *joins = gm_node_get(root, "joins");
+    s.columns = GM_ARENA_ARRAY(a, gm_served_column, scorer->inputs_count + (key ? key->count : 0) + join_keys_count(joins) + 1);
     if (!s.columns) return out_of_memory(err);
     for (size_t i = 0; !rc && i < scorer->inputs_count; i++)
         rc = read_input(find_input(inputs, scorer->inputs[i]), scorer, i, a, &s.columns[i], err);
+    if (!rc) rc = read_join_keys(joins, &s, err); /* first: a key of the data set too has its type */
     if (!rc) rc = read_roles(root, &s, err);
     if (!rc) rc = index_names(&s, a, err);
     if (!rc) rc = make_digest(&s, err);

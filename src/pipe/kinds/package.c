@@ -171,6 +171,44 @@ static gm_type input_type(const packing *p, size_t i)
     return c ? c->type : p->scorer.input_types[i];
 }
 
+/* Whether the model reads a column of this joined data set: "weather.temp". */
+static bool reads_joined(const packing *p, const char *dataset)
+{
+    size_t len = strlen(dataset);
+    for (size_t i = 0; i < p->scorer.inputs_count; i++)
+        if (strncmp(p->scorer.inputs[i], dataset, len) == 0 && p->scorer.inputs[i][len] == '.') return true;
+    return false;
+}
+
+/* What a server needs to look the joined columns up by itself. */
+static void joins_json(const packing *p, gm_json *j)
+{
+    const gm_node *joins = gm_node_get(p->io->params, "joins");
+    gm_json_key(j, "joins");
+    gm_json_array(j);
+    for (size_t i = 0; joins && i < joins->count; i++) {
+        const gm_node *by = gm_node_get(joins->items[i], "by");
+        const char *dataset = gm_node_str_or(joins->items[i], "dataset", "");
+        if (!reads_joined(p, dataset)) continue;
+        gm_json_object(j);
+        gm_json_kstr(j, "dataset", dataset);
+        gm_json_key(j, "by");
+        gm_json_array(j);
+        for (size_t k = 0; by && k < by->count; k++) {
+            const gm_column *c = gm_table_find(&p->train.table, by->items[k]->text);
+            gm_json_object(j);
+            gm_json_kstr(j, "name", by->items[k]->text);
+            gm_json_kstr(j, "type", c ? gm_type_name(c->type) : NULL);
+            gm_json_object_end(j);
+        }
+        gm_json_array_end(j);
+        gm_json_kstr(j, "time", gm_node_str_or(joins->items[i], "time", NULL));
+        gm_json_kdouble(j, "within_s", gm_node_double_or(joins->items[i], "within", 0));
+        gm_json_object_end(j);
+    }
+    gm_json_array_end(j);
+}
+
 static gm_rc write_schema(const packing *p, gm_err *err)
 {
     const gm_node *json = NULL;
@@ -191,6 +229,7 @@ static gm_rc write_schema(const packing *p, gm_err *err)
     copy_list(p, "key", &j);
     gm_json_kstr(&j, "time", gm_node_str_or(p->io->params, "time", NULL));
     copy_list(p, "personal", &j);
+    joins_json(p, &j);
     train_end(p, &j);
     gm_json_key(&j, "inputs");
     gm_json_array(&j);
