@@ -13,7 +13,6 @@
 #include "govern/lineage.h"
 #include "govern/provenance.h"
 #include "model/package.h"
-#include "pipe/conform.h"
 #include "pipe/predictions.h"
 
 typedef struct models_opts {
@@ -265,23 +264,13 @@ static gm_rc open_scorer(gm_cli *cli, gm_store *store, const char *tmp, gm_score
     return rc;
 }
 
-static gm_rc read_rows(gm_cli *cli, gm_engine *engine, const char *path, const char *tmp, gm_table *out, gm_err *err)
-{
-    const char *schema = NULL, *parquet = gm_path_join(cli->a, tmp, "rows.parquet");
-    int64_t rows = 0;
-    gm_source source = { .from = path };
-    gm_rc rc = gm_fs_mkdirs(tmp, err);
-    if (!rc) rc = gm_data_snapshot(engine, &source, ".", parquet, cli->a, &schema, &rows, err);
-    return rc ? rc : gm_data_read(engine, parquet, NULL, 0, 0, cli->a, out, err);
-}
-
 static gm_rc predict(gm_cli *cli, const void *conf, gm_err *err)
 {
     const predict_opts *o = conf;
     gm_store *store = NULL;
     gm_engine *engine = NULL;
     gm_scorer scorer;
-    gm_table rows, out;
+    int64_t rows = 0;
     gm_digest used = { 0 };
     bool folder = gm_fs_is_dir(cli->operands[0]);
     const char *tmp = NULL;
@@ -292,15 +281,7 @@ static gm_rc predict(gm_cli *cli, const void *conf, gm_err *err)
     if (busy) rc = gm_cli_store(cli, false, &store, err);
     if (!rc) rc = open_scorer(cli, store, gm_path_join(cli->a, tmp, "package"), &scorer, &used, err);
     if (!rc) rc = gm_engine_open(&(gm_engine_options){ 0 }, &engine, err);
-    if (!rc) rc = read_rows(cli, engine, cli->operands[1], tmp, &rows, err);
-    if (!rc) rc = gm_conform(&scorer, &rows, cli->a, &rows, err);
-    if (!rc) {
-        const char **keep = GM_ARENA_ARRAY(cli->a, const char *, rows.columns_count);
-        for (size_t i = 0; keep && i < rows.columns_count; i++) keep[i] = rows.columns[i].name;
-        rc = keep ? gm_predictions(&scorer, &rows, keep, rows.columns_count, NULL, cli->a, &out, err)
-                  : gm_err_set(err, GM_ENOMEM, "not enough memory to predict");
-    }
-    if (!rc) rc = gm_data_write(engine, &out, o->out, err);
+    if (!rc) rc = gm_predict_source(&scorer, engine, &(gm_source){ .from = cli->operands[1] }, o->out, &rows, err);
     if (!rc && busy && !cli->common->json) printf("a run is under way, so this use of the model is not recorded\n");
     if (!rc && used.hex[0] && !busy)
         rc = gm_model_use(store, &used, "predict", gm_arena_printf(cli->a, "%s -> %s", cli->operands[1], o->out), err);
@@ -315,12 +296,12 @@ static gm_rc predict(gm_cli *cli, const void *conf, gm_err *err)
         gm_json j;
         gm_json_init(&j, &b, false);
         gm_json_object(&j);
-        gm_json_kint(&j, "rows", rows.rows);
+        gm_json_kint(&j, "rows", rows);
         gm_json_kstr(&j, "out", o->out);
         gm_json_object_end(&j);
         gm_print_json(&b);
     } else {
-        printf("%s predictions written to %s\n", gm_show_count(rows.rows, count), o->out);
+        printf("%s predictions written to %s\n", gm_show_count(rows, count), o->out);
     }
     return GM_OK;
 }

@@ -47,6 +47,12 @@ gm_rc gm_data_read(gm_engine *e, const char *path, const char *const *columns, s
                    gm_arena *a, gm_table *out, gm_err *err);
 /* Write columns as Parquet (or CSV by the name's ending); whole or not at all; deterministic bytes. */
 gm_rc gm_data_write(gm_engine *e, const gm_table *t, const char *path, gm_err *err);
+/* Read the source as gm_data_snapshot does, and write what `map` makes of it to out_path as gm_data_write does. in: the next up to 65,536 rows,
+ * the first of them row first_row of the source; out: a table with the same columns each time, valid until the next call. An empty source is
+ * one call with no rows. So memory does not grow with the source. Errors: those of reading and writing, and map's own. */
+typedef gm_rc (*gm_table_map)(void *ctx, const gm_table *in, int64_t first_row, gm_table *out, gm_err *err);
+gm_rc gm_data_map(gm_engine *e, const gm_source *s, const char *base_dir, gm_table_map map, void *ctx, const char *out_path, int64_t *out_rows,
+                  gm_err *err);
 /* Run SQL whose result is written to Parquet: `sql:` steps. tables: names bound to Parquet paths. */
 gm_rc gm_data_sql(gm_engine *e, const char *sql, const char *const *names, const char *const *paths, size_t count,
                   const char *out_path, int64_t *out_rows, gm_err *err);

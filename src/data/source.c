@@ -368,3 +368,68 @@ gm_rc gm_data_snapshot(gm_engine *e, const gm_source *s, const char *base_dir, c
     close_reading(&r);
     return rc ? gm_err_ctx(err, rc, "reading data from \"%.100s\"", begins(s->from, "postgres") ? "postgres" : s->from) : GM_OK;
 }
+
+/* ---- the source through a function ---- */
+
+typedef struct mapping {
+    gm_chunks *from;
+    gm_table_map map;
+    void *ctx;
+    int64_t rows;   /* taken so far                                */
+    gm_table first; /* made to learn the columns, not yet given on */
+    bool held;
+    bool failed;    /* map itself did, not the reading             */
+} mapping;
+
+static gm_rc map_chunk(mapping *m, gm_table *out, gm_err *err)
+{
+    gm_table in;
+    gm_rc rc = m->from->next(m->from->ctx, &in, err);
+    if (rc) return rc;
+    *out = (gm_table){ 0 };
+    if (in.rows == 0 && m->rows > 0) return GM_OK;
+    rc = m->map(m->ctx, &in, m->rows, out, err);
+    m->failed = rc != GM_OK;
+    m->rows += in.rows;
+    return rc;
+}
+
+static gm_rc mapping_next(void *ctx, gm_table *out, gm_err *err)
+{
+    mapping *m = ctx;
+    if (!m->held) return map_chunk(m, out, err);
+    m->held = false;
+    *out = m->first;
+    return GM_OK;
+}
+
+static gm_rc write_mapped(gm_engine *e, mapping *m, const char *out_path, gm_arena *a, int64_t *out_rows, gm_err *err)
+{
+    gm_rc rc = map_chunk(m, &m->first, err);
+    if (rc) return rc;
+    size_t count = m->first.columns_count;
+    const char **names = GM_ARENA_ARRAY(a, const char *, count);
+    gm_type *types = GM_ARENA_ARRAY(a, gm_type, count);
+    if (!names || !types) return gm_err_set(err, GM_ENOMEM, "not enough memory for %zu columns", count);
+    for (size_t k = 0; k < count; k++) {
+        names[k] = gm_arena_strdup(a, m->first.columns[k].name);
+        types[k] = m->first.columns[k].type;
+        if (!names[k]) return gm_err_set(err, GM_ENOMEM, "not enough memory for %zu columns", count);
+    }
+    m->held = true;
+    return gm_chunks_write(e, &(gm_chunks){ .count = count, .names = names, .types = types, .rows = -1, .ctx = m, .next = mapping_next }, out_path, out_rows, err);
+}
+
+gm_rc gm_data_map(gm_engine *e, const gm_source *s, const char *base_dir, gm_table_map map, void *ctx, const char *out_path, int64_t *out_rows,
+                  gm_err *err)
+{
+    reading r;
+    gm_arena *a = gm_arena_new(0);
+    if (!a) return no_memory(err, s);
+    mapping m = { .from = &r.chunks, .map = map, .ctx = ctx };
+    gm_rc rc = open_reading(e, s, base_dir, a, &r, err);
+    if (!rc) rc = write_mapped(e, &m, out_path, a, out_rows, err);
+    close_reading(&r);
+    gm_arena_free(a);
+    return rc && !m.failed ? gm_err_ctx(err, rc, "reading data from \"%.100s\"", begins(s->from, "postgres") ? "postgres" : s->from) : rc;
+}

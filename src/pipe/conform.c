@@ -32,7 +32,8 @@ static gm_rc to_text(const gm_column *c, gm_arena *a, gm_column *out, gm_err *er
     return out->dict ? GM_OK : out_of_memory(c, err);
 }
 
-static gm_rc from_text(const gm_column *c, gm_type wanted, const char *format, gm_arena *a, gm_column *out, gm_err *err)
+static gm_rc from_text(const gm_column *c, gm_type wanted, const char *format, int64_t first_row, gm_arena *a, gm_column *out,
+                       gm_err *err)
 {
     int32_t count = c->dict->count;
     double *numbers = GM_ARENA_ARRAY(a, double, count), *f64 = GM_ARENA_ARRAY(a, double, c->rows);
@@ -48,7 +49,7 @@ static gm_rc from_text(const gm_column *c, gm_type wanted, const char *format, g
         int32_t k = c->code[i];
         if (k >= 0 && !good[k])
             return gm_err_set(err, GM_EINVALID, "column \"%s\" holds \"%.60s\" in row %" PRId64 "; the model knows it as %s",
-                              c->name, c->dict->texts[k], i + 1, gm_type_name(wanted));
+                              c->name, c->dict->texts[k], first_row + i + 1, gm_type_name(wanted));
         if (float_wanted)
             f64[i] = k < 0 ? (double)NAN : numbers[k];
         else
@@ -59,7 +60,7 @@ static gm_rc from_text(const gm_column *c, gm_type wanted, const char *format, g
 }
 
 /* Numbers are no times and times are no numbers, but a column without any value may be either. */
-static gm_rc no_such_value(const gm_column *c, gm_type wanted, gm_arena *a, gm_column *out, gm_err *err)
+static gm_rc no_such_value(const gm_column *c, gm_type wanted, int64_t first_row, gm_arena *a, gm_column *out, gm_err *err)
 {
     char text[64];
     double *f64 = GM_ARENA_ARRAY(a, double, c->rows);
@@ -68,7 +69,8 @@ static gm_rc no_such_value(const gm_column *c, gm_type wanted, gm_arena *a, gm_c
     for (int64_t i = 0; i < c->rows; i++) {
         if (!gm_column_is_missing(c, i))
             return gm_err_set(err, GM_EINVALID, "column \"%s\" holds \"%.60s\" in row %" PRId64 "; the model knows it as %s",
-                              c->name, gm_column_show(c, i, text, sizeof(text)), i + 1, gm_type_name(wanted));
+                              c->name, gm_column_show(c, i, text, sizeof(text)), first_row + i + 1,
+                              gm_type_name(wanted));
         if (wanted == GM_TYPE_FLOAT)
             f64[i] = (double)NAN;
         else
@@ -79,6 +81,11 @@ static gm_rc no_such_value(const gm_column *c, gm_type wanted, gm_arena *a, gm_c
 }
 
 gm_rc gm_conform(const gm_scorer *s, const gm_table *t, gm_arena *a, gm_table *out, gm_err *err)
+{
+    return gm_conform_part(s, t, 0, a, out, err);
+}
+
+gm_rc gm_conform_part(const gm_scorer *s, const gm_table *t, int64_t first_row, gm_arena *a, gm_table *out, gm_err *err)
 {
     gm_table made = *t;
     gm_rc rc = GM_OK;
@@ -92,9 +99,9 @@ gm_rc gm_conform(const gm_scorer *s, const gm_table *t, gm_arena *a, gm_table *o
         if (wanted == GM_TYPE_STRING)
             rc = to_text(c, a, c, err);
         else if (c->type == GM_TYPE_STRING)
-            rc = from_text(c, wanted, s->input_formats ? s->input_formats[i] : NULL, a, c, err);
+            rc = from_text(c, wanted, s->input_formats ? s->input_formats[i] : NULL, first_row, a, c, err);
         else if (wanted == GM_TYPE_TIME || c->type == GM_TYPE_TIME)
-            rc = no_such_value(c, wanted, a, c, err);
+            rc = no_such_value(c, wanted, first_row, a, c, err);
     }
     if (!rc) *out = made;
     return rc;

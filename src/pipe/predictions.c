@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "pipe/conform.h"
+
 static const gm_dict *class_dict(const gm_scorer *s, gm_arena *a)
 {
     gm_dict *d = GM_ARENA_NEW(a, gm_dict);
@@ -80,5 +82,34 @@ gm_rc gm_predictions(const gm_scorer *s, const gm_table *raw, const char *const 
     }
     if (!rc && truth && s->task != GM_TASK_REGRESSION) rc = add_labels(s, p, truth, rows, dict, "truth", a, &t, err);
     if (!rc) *out = t;
+    return rc;
+}
+
+/* ---- a file, block after block ---- */
+
+typedef struct predicting {
+    const gm_scorer *s;
+    gm_arena *a; /* of one block */
+} predicting;
+
+static gm_rc predict_chunk(void *ctx, const gm_table *in, int64_t first_row, gm_table *out, gm_err *err)
+{
+    predicting *p = ctx;
+    gm_table rows;
+    gm_arena_rewind(p->a);
+    gm_rc rc = gm_conform_part(p->s, in, first_row, p->a, &rows, err);
+    if (rc) return rc;
+    const char **keep = GM_ARENA_ARRAY(p->a, const char *, rows.columns_count);
+    if (!keep) return gm_err_set(err, GM_ENOMEM, "not enough memory to predict");
+    for (size_t i = 0; i < rows.columns_count; i++) keep[i] = rows.columns[i].name;
+    return gm_predictions(p->s, &rows, keep, rows.columns_count, NULL, p->a, out, err);
+}
+
+gm_rc gm_predict_source(const gm_scorer *s, gm_engine *e, const gm_source *source, const char *out_path, int64_t *out_rows, gm_err *err)
+{
+    predicting p = { .s = s, .a = gm_arena_new(0) };
+    if (!p.a) return gm_err_set(err, GM_ENOMEM, "not enough memory to predict");
+    gm_rc rc = gm_data_map(e, source, ".", predict_chunk, &p, out_path, out_rows, err);
+    gm_arena_free(p.a);
     return rc;
 }
