@@ -1,6 +1,7 @@
 gm_test(unit/data/test_checks.c USES data LABELS unit)
 gm_test(unit/data/test_csv.c USES data LABELS unit)
 gm_test(unit/data/test_infer.c USES data LABELS unit)
+gm_test(unit/data/test_map.c USES data LABELS unit)
 gm_test(unit/data/test_postgres.c USES data LABELS unit)
 gm_test(unit/data/test_profile.c USES data LABELS unit)
 gm_test(unit/data/test_schema.c USES data LABELS unit)
