@@ -35,6 +35,8 @@ extern const gm_param gm_common_options[];
 
 /* The store beside the pipeline file. write: lock it. */
 gm_rc gm_cli_store(const gm_cli *cli, bool write, gm_store **out, gm_err *err);
+/* The store for changing aliases and releases, also while a run is under way. */
+gm_rc gm_cli_registry(const gm_cli *cli, gm_store **out, gm_err *err);
 /* Read the pipeline file; mistakes go to cli->errs. */
 gm_rc gm_cli_spec(gm_cli *cli, gm_spec *out, gm_err *err);
 /* Read, load, inspect and resolve; nothing else runs. Mistakes go to cli->errs. */

@@ -4,6 +4,7 @@
     X(gm_command_check)       \
     X(gm_command_completion)  \
     X(gm_command_data)        \
+    X(gm_command_deploy)      \
     X(gm_command_diff)        \
     X(gm_command_explain)     \
     X(gm_command_fsck)        \
@@ -14,9 +15,13 @@
     X(gm_command_log)         \
     X(gm_command_man)         \
     X(gm_command_models)      \
+    X(gm_command_pause)       \
     X(gm_command_plan)        \
     X(gm_command_predict)     \
+    X(gm_command_promote)     \
     X(gm_command_reference)   \
+    X(gm_command_releases)    \
+    X(gm_command_rollback)    \
     X(gm_command_run)         \
     X(gm_command_schema)      \
     X(gm_command_show)        \

@@ -13,16 +13,27 @@ static const char *store_root(const gm_cli *cli)
     return slash ? gm_arena_printf(cli->a, "%.*s/.gristmill", (int)(slash - file), file) : ".gristmill";
 }
 
+static gm_rc no_store(const char *root, gm_err *err)
+{
+    gm_rc rc = gm_err_set(err, GM_ENOTFOUND, "no store at \"%s\": nothing was run here yet", root);
+    gm_err_hint(err, "`gristmill run` makes one; `-f path/to/gristmill.yaml` names another pipeline.");
+    return rc;
+}
+
 gm_rc gm_cli_store(const gm_cli *cli, bool write, gm_store **out, gm_err *err)
 {
     const char *root = store_root(cli);
     if (!root) return gm_err_set(err, GM_ENOMEM, "not enough memory to open the store");
     gm_rc rc = gm_store_open(root, &(gm_store_options){ .read_only = !write }, out, err);
-    if (rc == GM_ENOTFOUND) {
-        rc = gm_err_set(err, GM_ENOTFOUND, "no store at \"%s\": nothing was run here yet", root);
-        gm_err_hint(err, "`gristmill run` makes one; `-f path/to/gristmill.yaml` names another pipeline.");
-    }
-    return rc;
+    return rc == GM_ENOTFOUND ? no_store(root, err) : rc;
+}
+
+gm_rc gm_cli_registry(const gm_cli *cli, gm_store **out, gm_err *err)
+{
+    const char *root = store_root(cli);
+    if (!root) return gm_err_set(err, GM_ENOMEM, "not enough memory to open the store");
+    gm_rc rc = gm_store_open(root, &(gm_store_options){ .beside = true }, out, err);
+    return rc == GM_ENOTFOUND ? no_store(root, err) : rc;
 }
 
 gm_rc gm_cli_scratch(const gm_cli *cli, const char **out_dir, gm_err *err)

@@ -166,26 +166,48 @@ gm_rc gm_release_history(gm_store *s, int64_t id, gm_arena *a, gm_release_event 
 
 struct before_call {
     const char *model;
+    gm_arena *a;
     int64_t version;
 };
 
-/* Going back is undoing: the version that stood there before the present one first did, so that going back twice goes two steps
- * back and never returns to what was taken away. */
+/* Going back is undoing: moves of the champion are a stack, and a roll back takes one off. So going back twice goes two steps back, and
+ * never returns to what was taken away. A move was a roll back when a release says so that began between it and the move before. */
 static gm_rc before_work(gm_tx *tx, void *ctx, gm_err *err)
 {
     struct before_call *call = ctx;
-    return gm_meta_int(tx, 0, &call->version, err,
-                       "SELECT l.version FROM model_alias_log l JOIN model_aliases a ON a.model = l.model AND a.alias = l.alias"
-                       " WHERE l.model = ?1 AND l.alias = 'champion' AND l.version <> 0 AND l.id < (SELECT min(f.id) FROM"
-                       " model_alias_log f WHERE f.model = l.model AND f.alias = l.alias AND f.version = a.version)"
-                       " ORDER BY l.id DESC LIMIT 1",
-                       "t", call->model);
+    gm_stmt *st = NULL;
+    bool row = false, there = false;
+    int64_t *stack = NULL;
+    size_t count = 0, capacity = 0;
+    gm_rc rc = tx->backend->has_table(tx, "releases", &there, err);
+    if (!rc)
+        rc = gm_meta_query(tx, &st, err,
+                           there ? "SELECT l.version, EXISTS(SELECT 1 FROM releases r WHERE r.model = l.model AND r.mode = 'at once' AND"
+                                   " r.state = 'rolled_back' AND r.candidate = l.version AND r.began_us <= l.at_us AND r.began_us >="
+                                   " coalesce((SELECT max(p.at_us) FROM model_alias_log p WHERE p.model = l.model AND p.alias = l.alias"
+                                   " AND p.id < l.id), 0)) FROM model_alias_log l WHERE l.model = ?1 AND l.alias = 'champion' ORDER BY l.id"
+                                 : "SELECT version, 0 FROM model_alias_log WHERE model = ?1 AND alias = 'champion' ORDER BY id",
+                           "t", call->model);
+    while (!rc && !(rc = gm_meta_next(st, &row, err)) && row) {
+        int64_t version = st->backend->column_int(st, 0);
+        if (version && st->backend->column_int(st, 1) && count) count--;
+        if (!version || (count && stack[count - 1] == version)) continue;
+        stack = gm_meta_grow(call->a, stack, count, &capacity, sizeof(*stack));
+        if (!stack) {
+            gm_meta_done(st);
+            return gm_err_set(err, GM_ENOMEM, "not enough memory to read who was champion");
+        }
+        stack[count++] = version;
+    }
+    call->version = count > 1 ? stack[count - 2] : 0;
+    return rc;
 }
 
 gm_rc gm_release_champion_before(gm_store *s, const char *model, int64_t *out, gm_err *err)
 {
-    struct before_call call = { .model = model };
-    gm_rc rc = gm_store_read(s, before_work, &call, err);
+    struct before_call call = { .model = model, .a = gm_arena_new(0) };
+    gm_rc rc = call.a ? gm_store_read(s, before_work, &call, err) : gm_err_set(err, GM_ENOMEM, "not enough memory to read who was champion");
+    gm_arena_free(call.a);
     if (!rc) *out = call.version;
     return rc;
 }
@@ -203,6 +225,9 @@ static gm_rc champion_now(gm_tx *tx, const char *model, int64_t *out, gm_err *er
 {
     return gm_meta_int(tx, 0, out, err, "SELECT version FROM model_aliases WHERE model = ?1 AND alias = 'champion'", "t", model);
 }
+
+/* At once, and back to an earlier champion. */
+static bool is_return(const gm_release *r) { return r->mode == GM_RELEASE_NONE && r->state && strcmp(r->state, "rolled_back") == 0; }
 
 struct begin_call {
     gm_release r;
@@ -243,7 +268,7 @@ static gm_rc insert(gm_tx *tx, const gm_release *r, int64_t now_us, int64_t *out
                        " reason, actor, began_us, ended_us, paused_us, paused_since_us)"
                        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 0, ?15) RETURNING id",
                        "tiitiiitttttiii", r->model, r->champion, r->candidate, mode_names[r->mode], millionths(r->share), r->for_us,
-                       r->requests_min, r->rollback, r->sticky, over ? "promoted" : "running", over ? r->reason : "", r->actor,
+                       r->requests_min, r->rollback, r->sticky, !over ? "running" : is_return(r) ? "rolled_back" : "promoted", over ? r->reason : "", r->actor,
                        now_us, over ? now_us : (int64_t)0, r->paused && !over ? now_us : (int64_t)0);
 }
 
@@ -257,7 +282,7 @@ static gm_rc begin_work(gm_tx *tx, void *ctx, gm_err *err)
     if (!rc) rc = gm_model_alias_move(tx, r->model, r->mode == GM_RELEASE_NONE ? "champion" : "challenger", r->candidate, err);
     if (!rc) rc = insert(tx, r, now_us, &call->id, err);
     if (r->mode == GM_RELEASE_NONE)
-        (void)snprintf(what, sizeof(what), "version %" PRId64 " became champion at once", r->candidate);
+        (void)snprintf(what, sizeof(what), "version %" PRId64 " became champion %s", r->candidate, is_return(r) ? "again" : "at once");
     else
         (void)snprintf(what, sizeof(what), "began: %s of version %" PRId64 " beside %" PRId64 ", %g %% of the requests",
                        mode_names[r->mode], r->candidate, r->champion, r->share * 100);

@@ -16,7 +16,8 @@
 #include "base/expr.h"
 #include "store/store.h"
 
-/* NONE: the champion alias is moved at once; the record is there for the history. */
+/* NONE: the champion alias is moved at once; the record is there for the history. With state "rolled_back" (else "promoted") it is a return
+ * to an earlier champion. */
 typedef enum gm_release_mode { GM_RELEASE_NONE = 0, GM_RELEASE_CANARY, GM_RELEASE_SHADOW, GM_RELEASE_AB } gm_release_mode;
 const char *gm_release_mode_name(gm_release_mode m); /* "at once", "canary", "shadow", "ab" */
 
@@ -46,7 +47,7 @@ int64_t gm_release_ran_us(const gm_release *r, int64_t now_us);
 gm_rc gm_release_get(gm_store *s, const char *model, gm_arena *a, gm_release *out, gm_err *err);
 /* Newest first. */
 gm_rc gm_release_list(gm_store *s, const char *model_or_null, gm_arena *a, gm_release **out, size_t *out_count, gm_err *err);
-/* One transaction; alias `challenger` is set to the candidate (mode NONE: `champion`, and the release is over at once, state promoted).
+/* One transaction; alias `challenger` is set to the candidate (mode NONE: `champion`, and the release is over at once: r->state says how).
  * champion 0 = who holds the alias now. GM_ECONFLICT when another runs (its id in the message) or the champion is another one; GM_EINVALID:
  * no champion to compare with, the candidate is the champion, a share outside 0..1. */
 gm_rc gm_release_begin(gm_store *s, const gm_release *r, int64_t *out_id, gm_err *err);
@@ -64,7 +65,7 @@ typedef struct gm_release_event {
     const char *what;
 } gm_release_event;
 gm_rc gm_release_history(gm_store *s, int64_t id, gm_arena *a, gm_release_event **out, size_t *out_count, gm_err *err);
-/* The version that was champion before the present one first was: where a roll back leads. 0 = there is none. */
+/* Where a roll back of the champion leads: the one before, as if moves were undone one by one. 0 = there is none. */
 gm_rc gm_release_champion_before(gm_store *s, const char *model, int64_t *out, gm_err *err);
 
 /* Changes with every commit that any process makes to the store; cheap enough to be asked every 100 ms. Only equality means anything. */

@@ -226,11 +226,16 @@ static void at_once_moves_the_champion_and_going_back_is_undoing(void)
     for (int64_t want = 2; want >= 1; want--) {
         CHECK_OK(gm_release_champion_before(store, "churn", &before, &err), &err);
         CHECK(before == want);
-        gm_release back = { .model = "churn", .candidate = before };
+        gm_release back = { .model = "churn", .candidate = before, .state = "rolled_back" };
         CHECK_OK(gm_release_begin(store, &back, NULL, &err), &err);
     }
     CHECK_OK(gm_release_champion_before(store, "churn", &before, &err), &err);
     CHECK(before == 0); /* never forward again to what was taken away */
+    gm_release third = { .model = "churn", .candidate = 3 }, first = { .model = "churn", .candidate = 1 };
+    CHECK_OK(gm_release_begin(store, &third, NULL, &err), &err);
+    CHECK_OK(gm_release_begin(store, &first, NULL, &err), &err); /* an old one, but on purpose: also that can be undone */
+    CHECK_OK(gm_release_champion_before(store, "churn", &before, &err), &err);
+    CHECK(before == 3);
     done();
 }
 

@@ -1,0 +1,123 @@
+"""Releases by the commands: deploy, promote, rollback, pause, releases; also while a run is under way."""
+import fcntl
+import json
+
+import gm
+
+YAML = """pipeline: leavers
+data: { people: { from: t.csv, key: customer } }
+target: churned
+train: { try: [logistic], split: { by: random }, seed: SEED }
+gates:
+  - roc_auc >= 0.5
+"""
+
+
+class Releases(gm.Case):
+    def setUp(self):
+        """Three versions; the third is champion."""
+        self.p = self.project(**{"t.csv": gm.churn()})
+        for seed in (1, 2, 3):
+            self.p.write("gristmill.yaml", YAML.replace("SEED", str(seed)))
+            self.ok(self.p.gm("run"))
+        self.assertEqual(self.champion(), 3)
+
+    def versions(self):
+        return {v["version"]: v["aliases"].split() for v in self.ok(self.p.gm("models", "leavers", "--json")).json()}
+
+    def holder(self, alias):
+        found = [v for v, aliases in self.versions().items() if alias in aliases]
+        return found[0] if found else None
+
+    def champion(self):
+        return self.holder("champion")
+
+    def do(self, *args):
+        return self.ok(self.p.gm(*args, "--json")).json()
+
+    def test_at_once_and_back(self):
+        out = self.ok(self.p.gm("deploy", "leavers/1")).out
+        self.assertIn("version 1 is champion now (before: version 3)", out)
+        self.assertIn("gristmill rollback leavers", out)
+        self.assertEqual(self.champion(), 1)
+        self.assertIn("version 3 is champion again", self.ok(self.p.gm("rollback", "leavers")).out)
+        self.assertEqual(self.champion(), 3)
+        self.assertIn("version 2 is champion again", self.ok(self.p.gm("rollback", "leavers")).out)
+        self.assertEqual(self.champion(), 2)
+        self.do("rollback", "leavers")
+        self.assertEqual(self.champion(), 1)
+        self.fails(self.p.gm("rollback", "leavers"), 4, "no champion before the present one", "deploy leavers/VERSION")
+
+    def test_a_canary_from_beginning_to_promotion(self):
+        r = self.do("deploy", "leavers/1", "--canary", "10%", "--for", "1h", "--rollback", "error_rate > 1%", "--requests", "50", "--sticky", "plan")
+        want = {"model": "leavers", "mode": "canary", "candidate": 1, "champion": 3, "share": 0.1, "for_seconds": 3600, "requests_min": 50,
+                "rollback": "error_rate > 1%", "sticky": "plan", "paused": False, "state": "running"}
+        self.assertEqual({k: r[k] for k in want}, want)
+        self.assertIn("60 minutes and 50 requests", r["next"])
+        self.assertEqual((self.champion(), self.holder("challenger")), (3, 1))
+        self.fails(self.p.gm("deploy", "leavers/2", "--canary", "5%"), 5, "release 1", "gristmill promote leavers")
+        self.assertEqual(self.do("deploy", "leavers/1", "--canary", "25%", "--for", "2h")["share"], 0.25)
+        paused = self.do("pause", "leavers")
+        self.assertTrue(paused["paused"])
+        self.assertIn("--off", paused["next"])
+        self.assertFalse(self.do("pause", "leavers", "--off")["paused"])
+        done = self.do("promote", "leavers")
+        self.assertEqual((done["state"], self.champion(), self.holder("challenger")), ("promoted", 1, None))
+        release, = self.do("releases", "leavers")
+        self.assertEqual([e["what"].split(":")[0] for e in release["history"]],
+                         ["began", "share 10 % -> 25 %", "for 3600 s -> 7200 s", "paused", "resumed", "promoted"])
+        self.fails(self.p.gm("promote", "leavers"), 4, "no release", "deploy leavers/VERSION")
+        self.assertIn("promoted by", self.ok(self.p.gm("releases")).out)
+
+    def test_a_running_release_is_rolled_back(self):
+        self.do("deploy", "leaverschampion" if self.champion() == 1 else "leavers/2", "--shadow", "20%")
+        self.assertEqual(self.do("releases")[0]["mode"], "shadow")
+        self.assertIn("running for", self.ok(self.p.gm("releases", "leavers")).out)
+        r = self.do("rollback", "leavers")
+        self.assertEqual((r["state"], self.champion(), self.holder("challenger")), ("rolled_back", 3, None))
+        self.assertEqual(self.do("deploy", "leavers/2", "--ab")["share"], 0)
+
+    def test_what_makes_no_sense_is_refused(self):
+        self.fails(self.p.gm("deploy", "leavers", "--canary", "10%"), 3, "is the champion already")  # a bare name is the newest
+        self.fails(self.p.gm("deploy", "leavers/9", "--canary", "10%"), 4, "no version 9")
+        self.fails(self.p.gm("deploy", "leavrs", "--canary", "10%"), 4, "leavers")
+        self.fails(self.p.gm("deploy", "leavers/1", "--canary", "10%", "--shadow", "5%"), 3, "one manner")
+        self.fails(self.p.gm("deploy", "leavers/1", "--canary", "150%"), 2, "canary")
+        self.fails(self.p.gm("deploy", "leavers/1", "--for", "1h"), 3, "--canary 10% --for 1h")
+        self.fails(self.p.gm("deploy", "leavers/1", "--canary", "10%", "--rollback", "eror_rate > 1%"), 3, "error_rate")
+        self.fails(self.p.gm("deploy", "leavers/1", "--out", "x"), 3, "--to TARGET")
+        self.fails(self.p.gm("deploy", "leavers/1", "--to", "mars", "--out", "x"), 3, "mars")
+        self.fails(self.p.gm("pause", "leavers"), 4, "no release")
+        self.assertEqual(self.champion(), 3)
+        self.assertEqual(self.do("releases"), [])
+
+    def test_nothing_waits_for_a_run(self):
+        """A run holds the store's lock for as long as it trains: the registry is changed beside it."""
+        with open(self.p.dir / ".gristmill/lock", "r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.fails(self.p.gm("run"), 5, "in use")
+            self.do("deploy", "leavers/1", "--canary", "10%")
+            self.do("rollback", "leavers")
+            self.do("deploy", "leavers/2")
+        self.assertEqual(self.champion(), 2)
+
+    def test_moving_the_champion_by_another_way_ends_the_release(self):
+        self.do("deploy", "leavers/1", "--canary", "10%")
+        self.ok(self.p.gm("models", "leavers/2", "--alias", "champion"))
+        release, = self.do("releases")
+        self.assertEqual((release["state"], release["reason"]), ("ended", "the champion became version 2"))
+
+    def test_a_store_from_before_is_looked_at_as_it_is(self):
+        import sqlite3
+        with sqlite3.connect(self.p.dir / ".gristmill/meta.db") as c:
+            c.execute("DROP TABLE releases")
+            c.execute("DROP TABLE release_log")
+            c.execute("PRAGMA user_version = 1")
+        self.assertEqual(self.do("releases"), [])
+        self.assertEqual(self.champion(), 3)
+        self.do("deploy", "leavers/1", "--canary", "10%")  # brings it up to date
+        self.assertEqual(len(self.do("releases")), 1)
+
+
+if __name__ == "__main__":
+    gm.main()
