@@ -19,10 +19,12 @@ typedef struct gm_engine_work gm_engine_work; /* what one thread works in */
 gm_engine_level gm_engine_level_here(void);
 const char *gm_engine_level_name(gm_engine_level l);
 
-/* Prepare for kernels up to `level`. In a. Errors: GM_ENOMEM; GM_EINVALID (trees that trees_check refuses). */
+/* Prepare for kernels up to `level`. In a; borrows t until a is reset. Errors: GM_ENOMEM; GM_ECORRUPT (trees that gm_tree_check refuses). */
 gm_rc gm_engine_new(const gm_trees *t, gm_engine_level level, gm_arena *a, gm_engine **out, gm_err *err);
-/* Bytes that a batch of up to rows_max rows needs to work in; in a. Batches of more rows are cut. */
+/* What gm_engine_margin works in, for any number of rows (larger batches are cut into blocks); in a. Errors: GM_ENOMEM. */
 gm_rc gm_engine_work_new(const gm_engine *e, gm_arena *a, gm_engine_work **out, gm_err *err);
+/* The same, smaller, for batches of at most `rows` rows. */
+gm_rc gm_engine_work_for(const gm_engine *e, int64_t rows, gm_arena *a, gm_engine_work **out, gm_err *err);
 /* Margins, as gm_trees_margin: x column-major with stride x->rows, out [rows * outputs]. Allocates nothing, cannot fail; width was checked. */
 void gm_engine_margin(const gm_engine *e, gm_engine_work *w, const gm_matrix *x, double *out);
 /* Time the kernels on these rows (1, 64 and all of them) for at most budget_ms, keep the fastest for each batch size, after comparing each

@@ -13,7 +13,7 @@
  */
 #include <stdlib.h>
 
-#include "model/trees.h"
+#include "model/trees_margin.h"
 
 enum { ROWS_BLOCK = 128 };
 
@@ -92,6 +92,12 @@ static void block64(const gm_trees *t, const gm_matrix *x, int64_t first, int64_
     }
 }
 
+void gm_trees_margin_rows(const gm_trees *t, const gm_matrix *x, int64_t first, int64_t rows, double *block, float *sums, double *out)
+{
+    if (t->float32) block32(t, x, first, rows, (float *)(void *)block, sums, out);
+    else block64(t, x, first, rows, block, out);
+}
+
 gm_rc gm_trees_margin(const gm_trees *t, const gm_matrix *x, double *out, gm_err *err)
 {
     if (x->cols != t->features)
@@ -102,8 +108,7 @@ gm_rc gm_trees_margin(const gm_trees *t, const gm_matrix *x, double *out, gm_err
     gm_rc rc = block && sums ? GM_OK : gm_err_set(err, GM_ENOMEM, "not enough memory for %d features", t->features);
     for (int64_t first = 0; !rc && first < x->rows; first += ROWS_BLOCK) {
         int64_t rows = x->rows - first < ROWS_BLOCK ? x->rows - first : ROWS_BLOCK;
-        if (t->float32) block32(t, x, first, rows, (float *)(void *)block, sums, out + first * t->outputs);
-        else block64(t, x, first, rows, block, out + first * t->outputs);
+        gm_trees_margin_rows(t, x, first, rows, block, sums, out + first * t->outputs);
     }
     free(block);
     free(sums);

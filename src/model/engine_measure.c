@@ -1,0 +1,190 @@
+/* engine_measure.c - which kernel is fastest here, for one row, few and many; and what was found, as JSON. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "model/engine_internal.h"
+
+enum { SMALL_ROWS = 64, LARGE_ROWS = 4096, REPEATS_MIN = 3 };
+
+/* CPU time of this thread: what a kernel takes, whoever else is running. */
+static double now_us(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+static void run_rows(const gm_engine *e, const engine_kernel *k, bool blocks, gm_engine_work *w, const gm_matrix *x, double *out)
+{
+    if (!blocks) {
+        for (int64_t r = 0; r < x->rows; r++) engine_run_one(e, k, w, x, r, out + r * e->t->outputs);
+        return;
+    }
+    for (int64_t first = 0; first < x->rows; first += k->rows) {
+        int32_t rows = x->rows - first < k->rows ? (int32_t)(x->rows - first) : k->rows;
+        engine_run_block(e, k, w, x, first, rows, out + first * e->t->outputs);
+    }
+}
+
+/* Least microseconds for x of a few runs, at most budget_us of them together. */
+static double time_rows(const gm_engine *e, const engine_kernel *k, bool blocks, gm_engine_work *w, const gm_matrix *x, double *out,
+                        double budget_us)
+{
+    double least = 1e30, spent = 0;
+    for (int run = 0; run < REPEATS_MIN || spent < budget_us; run++) {
+        double before = now_us();
+        run_rows(e, k, blocks, w, x, out);
+        double took = now_us() - before;
+        if (took < least) least = took;
+        spent += took + 0.1; /* ends even where the clock stands */
+        if (spent > 4 * budget_us) break;
+    }
+    return least;
+}
+
+typedef struct measure {
+    gm_engine *e;
+    gm_engine_work *w;
+    gm_matrix small, large; /* copies: rows from 0 */
+    double *want, *got;     /* [large.rows, outputs] */
+    double share_us;
+} measure;
+
+/* The first `rows` rows of x, repeated as often as it takes. */
+static gm_rc take_rows(const gm_matrix *x, int64_t rows, gm_arena *a, gm_matrix *out, gm_err *err)
+{
+    *out = (gm_matrix){ .data = GM_ARENA_ARRAY(a, double, rows * x->cols), .rows = rows, .cols = x->cols };
+    if (!out->data) return gm_err_set(err, GM_ENOMEM, "not enough memory for measuring %lld rows", (long long)rows);
+    for (int64_t c = 0; c < x->cols; c++)
+        for (int64_t r = 0; r < rows; r++) out->data[c * rows + r] = x->data[c * x->rows + r % x->rows];
+    return GM_OK;
+}
+
+/* Same bits as the plain walk on the large rows? */
+static bool agrees(const measure *m, const engine_kernel *k, bool blocks)
+{
+    size_t values = (size_t)(m->large.rows * m->e->t->outputs);
+    memset(m->got, 0xff, values * sizeof(*m->got));
+    run_rows(m->e, k, blocks, m->w, &m->large, m->got);
+    return memcmp(m->got, m->want, values * sizeof(*m->want)) == 0;
+}
+
+static void choose_one(measure *m)
+{
+    gm_engine *e = m->e;
+    const engine_kernel *best = NULL;
+    double least = 1e30;
+    for (int32_t i = 0; i < engine_kernels_count; i++) {
+        const engine_kernel *k = &engine_kernels[i];
+        if (!k->one || !engine_usable(e, k) || (e->left_out >> i & 1)) continue;
+        double us = time_rows(e, k, false, m->w, &m->small, m->got, m->share_us) / (double)m->small.rows;
+        if (us >= least) continue;
+        least = us;
+        best = k;
+    }
+    if (!best) return;
+    e->one = best;
+    e->one_us = least;
+}
+
+static void choose_block(measure *m)
+{
+    gm_engine *e = m->e;
+    const engine_kernel *best = NULL;
+    double least = 1e30, small = 0;
+    for (int32_t i = 0; i < engine_kernels_count; i++) {
+        const engine_kernel *k = &engine_kernels[i];
+        if (!k->block || !engine_usable(e, k) || (e->left_out >> i & 1)) continue;
+        double us = time_rows(e, k, true, m->w, &m->large, m->got, m->share_us) / (double)m->large.rows;
+        if (us >= least) continue;
+        least = us;
+        best = k;
+    }
+    if (!best) return;
+    e->block = best;
+    e->large_us = least;
+    e->large_rows = m->large.rows;
+    small = time_rows(e, best, true, m->w, &m->small, m->got, m->share_us);
+    /* One block of up to SMALL_ROWS takes about as long whatever their number: blocks pay where single rows take longer. */
+    double from = e->one_us > 0 ? small / e->one_us : 1;
+    e->block_from = from < 2 ? 2 : from > SMALL_ROWS ? SMALL_ROWS + 1 : (int32_t)from;
+    double singly = e->one_us * SMALL_ROWS;
+    e->small_us = (small < singly ? small : singly) / SMALL_ROWS;
+}
+
+gm_rc gm_engine_measure(gm_engine *e, const gm_matrix *rows, int64_t budget_ms, gm_err *err)
+{
+    if (rows->cols != e->t->features || rows->rows < 1)
+        return gm_err_set(err, GM_EINVALID, "%lld rows of %lld features cannot measure a model of %d", (long long)rows->rows,
+                          (long long)rows->cols, e->t->features);
+    if (e->plain) return GM_OK;
+    gm_arena *a = gm_arena_new(0);
+    measure m = { .e = e, .share_us = (double)budget_ms * 1000 / (2 * engine_kernels_count + 2) };
+    gm_rc rc = a ? GM_OK : gm_err_set(err, GM_ENOMEM, "not enough memory for measuring a model");
+    if (!rc) rc = gm_engine_work_new(e, a, &m.w, err);
+    if (!rc) rc = take_rows(rows, SMALL_ROWS, a, &m.small, err);
+    if (!rc) rc = take_rows(rows, rows->rows < 512 ? 512 : rows->rows < LARGE_ROWS ? rows->rows : LARGE_ROWS, a, &m.large, err);
+    if (!rc) {
+        size_t values = (size_t)(m.large.rows * e->t->outputs);
+        m.want = GM_ARENA_ARRAY(a, double, values);
+        m.got = GM_ARENA_ARRAY(a, double, values);
+        if (!m.want || !m.got) rc = gm_err_set(err, GM_ENOMEM, "not enough memory for measuring a model");
+    }
+    if (!rc) rc = gm_trees_margin(e->t, &m.large, m.want, err);
+    if (!rc) {
+        e->left_out = 0;
+        for (int32_t i = 0; i < engine_kernels_count; i++) {
+            const engine_kernel *k = &engine_kernels[i];
+            if (!engine_usable(e, k)) continue;
+            if ((k->one && !agrees(&m, k, false)) || (k->block && !agrees(&m, k, true))) e->left_out |= 1u << i;
+        }
+        if (e->left_out & 1u) e->plain = true; /* not even plain C agrees: the plain walk stays */
+        choose_one(&m);
+        choose_block(&m);
+    }
+    gm_arena_free(a);
+    return rc;
+}
+
+/* ---- what was found ---------------------------------------------------------------------------------------- */
+
+static void json_size(gm_json *j, const char *key, const char *kernel, double us)
+{
+    gm_json_key(j, key);
+    gm_json_object(j);
+    gm_json_kstr(j, "kernel", kernel);
+    if (us > 0) {
+        gm_json_kdouble(j, "us", us);
+        gm_json_kdouble(j, "rows_per_s", 1e6 / us);
+    }
+    gm_json_object_end(j);
+}
+
+void gm_engine_json(const gm_engine *e, gm_json *j)
+{
+    const char *plain = "plain walk";
+    int32_t padded = 0;
+    for (int32_t i = 0; i < e->t->trees_count; i++) padded += !e->plain && e->trees[i].kind == TREE_PADDED;
+    gm_json_object(j);
+    gm_json_kstr(j, "level", gm_engine_level_name(e->level));
+    json_size(j, "one_row", e->plain ? plain : e->one->name, e->one_us);
+    json_size(j, "small", e->plain ? plain : e->block_from <= SMALL_ROWS ? e->block->name : e->one->name, e->small_us);
+    json_size(j, "large", e->plain ? plain : e->block->name, e->large_us);
+    gm_json_kint(j, "blocks_from_rows", e->block_from);
+    gm_json_kint(j, "cuts", e->wide_ranks ? 16 : 8);
+    gm_json_kint(j, "columns", e->columns);
+    gm_json_kint(j, "trees", e->t->trees_count);
+    gm_json_kint(j, "trees_walked", e->level > GM_ENGINE_SCALAR ? e->t->trees_count - padded : e->t->trees_count);
+    gm_json_key(j, "left_out");
+    gm_json_array(j);
+    for (int32_t i = 0; i < engine_kernels_count; i++) {
+        if (!(e->left_out >> i & 1)) continue;
+        gm_json_object(j);
+        gm_json_kstr(j, "kernel", engine_kernels[i].name);
+        gm_json_kstr(j, "reason", "its margins were not those of the plain walk, bit for bit");
+        gm_json_object_end(j);
+    }
+    gm_json_array_end(j);
+    gm_json_object_end(j);
+}

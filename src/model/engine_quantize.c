@@ -1,0 +1,178 @@
+/* engine_quantize.c - values to bytes: the rank of each value among its feature's thresholds, and what a missing one stands as. */
+#include <string.h>
+
+#include "model/engine_internal.h"
+
+/* ---- ranks ------------------------------------------------------------------------------------------------- */
+
+/* Thresholds <= v. NaN: 0. */
+static inline uint32_t rank32(const engine_feature *f, float v)
+{
+    const float *cuts = f->cuts32;
+    uint32_t k = 0;
+    if (f->steps) {
+        float p = (v - (float)f->low) * (float)f->scale;
+        p = p > 0 ? (p < GM_ENGINE_BUCKETS - 1 ? p : GM_ENGINE_BUCKETS - 1) : 0;
+        k = f->start[(int32_t)p];
+        for (uint32_t s = 0; s < f->steps; s++) k += cuts[k] <= v;
+        return k;
+    }
+    for (uint32_t l = f->levels; l-- > 0;) k += (uint32_t)(cuts[k + (1u << l) - 1] <= v) << l;
+    return k;
+}
+
+/* Thresholds < v. NaN: 0. */
+static inline uint32_t rank64(const engine_feature *f, double v)
+{
+    const double *cuts = f->cuts64;
+    uint32_t k = 0;
+    if (f->steps) {
+        double p = (v - f->low) * f->scale;
+        p = p > 0 ? (p < GM_ENGINE_BUCKETS - 1 ? p : GM_ENGINE_BUCKETS - 1) : 0;
+        k = f->start[(int32_t)p];
+        for (uint32_t s = 0; s < f->steps; s++) k += cuts[k] < v;
+        return k;
+    }
+    for (uint32_t l = f->levels; l-- > 0;) k += (uint32_t)(cuts[k + (1u << l) - 1] < v) << l;
+    return k;
+}
+
+/* LightGBM reads values of at most 1e-35 as 0. */
+static inline double flush(double v)
+{
+    return fabs(v) <= (double)1e-35f ? 0 : v;
+}
+
+static inline uint8_t chunk(uint32_t rank, uint32_t number)
+{
+    uint32_t below = number * GM_ENGINE_CHUNK;
+    return (uint8_t)(rank <= below ? 0 : rank - below < GM_ENGINE_CHUNK ? rank - below : GM_ENGINE_CHUNK);
+}
+
+/* Is v treated apart under this way; then as which rank? */
+static inline bool treated(const engine_feature *f, int32_t way, bool nan, bool zero, uint32_t *rank)
+{
+    if (!nan && !(zero && way >= WAY_ZERO_LEFT)) return false;
+    *rank = way == WAY_NAN_ZERO ? f->zero_rank : way == WAY_NAN_LEFT || way == WAY_ZERO_LEFT ? 0 : f->chunks * GM_ENGINE_CHUNK;
+    return true;
+}
+
+static inline uint32_t category(const engine_categories *c, double v)
+{
+    if (!(v > -1.0 && v < (double)c->limit)) return 0;
+    return c->id[(int64_t)v];
+}
+
+/* ---- one row ----------------------------------------------------------------------------------------------- */
+
+static void put_value(const engine_feature *f, uint32_t rank, bool nan, bool zero, uint8_t *row)
+{
+    for (int32_t way = f->base; way < WAYS; way++) {
+        if (f->column[way] < 0) continue;
+        uint32_t r = rank;
+        (void)treated(f, way, nan, zero, &r);
+        for (uint32_t k = 0; k < f->chunks; k++) row[(uint32_t)f->column[way] + k] = chunk(r, k);
+    }
+}
+
+void engine_quantize_row(const gm_engine *e, gm_engine_work *w, const gm_matrix *x, int64_t first)
+{
+    for (int32_t i = 0; i < e->features_count; i++) {
+        const engine_feature *f = &e->features[i];
+        double v = x->data[f->feature * x->rows + first];
+        if (e->t->float32) {
+            put_value(f, rank32(f, (float)v), isnan(v), false, w->row);
+        } else {
+            v = flush(v);
+            put_value(f, rank64(f, v), isnan(v), v == 0, w->row);
+        }
+    }
+    for (int32_t i = 0; i < e->categories_count; i++) {
+        const engine_categories *c = &e->categories[i];
+        size_t id = category(c, x->data[c->feature * x->rows + first]);
+        memcpy(w->row + c->column, c->table + id * (size_t)c->sets_count, (size_t)c->sets_count);
+    }
+}
+
+/* ---- blocks ------------------------------------------------------------------------------------------------ */
+
+static bool ranks32(const gm_engine *e, const engine_feature *f, gm_engine_work *w, const double *values, int32_t rows)
+{
+    bool nan = false;
+    for (int32_t r = 0; r < rows; r++) {
+        w->values[r] = (float)values[r];
+        nan |= values[r] != values[r];
+    }
+#if GM_ENGINE_X86
+    if (e->level == GM_ENGINE_AVX512 && f->levels32) {
+        engine_avx512_rank(f, w->values, rows, w->ranks);
+        return nan;
+    }
+#endif
+    (void)e;
+    for (int32_t r = 0; r < rows; r++) w->ranks[r] = rank32(f, w->values[r]);
+    return nan;
+}
+
+/* Also true for a zero, when some way treats it apart. */
+static bool ranks64(const engine_feature *f, gm_engine_work *w, const double *values, int32_t rows)
+{
+    bool apart = false, zeros = f->column[WAY_ZERO_LEFT] >= 0 || f->column[WAY_ZERO_RIGHT] >= 0;
+    for (int32_t r = 0; r < rows; r++) {
+        double v = flush(values[r]);
+        w->wide[r] = v;
+        apart |= v != v || (zeros && v == 0);
+        w->ranks[r] = rank64(f, v);
+    }
+    return apart;
+}
+
+static void put_column(const gm_engine *e, const engine_feature *f, int32_t way, const gm_engine_work *w, bool apart, int32_t rows,
+                       int32_t stride)
+{
+    for (uint32_t k = 0; k < f->chunks; k++) {
+        uint8_t *q = w->q + ((size_t)f->column[way] + k) * (size_t)stride;
+        if (f->chunks == 1)
+            for (int32_t r = 0; r < rows; r++) q[r] = (uint8_t)w->ranks[r];
+        else
+            for (int32_t r = 0; r < rows; r++) q[r] = chunk(w->ranks[r], k);
+        if (!apart) continue;
+        for (int32_t r = 0; r < rows; r++) {
+            double v = e->t->float32 ? (double)w->values[r] : w->wide[r];
+            uint32_t rank = 0;
+            if (treated(f, way, isnan(v), !e->t->float32 && v == 0, &rank)) q[r] = chunk(rank, k);
+        }
+    }
+}
+
+static void put_categories(const engine_categories *c, gm_engine_work *w, const double *values, int32_t rows, int32_t stride)
+{
+    for (int32_t r = 0; r < rows; r++) w->ranks[r] = category(c, values[r]);
+    for (int32_t s = 0; s < c->sets_count; s++) {
+        uint8_t *q = w->q + ((size_t)c->column + (size_t)s) * (size_t)stride;
+        for (int32_t r = 0; r < rows; r++) q[r] = c->table[(size_t)w->ranks[r] * (size_t)c->sets_count + (size_t)s];
+    }
+}
+
+bool engine_quantize_block(const gm_engine *e, gm_engine_work *w, const gm_matrix *x, int64_t first, int32_t rows, int32_t stride)
+{
+    bool clean = true;
+    for (int32_t i = 0; i < e->features_count; i++) {
+        const engine_feature *f = &e->features[i];
+        const double *values = x->data + f->feature * x->rows + first;
+        bool apart = e->t->float32 ? ranks32(e, f, w, values, rows) : ranks64(f, w, values, rows);
+        put_column(e, f, f->base, w, apart, rows, stride);
+        if (apart && f->several) clean = false;
+        const uint8_t *base = w->q + (size_t)f->column[f->base] * (size_t)stride;
+        for (int32_t way = f->base + 1; way < WAYS && f->several; way++) {
+            if (f->column[way] < 0) continue;
+            if (apart) put_column(e, f, way, w, apart, rows, stride);
+            else memcpy(w->q + (size_t)f->column[way] * (size_t)stride, base, f->chunks * (size_t)stride);
+        }
+    }
+    for (int32_t i = 0; i < e->categories_count; i++) {
+        const engine_categories *c = &e->categories[i];
+        put_categories(c, w, x->data + c->feature * x->rows + first, rows, stride);
+    }
+    return clean;
+}

@@ -1,0 +1,183 @@
+/* engine_walk.c - the portable kernel: eight walks at a time, without branches, in plain C.
+ *
+ * A step is node = child(node) + (q[column(node)] > cut(node)). A leaf is its own child, so that all walks of a group make as many steps as
+ * the deepest of them needs, and eight independent chains keep the processor busy. Trees deeper than STEADY are walked alone, leaf by leaf.
+ */
+#include <string.h>
+
+#include "model/engine_internal.h"
+
+enum { TOGETHER = 8, STEADY = 48, WALK_ROWS = 128 };
+
+#define STEP4(nodes, i, q, stride) (((nodes)[i] >> 16) + ((q)[((nodes)[i] >> 8 & 255u) * (stride)] > ((nodes)[i] & 255u)))
+#define STEP8(nodes, i, q, stride) ((uint32_t)((nodes)[i] >> 32) + ((q)[((nodes)[i] >> 16 & 65535u) * (stride)] > ((nodes)[i] & 255u)))
+
+uint32_t engine_walk_tree(const gm_engine *e, const engine_tree *t, const uint8_t *q, size_t stride)
+{
+    uint32_t i = 0;
+    for (uint32_t last = UINT32_MAX; i != last;) {
+        last = i;
+        if (e->compact) i = STEP4(e->nodes4 + t->node, i, q, stride);
+        else i = STEP8(e->nodes8 + t->node, i, q, stride);
+    }
+    return t->node + i;
+}
+
+/* ---- one row ----------------------------------------------------------------------------------------------- */
+
+static int32_t deepest(const engine_tree *t, int32_t count)
+{
+    int32_t depth = 0;
+    for (int32_t i = 0; i < count; i++) depth = t[i].depth > depth ? t[i].depth : depth;
+    return depth;
+}
+
+/* leaf [TOGETHER]: nodes of the leaves that one row reaches in trees t[0 .. TOGETHER). */
+static void walk_trees4(const gm_engine *e, const engine_tree *t, int32_t depth, const uint8_t *q, uint32_t *leaf)
+{
+    const uint32_t *nodes[TOGETHER];
+    uint32_t at[TOGETHER] = { 0 };
+    for (int32_t k = 0; k < TOGETHER; k++) nodes[k] = e->nodes4 + t[k].node;
+    for (int32_t d = 0; d < depth; d++) {
+#pragma GCC unroll 8
+        for (int32_t k = 0; k < TOGETHER; k++) at[k] = STEP4(nodes[k], at[k], q, 1);
+    }
+    for (int32_t k = 0; k < TOGETHER; k++) leaf[k] = t[k].node + at[k];
+}
+
+static void walk_trees8(const gm_engine *e, const engine_tree *t, int32_t depth, const uint8_t *q, uint32_t *leaf)
+{
+    const uint64_t *nodes[TOGETHER];
+    uint32_t at[TOGETHER] = { 0 };
+    for (int32_t k = 0; k < TOGETHER; k++) nodes[k] = e->nodes8 + t[k].node;
+    for (int32_t d = 0; d < depth; d++) {
+#pragma GCC unroll 8
+        for (int32_t k = 0; k < TOGETHER; k++) at[k] = STEP8(nodes[k], at[k], q, 1);
+    }
+    for (int32_t k = 0; k < TOGETHER; k++) leaf[k] = t[k].node + at[k];
+}
+
+/* The leaves of up to TOGETHER trees. */
+static void walk_trees(const gm_engine *e, const engine_tree *t, int32_t count, const uint8_t *q, uint32_t *leaf)
+{
+    int32_t depth = deepest(t, count);
+    if (count < TOGETHER || depth > STEADY)
+        for (int32_t k = 0; k < count; k++) leaf[k] = engine_walk_tree(e, &t[k], q, 1);
+    else if (e->compact)
+        walk_trees4(e, t, depth, q, leaf);
+    else
+        walk_trees8(e, t, depth, q, leaf);
+}
+
+static void one32(const gm_engine *e, const uint8_t *q, float *sums)
+{
+    uint32_t leaf[TOGETHER];
+    for (int32_t first = 0; first < e->t->trees_count; first += TOGETHER) {
+        int32_t count = e->t->trees_count - first < TOGETHER ? e->t->trees_count - first : TOGETHER;
+        walk_trees(e, e->trees + first, count, q, leaf);
+        for (int32_t k = 0; k < count; k++) sums[e->trees[first + k].output] += e->leaves32[leaf[k]];
+    }
+}
+
+static void one64(const gm_engine *e, const uint8_t *q, double *sums)
+{
+    uint32_t leaf[TOGETHER];
+    for (int32_t first = 0; first < e->t->trees_count; first += TOGETHER) {
+        int32_t count = e->t->trees_count - first < TOGETHER ? e->t->trees_count - first : TOGETHER;
+        walk_trees(e, e->trees + first, count, q, leaf);
+        for (int32_t k = 0; k < count; k++) sums[e->trees[first + k].output] += e->leaves64[leaf[k]];
+    }
+}
+
+void engine_walk_one(const gm_engine *e, gm_engine_work *w, double *out)
+{
+    int32_t outputs = e->t->outputs;
+    if (!e->t->float32) {
+        memcpy(out, e->t->base, (size_t)outputs * sizeof(*out));
+        one64(e, w->row, out);
+        return;
+    }
+    float *sums = w->sums;
+    for (int32_t k = 0; k < outputs; k++) sums[k] = (float)e->t->base[k];
+    one32(e, w->row, sums);
+    for (int32_t k = 0; k < outputs; k++) out[k] = (double)sums[k];
+}
+
+/* ---- blocks ------------------------------------------------------------------------------------------------ */
+
+/* leaf [TOGETHER]: nodes of the leaves that TOGETHER rows, standing at place[], reach in tree t. */
+static void walk_rows4(const uint32_t *nodes, int32_t depth, const uint8_t *q, size_t stride, const uint16_t *place, uint32_t *leaf)
+{
+    uint32_t at[TOGETHER] = { 0 };
+    for (int32_t d = 0; d < depth; d++) {
+#pragma GCC unroll 8
+        for (int32_t k = 0; k < TOGETHER; k++) at[k] = STEP4(nodes, at[k], q + place[k], stride);
+    }
+    memcpy(leaf, at, sizeof(at));
+}
+
+static void walk_rows8(const uint64_t *nodes, int32_t depth, const uint8_t *q, size_t stride, const uint16_t *place, uint32_t *leaf)
+{
+    uint32_t at[TOGETHER] = { 0 };
+    for (int32_t d = 0; d < depth; d++) {
+#pragma GCC unroll 8
+        for (int32_t k = 0; k < TOGETHER; k++) at[k] = STEP8(nodes, at[k], q + place[k], stride);
+    }
+    memcpy(leaf, at, sizeof(at));
+}
+
+/* rows is a multiple of TOGETHER; the rows behind the last one of a block hold bytes of some kind and their sums are not read. */
+void engine_walk_add(const gm_engine *e, const engine_tree *t, const uint8_t *q, int32_t stride, const uint16_t *place, int32_t rows,
+                     void *sums)
+{
+    static const uint16_t natural[TOGETHER] = { 0, 1, 2, 3, 4, 5, 6, 7 };
+    uint32_t leaf[TOGETHER];
+    float *sums32 = (float *)sums + (size_t)t->output * GM_ENGINE_ROWS;
+    double *sums64 = (double *)sums + (size_t)t->output * GM_ENGINE_ROWS;
+    for (int32_t first = 0; first < rows; first += TOGETHER) {
+        const uint16_t *at = place ? place + first : natural;
+        const uint8_t *from = place ? q : q + first;
+        if (t->depth > STEADY)
+            for (int32_t k = 0; k < TOGETHER; k++) leaf[k] = engine_walk_tree(e, t, from + at[k], (size_t)stride) - t->node;
+        else if (!e->compact)
+            walk_rows8(e->nodes8 + t->node, t->depth, from, (size_t)stride, at, leaf);
+        else if (stride == WALK_ROWS) /* lets the compiler shift instead of multiply */
+            walk_rows4(e->nodes4 + t->node, t->depth, from, WALK_ROWS, at, leaf);
+        else
+            walk_rows4(e->nodes4 + t->node, t->depth, from, (size_t)stride, at, leaf);
+        if (e->leaves32)
+            for (int32_t k = 0; k < TOGETHER; k++) sums32[first + k] += e->leaves32[t->node + leaf[k]];
+        else
+            for (int32_t k = 0; k < TOGETHER; k++) sums64[first + k] += e->leaves64[t->node + leaf[k]];
+    }
+}
+
+void engine_sums_begin(const gm_engine *e, gm_engine_work *w)
+{
+    for (int32_t k = 0; k < e->t->outputs; k++)
+        for (int32_t r = 0; r < GM_ENGINE_ROWS; r++) {
+            if (e->t->float32) ((float *)w->sums)[k * GM_ENGINE_ROWS + r] = (float)e->t->base[k];
+            else ((double *)w->sums)[k * GM_ENGINE_ROWS + r] = e->t->base[k];
+        }
+}
+
+void engine_sums_end(const gm_engine *e, const gm_engine_work *w, const uint16_t *place, int32_t slots, int32_t rows, double *out)
+{
+    int32_t outputs = e->t->outputs;
+    for (int32_t k = 0; k < outputs; k++)
+        for (int32_t s = 0; s < slots; s++) {
+            int32_t r = place ? place[s] : s;
+            if (r >= rows) continue;
+            size_t at = (size_t)k * GM_ENGINE_ROWS + (size_t)s;
+            out[(size_t)r * (size_t)outputs + (size_t)k] = e->t->float32 ? (double)((float *)w->sums)[at] : ((double *)w->sums)[at];
+        }
+}
+
+void engine_walk_block(const gm_engine *e, gm_engine_work *w, int32_t rows, bool clean, double *out)
+{
+    (void)clean; /* the columns of all ways are filled */
+    int32_t slots = (rows + TOGETHER - 1) / TOGETHER * TOGETHER;
+    engine_sums_begin(e, w);
+    for (int32_t i = 0; i < e->t->trees_count; i++) engine_walk_add(e, &e->trees[i], w->q, WALK_ROWS, NULL, slots, w->sums);
+    engine_sums_end(e, w, NULL, slots, rows, out);
+}
