@@ -39,7 +39,7 @@ static gm_rc read_plan(const conf *c, const gm_target_in *in, gm_arena *a, plan 
     *p = (plan){ .c = c, .in = in };
     gm_rc rc = gm_target_name(c->name, in->model, a, &p->name, err);
     if (!rc) rc = gm_target_name(c->namespace, "default", a, &p->namespace, err);
-    if (!rc) rc = gm_target_image(c->image, in, a, &p->image, err);
+    if (!rc) rc = gm_target_image_name(c->image, in, a, &p->image, err);
     if (!rc) rc = gm_target_cpu(c->cpu, &p->loops, err);
     if (!rc) rc = gm_target_memory(c->memory, err);
     if (rc) return rc;

@@ -203,8 +203,7 @@ static gm_rc put_files(const gm_stage *s, const unit *u, gm_err *err)
     if (!rc && library)
         rc = gm_target_files_add(&files, s->a, gm_path_join(s->a, "lib/gristmill", library), library_path, 0644, err);
     if (!rc && !u->project) rc = gm_target_package(u->in->package_dir, "package", s->a, &files, err);
-    for (size_t i = 0; i < files.count && !rc; i++)
-        rc = gm_stage_copy(s, files.items[i].path, files.items[i].name, files.items[i].mode, err);
+    if (!rc) rc = gm_stage_files(s, &files, err);
     return rc;
 }
 

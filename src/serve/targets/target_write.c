@@ -107,9 +107,8 @@ gm_rc gm_target_put(const char *out, const gm_buf *text, gm_err *err)
 
 /* ---- what goes there ----------------------------------------------------------------------------------------------- */
 
-gm_rc gm_target_files_add(gm_target_files *f, gm_arena *a, const char *name, const char *path, unsigned mode, gm_err *err)
+static gm_rc add(gm_target_files *f, gm_arena *a, const gm_target_file *file, gm_err *err)
 {
-    if (!name || !path) return no_memory(err);
     if (f->count == f->capacity) {
         size_t capacity = f->capacity ? f->capacity * 2 : 32;
         gm_target_file *more = GM_ARENA_ARRAY(a, gm_target_file, capacity);
@@ -118,8 +117,32 @@ gm_rc gm_target_files_add(gm_target_files *f, gm_arena *a, const char *name, con
         f->items = more;
         f->capacity = capacity;
     }
-    f->items[f->count++] = (gm_target_file){ .name = name, .path = path, .mode = mode };
+    f->items[f->count++] = *file;
     return GM_OK;
+}
+
+gm_rc gm_target_files_add(gm_target_files *f, gm_arena *a, const char *name, const char *path, unsigned mode, gm_err *err)
+{
+    if (!name || !path) return no_memory(err);
+    return add(f, a, &(gm_target_file){ .name = name, .path = path, .mode = mode }, err);
+}
+
+gm_rc gm_target_files_bytes(gm_target_files *f, gm_arena *a, const char *name, const void *bytes, size_t len, unsigned mode,
+                            gm_err *err)
+{
+    if (!name || !bytes) return no_memory(err);
+    return add(f, a, &(gm_target_file){ .name = name, .bytes = bytes, .len = len, .mode = mode }, err);
+}
+
+gm_rc gm_stage_files(const gm_stage *s, const gm_target_files *f, gm_err *err)
+{
+    gm_rc rc = GM_OK;
+    for (size_t i = 0; i < f->count && !rc; i++) {
+        const gm_target_file *file = &f->items[i];
+        rc = file->path ? gm_stage_copy(s, file->path, file->name, file->mode, err)
+                        : gm_stage_put(s, file->name, file->bytes, file->len, file->mode, err);
+    }
+    return rc;
 }
 
 static gm_rc read_json(const char *dir, const char *name, gm_arena *a, gm_node **out, gm_err *err)
@@ -238,7 +261,7 @@ const char *gm_target_label(const char *text, gm_arena *a)
     return label;
 }
 
-gm_rc gm_target_image(const char *given, const gm_target_in *in, gm_arena *a, const char **out, gm_err *err)
+gm_rc gm_target_image_name(const char *given, const gm_target_in *in, gm_arena *a, const char **out, gm_err *err)
 {
     const char *name = NULL;
     gm_rc rc = GM_OK;

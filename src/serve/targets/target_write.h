@@ -35,8 +35,10 @@ gm_rc gm_target_put(const char *out, const gm_buf *text, gm_err *err);
 
 /* A file by its place in what is written. */
 typedef struct gm_target_file {
-    const char *name; /* relative, with /, no leading / */
-    const char *path; /* where its bytes are            */
+    const char *name;  /* relative, with /, no leading /; a / at the end: an empty folder */
+    const char *path;  /* where its bytes are; NULL: they are here                       */
+    const void *bytes; /* [len]                                                          */
+    size_t len;
     unsigned mode;
 } gm_target_file;
 
@@ -45,7 +47,12 @@ typedef struct gm_target_files {
     size_t count, capacity;
 } gm_target_files;
 
+/* name and path are borrowed until the arena is reset. NULL is GM_ENOMEM, so that callers need not ask. */
 gm_rc gm_target_files_add(gm_target_files *f, gm_arena *a, const char *name, const char *path, unsigned mode, gm_err *err);
+gm_rc gm_target_files_bytes(gm_target_files *f, gm_arena *a, const char *name, const void *bytes, size_t len, unsigned mode,
+                            gm_err *err);
+/* Write all of them to the stage. */
+gm_rc gm_stage_files(const gm_stage *s, const gm_target_files *f, gm_err *err);
 /* The manifest of a package and the files that it lists, under prefix ("package"; "" = none): what its digest speaks of, and no
  * more. Errors: GM_ENOTFOUND, GM_ECORRUPT. */
 gm_rc gm_target_package(const char *package_dir, const char *prefix, gm_arena *a, gm_target_files *f, gm_err *err);
@@ -59,7 +66,7 @@ gm_rc gm_target_library(const char *package_dir, gm_arena *a, const char **out_n
  * GM_EINVALID. */
 gm_rc gm_target_name(const char *given, const char *model, gm_arena *a, const char **out, gm_err *err);
 /* "flights:3": the image's name when none is given. */
-gm_rc gm_target_image(const char *given, const gm_target_in *in, gm_arena *a, const char **out, gm_err *err);
+gm_rc gm_target_image_name(const char *given, const gm_target_in *in, gm_arena *a, const char **out, gm_err *err);
 /* Value of a Kubernetes label: letters, digits, "-_.", at most 63. In arena. */
 const char *gm_target_label(const char *text, gm_arena *a);
 /* The text in double quotes, as YAML and JSON both read it. In arena; NULL when memory is out. */
