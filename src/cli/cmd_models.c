@@ -280,7 +280,7 @@ static gm_rc predict(gm_cli *cli, const void *conf, gm_err *err)
     bool busy = rc == GM_ECONFLICT; /* a run is under way: predictions need only to read */
     if (busy) rc = gm_cli_store(cli, false, &store, err);
     if (!rc) rc = open_scorer(cli, store, gm_path_join(cli->a, tmp, "package"), &scorer, &used, err);
-    if (!rc) rc = gm_engine_open(&(gm_engine_options){ 0 }, &engine, err);
+    if (!rc) rc = gm_engine_open(&(gm_engine_options){ .threads = 1 }, &engine, err);
     if (!rc) rc = gm_predict_source(&scorer, engine, &(gm_source){ .from = cli->operands[1] }, o->out, &rows, err);
     if (!rc && busy && !cli->common->json) printf("a run is under way, so this use of the model is not recorded\n");
     if (!rc && used.hex[0] && !busy)
