@@ -46,6 +46,9 @@ int64_t gm_answer_class(const gm_answer *a, int64_t row);
 
 /* ---- what the routes of health, repository and statistics need of the server; defined beside the routing table -------------------- */
 
+/* Every route that the server has, those of no protocol too. */
+const gm_http_route *gm_server_routes(gm_lane *lane, size_t *out_count);
+
 /* Every model that was asked for has a version that answers, and the server is not draining. */
 bool gm_server_ready(gm_lane *lane);
 

@@ -200,10 +200,11 @@ void gm_openapi(gm_http_request *r, void *user)
 {
     const char *const *names = NULL;
     const gm_served *models[MODELS_MAX];
-    size_t count = gm_lane_models(gm_lane_of(r), &names), ready = 0;
+    size_t count = gm_lane_models(gm_lane_of(r), &names), ready = 0, routes_count = 0;
+    const gm_http_route *routes = gm_server_routes(gm_lane_of(r), &routes_count);
     (void)user;
     for (size_t i = 0; i < count && ready < MODELS_MAX; i++)
         if (gm_lane_served(gm_lane_of(r), (gm_slice){ names[i], strlen(names[i]) }, (gm_slice){ "", 0 }, &models[ready], NULL) == GM_OK) ready++;
-    gm_openapi_write(gm_protocol_routes, gm_protocol_routes_count, models, ready, gm_http_out(r));
+    gm_openapi_write(routes, routes_count, models, ready, gm_http_out(r));
     gm_http_reply(r, 200, "application/json");
 }

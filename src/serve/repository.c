@@ -3,6 +3,12 @@
 
 #include "serve/server_internal.h"
 
+const gm_http_route *gm_server_routes(gm_lane *lane, size_t *out_count)
+{
+    *out_count = lane->server->routes_count;
+    return lane->server->routes;
+}
+
 bool gm_server_ready(gm_lane *lane)
 {
     gm_lane_refresh(lane);

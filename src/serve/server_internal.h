@@ -87,8 +87,7 @@ typedef struct gm_follow {
 struct gm_server {
     gm_server_options o;
     gm_http *http;
-    gm_http_route *routes; /* the protocols' and the server's own, wrapped: see server.c */
-    const gm_http_route *inner;
+    gm_http_route *routes; /* [routes_count] the protocols' and the server's own */
     size_t routes_count;
     gm_lane *lanes;
     unsigned lanes_count;
