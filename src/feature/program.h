@@ -87,6 +87,14 @@ size_t gm_program_onnx_inputs(const gm_program *p, const gm_graph_input **out);
 /* The table that the graph reads, from raw columns: the computed inputs added. */
 gm_rc gm_program_onnx_table(const gm_program *p, const gm_table *raw, gm_arena *a, gm_table *out, gm_err *err);
 
+/* As C over one row (c_writer.h). Names of struct fields for the raw inputs [inputs_count]: identifiers, all different; in a. */
+struct gm_c;
+gm_rc gm_program_c_fields(const gm_program *p, gm_arena *a, const char *const **out, gm_err *err);
+/* Statements into c->body that read `in->field` (double, NaN missing, for bools and numbers; int64_t microseconds, INT64_MIN missing, for
+ * times; const char *, NULL missing, for texts) and write `x[0 .. width)`, doubles, as gm_program_apply does, bit for bit where the C library
+ * is the same. Errors: GM_EUNSUPPORTED, naming the feature, where an expression or transform has no such form. */
+gm_rc gm_program_emit_c(const gm_program *p, const char *const *fields, struct gm_c *c);
+
 extern const gm_registry gm_transforms;
 
 /* ---- joins ----------------------------------------------------------------------------------------------- */

@@ -97,5 +97,8 @@ gm_rc gm_program_new_matrix(const gm_program *p, int64_t rows, gm_arena *a, gm_m
 bool gm_expr_emits(const gm_expr *e);
 /* Tensor [N, 1] double of e: booleans are 0 and 1, missing is NaN. Graph inputs are named as the columns. */
 const char *gm_expr_emit(const gm_expr *e, gm_onnx *g);
+/* A C expression with the value of e, after the statements that compute it: a double (also of bools and whole numbers), int64_t of a time,
+ * const char * of a text. fields: names of p's inputs in the struct `in` points at. */
+const char *gm_expr_c(gm_c *c, const gm_program *p, const char *const *fields, const gm_expr *e);
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/column.h"
 #include "base/registry.h"
 #include "base/sort.h"
+#include "feature/c_writer.h"
 #include "feature/program.h"
 #include "model/onnx.h"
 
@@ -71,6 +72,9 @@ typedef struct gm_transform {
                   void **out_state, gm_err *err);
     /* Add nodes that compute apply; returns a double tensor [N, width]. Failures are remembered by g. */
     const char *(*emit)(const void *conf, const void *state, const gm_emit_in *in, gm_onnx *g);
+    /* Add C statements that compute apply for one row, bit for bit: from `a`, which is const double *, const char * (NULL missing) or int64_t
+     * (INT64_MIN missing) as type says, FLOAT, STRING or TIME, to `double *o`. NULL = there is no such form. Failures are remembered by c. */
+    void (*emit_c)(const void *conf, const void *state, gm_type type, int64_t width_in, gm_c *c);
 } gm_transform;
 
 #define GM_ACCEPTS_NUMBERS ((1u << GM_TYPE_BOOL) | (1u << GM_TYPE_INT) | (1u << GM_TYPE_FLOAT))

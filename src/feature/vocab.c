@@ -63,7 +63,7 @@ int32_t gm_vocab_of_number(const gm_vocab *v, double x)
 gm_rc gm_vocab_prepare(const gm_vocab *v, const gm_column *column, gm_arena *scratch, const void **out_memo, gm_err *err)
 {
     *out_memo = NULL;
-    if (!v->is_text || column->type != GM_TYPE_STRING || column->dict->count > column->rows) return GM_OK;
+    if (!v->is_text || column->type != GM_TYPE_STRING || column->dict->count >= column->rows) return GM_OK;
     const gm_dict *d = column->dict;
     int32_t *index = GM_ARENA_ARRAY(scratch, int32_t, d->count);
     if (!index) return out_of_memory(err);
@@ -344,4 +344,21 @@ static const char *emit_numbers(const gm_vocab *v, gm_onnx *g, const char *x, co
 const char *gm_vocab_emit(const gm_vocab *v, gm_onnx *g, const char *x, const int64_t *to, int64_t unknown)
 {
     return v->is_text ? emit_texts(v, g, x, to, unknown) : emit_numbers(v, g, x, to, unknown);
+}
+
+/* ---- C ----------------------------------------------------------------------------------------------------- */
+
+const char *gm_vocab_c(const gm_vocab *v, int64_t i, gm_c *c)
+{
+    const char *k = gm_c_name(c, 'k');
+    c->stack_bytes += 8;
+    if (v->is_text) {
+        const char *pool, *at;
+        gm_c_texts(c, v->texts, v->count, &pool, &at);
+        gm_c_line(c, "const int32_t %s = %s(%s, %s, %d, a);", k, gm_c_use(c, "gm_find_text"), pool, at, v->count);
+    } else {
+        const char *numbers = gm_c_doubles(c, v->numbers, v->count);
+        gm_c_line(c, "const int32_t %s = %s(%s, %d, a[%lld]);", k, gm_c_use(c, "gm_find_number"), numbers, v->count, (long long)i);
+    }
+    return k;
 }

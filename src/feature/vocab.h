@@ -29,7 +29,7 @@ gm_rc gm_vocab_fit(const gm_values *in, int64_t col, gm_arena *a, gm_arena *scra
 /* Index of a value: 0 .. count - 1, count when missing, GM_VOCAB_UNKNOWN. */
 int32_t gm_vocab_of_text(const gm_vocab *v, const char *text, size_t len);
 int32_t gm_vocab_of_number(const gm_vocab *v, double x);
-/* Index of each text of a column's dictionary, as a memo for gm_vocab_at; NULL when the dictionary is the larger. */
+/* Index of each text of a column's dictionary, as a memo for gm_vocab_at; NULL when the column has no more rows than that. */
 gm_rc gm_vocab_prepare(const gm_vocab *v, const gm_column *column, gm_arena *scratch, const void **out_memo, gm_err *err);
 /* Index of row `row` of the block, column `col`. */
 int32_t gm_vocab_at(const gm_vocab *v, const gm_values *in, int64_t col, int64_t row);
@@ -43,5 +43,7 @@ gm_rc gm_vocab_read(const gm_node *json, gm_type type, gm_arena *a, gm_vocab *ou
 /* An int64 tensor [N, 1] of to[index] for each row: to [count + 1] (missing last), unknown otherwise. x as given to emit,
  * a single column. */
 const char *gm_vocab_emit(const gm_vocab *v, gm_onnx *g, const char *x, const int64_t *to, int64_t unknown);
+/* The name of an int32_t constant in C: the index of `a` (a text) or `a[i]` (a number), count when missing, -1 when unknown. */
+const char *gm_vocab_c(const gm_vocab *v, int64_t i, gm_c *c);
 
 #endif

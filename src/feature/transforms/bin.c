@@ -169,6 +169,17 @@ static const char *emit(const void *conf_in, const void *opaque, const gm_emit_i
     return all;
 }
 
+static void emit_c(const void *conf_in, const void *opaque, gm_type type, int64_t width_in, gm_c *c)
+{
+    (void)conf_in;
+    (void)type;
+    const state *s = opaque;
+    for (int64_t i = 0; i < width_in; i++) {
+        const char *edges = gm_c_doubles(c, s->edges[i], s->counts[i]);
+        gm_c_line(c, "o[%lld] = %s(%s, %lld, a[%lld]);", (long long)i, gm_c_use(c, "gm_bin"), edges, (long long)s->counts[i], (long long)i);
+    }
+}
+
 const gm_transform gm_transform_bin = {
     .item = { .name = "bin", .help = "the number of the interval a value falls into", .params = params, .conf_size = sizeof(conf) },
     .accepts = GM_ACCEPTS_NUMBERS,
@@ -178,4 +189,5 @@ const gm_transform gm_transform_bin = {
     .write = write,
     .read = read,
     .emit = emit,
+    .emit_c = emit_c,
 };

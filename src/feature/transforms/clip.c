@@ -126,6 +126,16 @@ static const char *emit(const void *conf_in, const void *opaque, const gm_emit_i
     return gm_onnx_op3(g, "Where", gm_onnx_op2(g, "Less", in->tensor, low), low, above);
 }
 
+static void emit_c(const void *conf_in, const void *opaque, gm_type type, int64_t width_in, gm_c *c)
+{
+    (void)conf_in;
+    (void)type;
+    const state *s = opaque;
+    const char *low = gm_c_doubles(c, s->low, width_in), *high = gm_c_doubles(c, s->high, width_in);
+    gm_c_line(c, "for (int32_t i = 0; i < %lld; i++) o[i] = a[i] < %s[i] ? %s[i] : a[i] > %s[i] ? %s[i] : a[i];", (long long)width_in, low, low,
+              high, high);
+}
+
 /* ---- fence ------------------------------------------------------------------------------------------------ */
 
 typedef struct fence_conf {
@@ -183,6 +193,7 @@ const gm_transform gm_transform_fence = {
     .write = write,
     .read = read,
     .emit = emit,
+    .emit_c = emit_c,
 };
 
 const gm_transform gm_transform_clip = {
@@ -194,4 +205,5 @@ const gm_transform gm_transform_clip = {
     .write = write,
     .read = read,
     .emit = emit,
+    .emit_c = emit_c,
 };

@@ -23,7 +23,7 @@ static const gm_param params[] = {
     { 0 },
 };
 
-enum { YEAR, MONTH, DAY, WEEKDAY, HOUR, DAY_OF_YEAR, PARTS };
+enum { YEAR, MONTH, DAY, WEEKDAY, HOUR, DAY_OF_YEAR, PARTS }; /* the numbers of gm_date_part in c_helpers.c too */
 static const char *const part_names[PARTS] = { "year", "month", "day", "weekday", "hour", "day_of_year" };
 
 static const int64_t us_per_day = 86400000000, us_per_hour = 3600000000;
@@ -212,6 +212,16 @@ const char *gm_emit_date_part(gm_onnx *g, const char *us, const char *part)
     return tensor;
 }
 
+static void emit_c(const void *conf_in, const void *opaque, gm_type type, int64_t width_in, gm_c *c)
+{
+    (void)conf_in;
+    (void)type;
+    (void)width_in;
+    const state *s = opaque;
+    for (int64_t i = 0; i < s->count; i++)
+        gm_c_line(c, "o[%lld] = %s(%s(a, %d));", (long long)i, gm_c_use(c, "gm_widen"), gm_c_use(c, "gm_date_part"), s->parts[i]);
+}
+
 const gm_transform gm_transform_date_parts = {
     .item = { .name = "date_parts", .help = "hour, weekday and other parts of a time", .params = params, .conf_size = sizeof(conf) },
     .accepts = 1u << GM_TYPE_TIME,
@@ -221,4 +231,5 @@ const gm_transform gm_transform_date_parts = {
     .apply = apply,
     .read = read,
     .emit = emit,
+    .emit_c = emit_c,
 };

@@ -195,6 +195,20 @@ static const char *emit(const void *conf_in, const void *opaque, const gm_emit_i
     return gm_emit_concat(g, parts, 2);
 }
 
+static void emit_c(const void *conf_in, const void *opaque, gm_type type, int64_t width_in, gm_c *c)
+{
+    (void)conf_in;
+    (void)type;
+    const state *s = opaque;
+    const char *fill = gm_c_doubles(c, s->fill, width_in);
+    if (s->indicators_count) {
+        const char *of = gm_c_wholes(c, s->indicators, s->indicators_count);
+        gm_c_line(c, "for (int32_t i = 0; i < %lld; i++) o[%lld + i] = isnan(a[%s[i]]) ? 1 : 0;", (long long)s->indicators_count,
+                  (long long)width_in, of);
+    }
+    gm_c_line(c, "for (int32_t i = 0; i < %lld; i++) o[i] = isnan(a[i]) ? %s[i] : a[i];", (long long)width_in, fill);
+}
+
 const gm_transform gm_transform_impute = {
     .item = { .name = "impute", .help = "fill missing numbers", .params = params, .conf_size = sizeof(conf) },
     .accepts = GM_ACCEPTS_NUMBERS,
@@ -206,4 +220,5 @@ const gm_transform gm_transform_impute = {
     .write = write,
     .read = read,
     .emit = emit,
+    .emit_c = emit_c,
 };

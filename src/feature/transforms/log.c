@@ -63,10 +63,22 @@ static const char *emit(const void *opaque, const void *state, const gm_emit_in 
     return gm_onnx_op3(g, "Where", negative, gm_onnx_op1(g, "Neg", magnitude), magnitude);
 }
 
+static void emit_c(const void *conf_in, const void *state, gm_type type, int64_t width_in, gm_c *c)
+{
+    (void)state;
+    (void)type;
+    const char *f = gm_c_use(c, "gm_log1p");
+    gm_c_line(c, "for (int32_t i = 0; i < %lld; i++) {", (long long)width_in);
+    if (((const conf *)conf_in)->is_signed) gm_c_line(c, "o[i] = a[i] < 0 ? -%s(-a[i]) : %s(a[i]);", f, f);
+    else gm_c_line(c, "o[i] = a[i] > -1 ? %s(a[i]) : (double)NAN;", f);
+    gm_c_close(c);
+}
+
 const gm_transform gm_transform_log = {
     .item = { .name = "log", .help = "ln(1 + x)", .params = params, .conf_size = sizeof(conf) },
     .accepts = GM_ACCEPTS_NUMBERS,
     .chains = true,
     .apply = apply,
     .emit = emit,
+    .emit_c = emit_c,
 };

@@ -19,10 +19,19 @@ static const char *emit(const void *conf_in, const void *state, const gm_emit_in
     return in->tensor;
 }
 
+static void emit_c(const void *conf_in, const void *state, gm_type type, int64_t width_in, gm_c *c)
+{
+    (void)conf_in;
+    (void)state;
+    (void)type;
+    gm_c_line(c, "for (int32_t i = 0; i < %lld; i++) o[i] = a[i];", (long long)width_in);
+}
+
 const gm_transform gm_transform_number = {
     .item = { .name = "number", .help = "the number as it is, missing as NaN" },
     .accepts = GM_ACCEPTS_NUMBERS,
     .chains = true,
     .apply = apply,
     .emit = emit,
+    .emit_c = emit_c,
 };

@@ -253,6 +253,29 @@ static const char *emit(const void *conf_in, const void *opaque, const gm_emit_i
     return all;
 }
 
+static void emit_c(const void *conf_in, const void *opaque, gm_type type, int64_t width_in, gm_c *c)
+{
+    (void)type;
+    const state *s = opaque;
+    int64_t first = 0;
+    gm_c_line(c, "for (int32_t i = 0; i < %lld; i++) o[i] = 0;", (long long)width(conf_in, opaque, width_in));
+    for (int64_t i = 0; i < width_in; i++) {
+        const encoded *e = &s->columns[i];
+        int64_t *to = GM_ARENA_ARRAY(c->a, int64_t, e->vocab.count + 2); /* categories, missing, unknown */
+        if (!to) {
+            gm_c_fail(c, GM_ENOMEM, "not enough memory to write categories as C");
+            return;
+        }
+        for (int32_t k = 0; k <= e->vocab.count; k++) to[k] = e->to[k];
+        to[e->vocab.count + 1] = e->other;
+        const char *k = gm_vocab_c(&e->vocab, i, c), *table = gm_c_wholes(c, to, e->vocab.count + 2), *at = gm_c_name(c, 'k');
+        gm_c_line(c, "const int32_t %s = %s[%s < 0 ? %d : %s];", at, table, k, e->vocab.count + 1, k);
+        gm_c_line(c, "if (%s >= 0) o[%lld + %s] = 1;", at, (long long)first, at);
+        c->stack_bytes += 8;
+        first += e->width;
+    }
+}
+
 const gm_transform gm_transform_one_hot = {
     .item = { .name = "one_hot", .help = "a column of 0 and 1 for each category", .params = params, .conf_size = sizeof(conf) },
     .accepts = GM_ACCEPTS_NUMBERS | (1u << GM_TYPE_STRING),
@@ -265,4 +288,5 @@ const gm_transform gm_transform_one_hot = {
     .write = write,
     .read = read,
     .emit = emit,
+    .emit_c = emit_c,
 };

@@ -109,6 +109,17 @@ static const char *emit(const void *conf_in, const void *opaque, const gm_emit_i
     return all;
 }
 
+static void emit_c(const void *conf_in, const void *opaque, gm_type type, int64_t width_in, gm_c *c)
+{
+    (void)conf_in;
+    (void)type;
+    const state *s = opaque;
+    for (int64_t i = 0; i < width_in; i++) {
+        const char *k = gm_vocab_c(&s->vocabs[i], i, c);
+        gm_c_line(c, "o[%lld] = %s < 0 || %s == %d ? (double)NAN : (double)%s;", (long long)i, k, k, s->vocabs[i].count, k);
+    }
+}
+
 const gm_transform gm_transform_ordinal = {
     .item = { .name = "ordinal", .help = "the place of a category among the sorted ones" },
     .accepts = GM_ACCEPTS_NUMBERS | (1u << GM_TYPE_STRING),
@@ -119,4 +130,5 @@ const gm_transform gm_transform_ordinal = {
     .write = write,
     .read = read,
     .emit = emit,
+    .emit_c = emit_c,
 };

@@ -105,6 +105,15 @@ static const char *emit(const void *conf_in, const void *opaque, const gm_emit_i
     return gm_onnx_op2(g, "Div", centred, gm_emit_row(g, s->scale, s->width));
 }
 
+static void emit_c(const void *conf_in, const void *opaque, gm_type type, int64_t width_in, gm_c *c)
+{
+    (void)conf_in;
+    (void)type;
+    const state *s = opaque;
+    const char *mean = gm_c_doubles(c, s->mean, width_in), *scale = gm_c_doubles(c, s->scale, width_in);
+    gm_c_line(c, "for (int32_t i = 0; i < %lld; i++) o[i] = (a[i] - %s[i]) / %s[i];", (long long)width_in, mean, scale);
+}
+
 const gm_transform gm_transform_standardize = {
     .item = { .name = "standardize", .help = "subtract the mean, divide by the standard deviation (ddof 0)" },
     .accepts = GM_ACCEPTS_NUMBERS,
@@ -114,4 +123,5 @@ const gm_transform gm_transform_standardize = {
     .write = write,
     .read = read,
     .emit = emit,
+    .emit_c = emit_c,
 };

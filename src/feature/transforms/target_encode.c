@@ -263,6 +263,18 @@ static const char *emit(const void *conf_in, const void *opaque, const gm_emit_i
     return result;
 }
 
+static void emit_c(const void *conf_in, const void *opaque, gm_type type, int64_t width_in, gm_c *c)
+{
+    (void)conf_in;
+    (void)type;
+    (void)width_in;
+    const state *s = opaque;
+    const char *k = gm_vocab_c(&s->vocab, 0, c), *codes = gm_c_doubles(c, s->codes, (s->vocab.count + 2) * s->width);
+    gm_c_line(c, "const double *const code = %s + (%s < 0 ? %d : %s) * %lld;", codes, k, s->vocab.count + 1, k, (long long)s->width);
+    gm_c_line(c, "for (int32_t i = 0; i < %lld; i++) o[i] = code[i];", (long long)s->width);
+    c->stack_bytes += 8;
+}
+
 const gm_transform gm_transform_target_encode = {
     .item = { .name = "target_encode", .help = "the smoothed mean of the target over a category, out of fold in training",
               .params = params, .conf_size = sizeof(conf) },
@@ -277,4 +289,5 @@ const gm_transform gm_transform_target_encode = {
     .write = write,
     .read = read,
     .emit = emit,
+    .emit_c = emit_c,
 };
