@@ -4,6 +4,9 @@
  * write() comes before the answer, so that an acknowledged row survives the death of the process; a power cut may lose what the fsync policy
  * allows. Sealed segments become compressed Parquet in another process (gristmill predictions --seal), never in the server, whose memory
  * stays bounded. A write that fails is counted and told, and stops nothing, but in full mode it refuses the answer (GM_EUNAVAILABLE).
+ * Format: docs/formats/prediction-log.md.
+ *
+ * Threads: a lane's rows are added by one thread; ticks may come from another one, which is where the fsync belongs.
  */
 #ifndef GM_SERVE_PREDLOG_H
 #define GM_SERVE_PREDLOG_H
@@ -25,9 +28,13 @@ typedef struct gm_predlog_options {
     int64_t segment_age_s;
     int64_t sync_ms;      /* fsync at most this often; 0 = 1000; -1 = never */
     int64_t keep_days, keep_bytes; /* retention of sealed and compressed files; 0 = 30 days, 10 GiB */
+    void (*say)(void *user, const char *line); /* once when writing begins to fail and once when it works again, from the lane's thread; or NULL */
+    void *say_user;
 } gm_predlog_options;
 
+/* Errors: GM_EINVALID (no folder, no lane, share out of 0..1), GM_EIO, GM_ENOMEM. */
 gm_rc gm_predlog_open(const gm_predlog_options *o, gm_predlog **out, gm_err *err);
+/* Writes and syncs what is left, and seals. No lane may be in use. */
 void gm_predlog_close(gm_predlog *l);
 
 typedef struct gm_logged {
@@ -44,19 +51,25 @@ typedef struct gm_logged {
 bool gm_predlog_wants(const gm_predlog *l, gm_slice id);
 /* Errors: full mode only, GM_EUNAVAILABLE. */
 gm_rc gm_predlog_add(gm_predlog *l, unsigned lane, const gm_logged *entry, gm_err *err);
-/* Each second on the lane's thread: flush, sync, seal. */
+/* About each second for each lane, from any thread: flush, sync, seal. The sync holds up no lane. */
 void gm_predlog_tick(gm_predlog *l, unsigned lane);
 /* Rows written, rows lost to failed writes, bytes. */
 void gm_predlog_counts(const gm_predlog *l, int64_t *out_rows, int64_t *out_lost, int64_t *out_bytes);
 
 /* ---- reading (commands, monitoring) ----------------------------------------------------------------------- */
 
-/* Sealed segments to Parquet, one file each, atomically; then retention. Safe beside a running server and when killed. */
+/* Segments that no server writes any more to Parquet, a file for each model version in them, atomically; then retention. Safe beside a
+ * running server and when killed. keep_days and keep_bytes: 0 = 30 days, 10 GiB. out_files: segments that were sealed.
+ * Errors: GM_ECONFLICT while another process seals; GM_EIO; those of writing Parquet. */
 gm_rc gm_predlog_seal(const char *dir, int64_t keep_days, int64_t keep_bytes, int64_t *out_files, gm_err *err);
-/* Everything readable, open segments included (a torn last record is left out), as one table per model: columns id, time, model,
- * version, package, protocol, arm, row, latency_us, the inputs, key and time columns, then probability / label / prediction ... In a. */
+/* Everything readable of a model (NULL = any), open segments included (a torn last record is left out), as one table by time: columns id, time,
+ * model, version, package, protocol, arm, row, latency_us, the inputs, key and time columns, then probability / label / prediction ...; a
+ * column that some versions do not have is missing in their rows. since_us <= time < until_us; 0 = no bound. In a. */
 gm_rc gm_predlog_read(const char *dir, const char *model, int64_t since_us, int64_t until_us, gm_arena *a, gm_table *out, gm_err *err);
-/* One prediction by id. GM_ENOTFOUND says over what time the log reaches, and that sampling may have left it out. */
+/* The rows of one request by its id, or one of them by id/row; those of the shadow come last. GM_ENOTFOUND says over what time the log
+ * reaches, and that sampling may have left it out. */
 gm_rc gm_predlog_find(const char *dir, const char *id, gm_arena *a, gm_table *out, gm_err *err);
+/* The name in the log's tables of an input column; a name that the log has itself gets a _ behind it. In a. */
+const char *gm_predlog_column(const char *input, gm_arena *a);
 
 #endif
