@@ -4,8 +4,6 @@
 
 #include "serve/protocols.h"
 
-enum { MODELS_MAX = 256 };
-
 /* ---- one record of a model as JSON Schema -------------------------------------------------------------------------------- */
 
 static void type_json(gm_json *j, const gm_served_column *c)
@@ -194,17 +192,4 @@ void gm_openapi_write(const gm_http_route *routes, size_t routes_count, const gm
     paths_json(&j, routes, routes_count);
     components_json(&j, models, models_count);
     gm_json_object_end(&j);
-}
-
-void gm_openapi(gm_http_request *r, void *user)
-{
-    const char *const *names = NULL;
-    const gm_served *models[MODELS_MAX];
-    size_t count = gm_lane_models(gm_lane_of(r), &names), ready = 0, routes_count = 0;
-    const gm_http_route *routes = gm_server_routes(gm_lane_of(r), &routes_count);
-    (void)user;
-    for (size_t i = 0; i < count && ready < MODELS_MAX; i++)
-        if (gm_lane_served(gm_lane_of(r), (gm_slice){ names[i], strlen(names[i]) }, (gm_slice){ "", 0 }, &models[ready], NULL) == GM_OK) ready++;
-    gm_openapi_write(routes, routes_count, models, ready, gm_http_out(r));
-    gm_http_reply(r, 200, "application/json");
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { SMALL_BODY = 64 << 10 };
+enum { SMALL_BODY = 64 << 10, MODELS_MAX = 256 };
 
 #define INFER GM_HTTP_INFER, GM_INFER_MAX_BYTES
 
@@ -108,4 +108,17 @@ void gm_protocol_health(gm_http_request *r, void *user)
     }
     gm_http_reply_header(r, "Retry-After", "1");
     gm_http_reply_error(r, 503, "not ready");
+}
+
+void gm_openapi(gm_http_request *r, void *user)
+{
+    const char *const *names = NULL;
+    const gm_served *models[MODELS_MAX];
+    size_t count = gm_lane_models(gm_lane_of(r), &names), ready = 0, routes_count = 0;
+    const gm_http_route *routes = gm_server_routes(gm_lane_of(r), &routes_count);
+    (void)user;
+    for (size_t i = 0; i < count && ready < MODELS_MAX; i++)
+        if (gm_lane_served(gm_lane_of(r), (gm_slice){ names[i], strlen(names[i]) }, (gm_slice){ "", 0 }, &models[ready], NULL) == GM_OK) ready++;
+    gm_openapi_write(routes, routes_count, models, ready, gm_http_out(r));
+    gm_http_reply(r, 200, "application/json");
 }

@@ -54,10 +54,9 @@ void gm_models_unload(gm_http_request *r, void *user);
 void gm_kserve_models(gm_http_request *r, void *user);
 void gm_kserve_model(gm_http_request *r, void *user);
 void gm_kserve_predict(gm_http_request *r, void *user);
-/* openapi.c */
-void gm_openapi(gm_http_request *r, void *user);
+void gm_openapi(gm_http_request *r, void *user); /* protocols.c */
 
-/* The OpenAPI document: routes, and a JSON Schema of one record for each of the models. */
+/* The OpenAPI document, openapi.c: routes, and a JSON Schema of one record for each of the models. */
 void gm_openapi_write(const gm_http_route *routes, size_t routes_count, const gm_served *const *models, size_t models_count, gm_buf *out);
 
 #endif
