@@ -5,4 +5,6 @@
     X(gm_target_kserve)     \
     X(gm_target_kubernetes) \
     X(gm_target_local)      \
-    X(gm_target_systemd)
+    X(gm_target_sagemaker)  \
+    X(gm_target_systemd)    \
+    X(gm_target_vertex)

@@ -51,7 +51,7 @@ static gm_rc write_target(const char *name, gm_target_in *in, const char *out, c
     CHECK_OK(gm_registry_find(&gm_targets, name, &item, err), err);
     void *conf = gm_arena_alloc(a, 1, item->conf_size);
     for (const gm_param *p = item->params; p->type != GM_PARAM_END; p++) {
-        const char *value = p->fallback;
+        const char *value = p->fallback; /* NULL = must be given, which the tests do */
         for (size_t i = 0; set && set[i]; i++)
             if (strncmp(set[i], p->name, strlen(p->name)) == 0 && set[i][strlen(p->name)] == '=')
                 value = set[i] + strlen(p->name) + 1;
@@ -356,6 +356,34 @@ static void kubernetes_objects_follow_the_parameters(void)
     gm_buf_clear(&report);
 }
 
+static void the_clouds_get_image_model_and_requests(void)
+{
+    const char *dir = gm_harness_tmpdir();
+    gm_target_in in = a_package(dir, "xgboost");
+    gm_buf report = { 0 };
+    gm_err err;
+    const char *const aws[] = { "image=1.dkr.ecr.eu-west-1.amazonaws.com/flights:3", "model_data=s3://b/k/model.tar.gz",
+                                "role=arn:aws:iam::1:role/r", NULL };
+    CHECK_OK(write_target("sagemaker", &in, at(dir, "sm"), aws, &report, &err), &err);
+    CHECK(gm_harness_files_in(dir, "sm") == 5);
+    const char *text = text_of(at(dir, "sm/create-model.json"));
+    CHECK_HAS(text, "\"Image\": \"1.dkr.ecr.eu-west-1.amazonaws.com/flights:3\"");
+    CHECK_HAS(text, gm_arena_printf(gm_harness_arena(), "\"ModelName\": \"flights-2-%.12s\"", in.digest.hex));
+    CHECK_HAS(text_of(at(dir, "sm/create-endpoint.json")), "\"EndpointName\": \"flights-2\"");
+    CHECK_RC(write_target("sagemaker", &in, at(dir, "bad"), (const char *const[]){ aws[0], aws[2], "model_data=gs://b", NULL },
+                          &report, &err),
+             GM_EINVALID);
+
+    const char *const google[] = { "image=europe-west1-docker.pkg.dev/p/r/flights:3", "region=europe-west1", NULL };
+    CHECK_OK(write_target("vertex", &in, at(dir, "vx"), google, &report, &err), &err);
+    CHECK(gm_harness_files_in(dir, "vx") == 3);
+    CHECK_HAS(text_of(at(dir, "vx/upload.yaml")), "--container-image-uri: \"europe-west1-docker.pkg.dev/p/r/flights:3\"\n");
+    CHECK_RC(write_target("vertex", &in, at(dir, "bad"), (const char *const[]){ google[0], "region=a b", NULL }, &report, &err),
+             GM_EINVALID);
+    CHECK(!gm_fs_exists(at(dir, "bad")));
+    gm_buf_clear(&report);
+}
+
 static void processors_and_sizes_are_read(void)
 {
     gm_err err;
@@ -384,4 +412,4 @@ TESTS(T(a_tar_is_sorted_and_has_folders_and_checksums), T(a_long_name_gets_a_pax
       T(names_that_no_archive_holds_are_refused), T(the_needs_of_this_program_are_found), T(damaged_programs_are_refused_or_read),
       T(an_image_names_its_blobs_and_is_the_same_each_time), T(an_image_is_a_folder_or_a_tar), T(what_fails_leaves_nothing),
       T(a_manifest_cannot_name_files_outside), T(a_unit_runs_the_copy_or_follows_the_store), T(texts_from_outside_stay_texts),
-      T(kubernetes_objects_follow_the_parameters), T(processors_and_sizes_are_read))
+      T(kubernetes_objects_follow_the_parameters), T(the_clouds_get_image_model_and_requests), T(processors_and_sizes_are_read))
