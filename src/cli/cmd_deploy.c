@@ -97,19 +97,23 @@ typedef struct deploy_opts {
 } deploy_opts;
 
 static const gm_param deploy_options[] = {
-    { "canary", GM_PARAM_DOUBLE, offsetof(deploy_opts, canary), "0", "share of the requests that the version answers: 10%", 0, 1, NULL },
-    { "shadow", GM_PARAM_DOUBLE, offsetof(deploy_opts, shadow), "0", "share of the requests that are copied to it; its answers are only compared", 0, 1,
+    { "canary", GM_PARAM_DOUBLE, offsetof(deploy_opts, canary), "0", "share of the requests that the version answers: 10%", 0, 1,
       NULL },
-    { "ab", GM_PARAM_BOOL, offsetof(deploy_opts, ab), "false", "it answers requests with X-Gristmill-Variant: candidate, and a --canary share of those without",
-      0, 0, NULL },
-    { "for", GM_PARAM_DURATION, offsetof(deploy_opts, for_seconds), "0s", "promote it by itself after this long; 0s = only `gristmill promote` does", 0, 0,
-      NULL },
-    { "requests", GM_PARAM_INT, offsetof(deploy_opts, requests), "1000", "requests it must have answered before it is promoted, or the condition judged", 1,
-      1e12, NULL },
+    { "shadow", GM_PARAM_DOUBLE, offsetof(deploy_opts, shadow), "0",
+      "share of the requests that are copied to it; its answers are only compared", 0, 1, NULL },
+    { "ab", GM_PARAM_BOOL, offsetof(deploy_opts, ab), "false",
+      "it answers requests with X-Gristmill-Variant: candidate, and a --canary share of those without", 0, 0, NULL },
+    { "for", GM_PARAM_DURATION, offsetof(deploy_opts, for_seconds), "0s",
+      "promote it by itself after this long; 0s = only `gristmill promote` does", 0, 0, NULL },
+    { "requests", GM_PARAM_INT, offsetof(deploy_opts, requests), "1000",
+      "requests it must have answered before it is promoted, or the condition judged", 1, 1e12, NULL },
     { "rollback", GM_PARAM_STR, offsetof(deploy_opts, rollback), "",
-      "condition that rolls it back, besides the tests: 'error_rate > 1%'; also latency_ms_p99, score_shift, requests", 0, 0, NULL },
-    { "sticky", GM_PARAM_STR, offsetof(deploy_opts, sticky), "", "columns whose value ties a caller to an arm; the data set's key when none is given", 0, 0, NULL },
-    { "to", GM_PARAM_STR, offsetof(deploy_opts, to), "local", "local: the registry, which servers follow; else the target to write files for", 0, 0, NULL },
+      "condition that rolls it back, besides the tests: 'error_rate > 1%'; also latency_ms_p99, score_shift, requests", 0, 0,
+      NULL },
+    { "sticky", GM_PARAM_STR, offsetof(deploy_opts, sticky), "",
+      "columns whose value ties a caller to an arm; the data set's key when none is given", 0, 0, NULL },
+    { "to", GM_PARAM_STR, offsetof(deploy_opts, to), "local",
+      "local: the registry, which servers follow; else the target to write files for", 0, 0, NULL },
     { "out", GM_PARAM_STR, offsetof(deploy_opts, out), "", "where a target's files are written", 0, 0, NULL },
     { "set", GM_PARAM_STRS, offsetof(deploy_opts, set), "", "parameters of the target: key=value,key=value", 0, 0, NULL },
     { 0 },
@@ -140,7 +144,10 @@ static gm_rc release_of(const gm_cli *cli, const deploy_opts *o, const gm_model_
     if (rc) return gm_errs_first(&errs, rc, err);
     *out = (gm_release){ .model = v->model,
                          .candidate = v->version,
-                         .mode = o->ab ? GM_RELEASE_AB : canary ? GM_RELEASE_CANARY : o->shadow > 0 ? GM_RELEASE_SHADOW : GM_RELEASE_NONE,
+                         .mode = o->ab           ? GM_RELEASE_AB
+                                 : canary        ? GM_RELEASE_CANARY
+                                 : o->shadow > 0 ? GM_RELEASE_SHADOW
+                                                 : GM_RELEASE_NONE,
                          .share = o->shadow > 0 ? o->shadow : o->canary,
                          .for_us = (int64_t)(o->for_seconds * 1e6),
                          .requests_min = o->requests,
@@ -148,7 +155,8 @@ static gm_rc release_of(const gm_cli *cli, const deploy_opts *o, const gm_model_
                          .sticky = o->sticky,
                          .actor = actor(cli->a) };
     if (out->mode == GM_RELEASE_NONE && (o->for_seconds > 0 || o->rollback[0] || o->sticky[0])) {
-        rc = gm_err_set(err, GM_EINVALID, "without --canary, --shadow or --ab nothing is tried that --for, --rollback or --sticky could be about");
+        rc = gm_err_set(err, GM_EINVALID,
+                        "without --canary, --shadow or --ab nothing is tried that --for, --rollback or --sticky could be about");
         gm_err_hint(err, "`gristmill deploy %s/%" PRId64 " --canary 10%% --for 1h`", v->model, v->version);
         return rc;
     }
@@ -162,7 +170,8 @@ static gm_rc change_running(gm_store *store, const gm_release *wanted, gm_arena 
     gm_release now;
     gm_err none;
     *out_changed = false;
-    if (gm_release_get(store, wanted->model, a, &now, &none) || now.candidate != wanted->candidate || now.mode != wanted->mode) return GM_OK;
+    if (gm_release_get(store, wanted->model, a, &now, &none) || now.candidate != wanted->candidate || now.mode != wanted->mode)
+        return GM_OK;
     now.share = wanted->share;
     now.for_us = wanted->for_us;
     now.requests_min = wanted->requests_min;
@@ -176,10 +185,12 @@ static const char *what_comes(const gm_release *r, gm_arena *a)
     if (r->mode == GM_RELEASE_NONE)
         return gm_arena_printf(a, "Servers follow within a second. `gristmill rollback %s` takes it back.", r->model);
     const char *own = r->rollback[0] ? gm_arena_printf(a, " or %s", r->rollback) : "";
-    const char *end = r->for_us ? gm_arena_printf(a, "After %g minutes and %" PRId64 " requests it becomes champion by itself", (double)r->for_us / 60e6, r->requests_min)
+    const char *end = r->for_us ? gm_arena_printf(a, "After %g minutes and %" PRId64 " requests it becomes champion by itself",
+                                                  (double)r->for_us / 60e6, r->requests_min)
                                 : gm_arena_printf(a, "`gristmill promote %s` makes it champion", r->model);
     return gm_arena_printf(a,
-                           "Servers follow within a second, and roll it back when it fails more, is slower or answers quite otherwise%s. %s; `gristmill "
+                           "Servers follow within a second, and roll it back when it fails more, is slower or answers quite "
+                           "otherwise%s. %s; `gristmill "
                            "rollback %s` ends it; `gristmill releases %s` shows it.",
                            own, end, r->model, r->model);
 }
@@ -198,11 +209,16 @@ static gm_rc begin(const gm_cli *cli, const deploy_opts *o, gm_err *err)
     if (!rc) rc = newest(store, r.model, cli->a, &r, err);
     gm_store_close(store);
     if (rc) return rc;
-    const char *what = r.mode == GM_RELEASE_NONE ? gm_arena_printf(cli->a, "%s version %" PRId64 " is champion now (before: version %" PRId64 ")", r.model, r.candidate, r.champion)
-                       : changed                 ? gm_arena_printf(cli->a, "release %" PRId64 " of %s goes on as %s", r.id, r.model, manner(&r, cli->a))
-                                 : gm_arena_printf(cli->a, "release %" PRId64 ": %s version %" PRId64 " is tried beside version %" PRId64 " (%s)", r.id, r.model,
-                                                   r.candidate, r.champion, manner(&r, cli->a));
-    if (r.mode == GM_RELEASE_NONE && r.champion == 0) what = gm_arena_printf(cli->a, "%s version %" PRId64 " is champion now, the first one", r.model, r.candidate);
+    const char *what =
+        r.mode == GM_RELEASE_NONE
+            ? gm_arena_printf(cli->a, "%s version %" PRId64 " is champion now (before: version %" PRId64 ")", r.model,
+                              r.candidate, r.champion)
+        : changed
+            ? gm_arena_printf(cli->a, "release %" PRId64 " of %s goes on as %s", r.id, r.model, manner(&r, cli->a))
+            : gm_arena_printf(cli->a, "release %" PRId64 ": %s version %" PRId64 " is tried beside version %" PRId64 " (%s)",
+                              r.id, r.model, r.candidate, r.champion, manner(&r, cli->a));
+    if (r.mode == GM_RELEASE_NONE && r.champion == 0)
+        what = gm_arena_printf(cli->a, "%s version %" PRId64 " is champion now, the first one", r.model, r.candidate);
     tell(cli, &r, what, what_comes(&r, cli->a));
     return GM_OK;
 }
@@ -220,12 +236,16 @@ static gm_rc deploy(gm_cli *cli, const void *conf, gm_err *err)
 }
 
 const gm_command gm_command_deploy = {
-    .item = { .name = "deploy", .help = "bring out a version: at once, tried beside the champion, or as files for a platform", .params = deploy_options, .conf_size = sizeof(deploy_opts) },
+    .item = { .name = "deploy",
+              .help = "bring out a version: at once, tried beside the champion, or as files for a platform",
+              .params = deploy_options,
+              .conf_size = sizeof(deploy_opts) },
     .operands = "MODEL",
     .operands_min = 1,
     .operands_max = 1,
     .group = "Models",
-    .examples = "gristmill deploy flights/3\ngristmill deploy flights --canary 10% --for 1h --rollback 'error_rate > 1%'\ngristmill deploy flights/3 --shadow "
+    .examples = "gristmill deploy flights/3\ngristmill deploy flights --canary 10% --for 1h --rollback 'error_rate > "
+                "1%'\ngristmill deploy flights/3 --shadow "
                 "20%\ngristmill deploy flights/3 --ab\ngristmill deploy flights --to kubernetes --out deploy/",
     .run = deploy,
 };
@@ -252,12 +272,18 @@ static gm_rc promote(gm_cli *cli, const void *conf, gm_err *err)
     const char *model = NULL;
     gm_rc rc = gm_cli_registry(cli, &store, err);
     if (!rc) rc = running(store, cli, &model, &r, err);
-    if (rc == GM_ENOTFOUND && model) gm_err_hint(err, "`gristmill deploy %.100s/VERSION` makes a version champion at once; `gristmill models %.100s` lists them.", model, model);
+    if (rc == GM_ENOTFOUND && model)
+        gm_err_hint(err,
+                    "`gristmill deploy %.100s/VERSION` makes a version champion at once; `gristmill models %.100s` lists them.",
+                    model, model);
     if (!rc) rc = gm_release_end(store, r.id, "promoted", by_hand(cli->a, "promoted"), err);
     if (!rc) rc = newest(store, model, cli->a, &r, err);
     gm_store_close(store);
     if (rc) return rc;
-    tell(cli, &r, gm_arena_printf(cli->a, "%s version %" PRId64 " is champion now (before: version %" PRId64 ")", model, r.candidate, r.champion), what_comes(&(gm_release){ .model = model }, cli->a));
+    tell(cli, &r,
+         gm_arena_printf(cli->a, "%s version %" PRId64 " is champion now (before: version %" PRId64 ")", model, r.candidate,
+                         r.champion),
+         what_comes(&(gm_release){ .model = model }, cli->a));
     return GM_OK;
 }
 
@@ -278,9 +304,14 @@ static gm_rc champion_back(const gm_cli *cli, gm_store *store, const char *model
     gm_rc rc = gm_release_champion_before(store, model, &before, err);
     if (!rc && !before) {
         rc = gm_err_set(err, GM_ENOTFOUND, "model \"%s\" has no champion before the present one, and nothing is tried", model);
-        gm_err_hint(err, "`gristmill deploy %.100s/VERSION` makes any version champion; `gristmill models %.100s` lists them.", model, model);
+        gm_err_hint(err, "`gristmill deploy %.100s/VERSION` makes any version champion; `gristmill models %.100s` lists them.",
+                    model, model);
     }
-    gm_release back = { .model = model, .candidate = before, .state = "rolled_back", .reason = by_hand(cli->a, "rolled back"), .actor = actor(cli->a) };
+    gm_release back = { .model = model,
+                        .candidate = before,
+                        .state = "rolled_back",
+                        .reason = by_hand(cli->a, "rolled back"),
+                        .actor = actor(cli->a) };
     if (!rc) rc = gm_release_begin(store, &back, NULL, err);
     return rc ? rc : newest(store, model, cli->a, out, err);
 }
@@ -295,11 +326,18 @@ static gm_rc rollback(gm_cli *cli, const void *conf, gm_err *err)
     if (!rc) rc = running(store, cli, &model, &r, err);
     if (rc == GM_ENOTFOUND && model) {
         rc = champion_back(cli, store, model, &r, err);
-        what = rc ? NULL : gm_arena_printf(cli->a, "nothing was tried: %s version %" PRId64 " is champion again, instead of version %" PRId64, model, r.candidate, r.champion);
+        what = rc ? NULL
+                  : gm_arena_printf(cli->a,
+                                    "nothing was tried: %s version %" PRId64 " is champion again, instead of version %" PRId64,
+                                    model, r.candidate, r.champion);
     } else if (!rc) {
         rc = gm_release_end(store, r.id, "rolled_back", by_hand(cli->a, "rolled back"), err);
         if (!rc) rc = newest(store, model, cli->a, &r, err);
-        what = rc ? NULL : gm_arena_printf(cli->a, "release %" PRId64 " of %s is over: version %" PRId64 " is no longer tried, version %" PRId64 " answers everything", r.id, model, r.candidate, r.champion);
+        what = rc ? NULL
+                  : gm_arena_printf(cli->a,
+                                    "release %" PRId64 " of %s is over: version %" PRId64 " is no longer tried, version %" PRId64
+                                    " answers everything",
+                                    r.id, model, r.candidate, r.champion);
     }
     gm_store_close(store);
     if (rc) return rc;
@@ -340,13 +378,19 @@ static gm_rc pause_release(gm_cli *cli, const void *conf, gm_err *err)
     gm_store_close(store);
     if (rc) return rc;
     const char *what = o->off ? gm_arena_printf(cli->a, "release %" PRId64 " of %s goes on: %s", r.id, model, manner(&r, cli->a))
-                              : gm_arena_printf(cli->a, "release %" PRId64 " of %s is paused: version %" PRId64 " answers everything, and its time stands still", r.id, model, r.champion);
+                              : gm_arena_printf(cli->a,
+                                                "release %" PRId64 " of %s is paused: version %" PRId64
+                                                " answers everything, and its time stands still",
+                                                r.id, model, r.champion);
     tell(cli, &r, what, o->off ? what_comes(&r, cli->a) : gm_arena_printf(cli->a, "`gristmill pause %s --off` goes on.", model));
     return GM_OK;
 }
 
 const gm_command gm_command_pause = {
-    .item = { .name = "pause", .help = "let the champion answer everything for a while; --off goes on", .params = pause_options, .conf_size = sizeof(pause_opts) },
+    .item = { .name = "pause",
+              .help = "let the champion answer everything for a while; --off goes on",
+              .params = pause_options,
+              .conf_size = sizeof(pause_opts) },
     .operands = "MODEL",
     .operands_min = 1,
     .operands_max = 1,
@@ -383,8 +427,10 @@ static gm_rc releases_json(gm_store *store, const gm_release *all, size_t count,
         gm_json_object_end(&j);
     }
     gm_json_array_end(&j);
-    if (rc) gm_buf_clear(&b);
-    else gm_print_json(&b);
+    if (rc)
+        gm_buf_clear(&b);
+    else
+        gm_print_json(&b);
     return rc;
 }
 
@@ -400,8 +446,11 @@ static gm_rc print_history(gm_store *store, const gm_release *r, gm_arena *a, gm
     for (size_t i = 0; i < count; i++) printf("  %s  %s\n", gm_show_time(events[i].at_us, when), events[i].what);
     if (strcmp(r->state, "running") != 0) return GM_OK;
     double ran = (double)gm_release_ran_us(r, gm_now_us()) / 60e6;
-    if (r->for_us) printf("  running for %.1f of %g minutes%s\n", ran, (double)r->for_us / 60e6, r->paused ? ", paused" : "");
-    else printf("  running for %.1f minutes%s; `gristmill promote %s` makes it champion\n", ran, r->paused ? ", paused" : "", r->model);
+    if (r->for_us)
+        printf("  running for %.1f of %g minutes%s\n", ran, (double)r->for_us / 60e6, r->paused ? ", paused" : "");
+    else
+        printf("  running for %.1f minutes%s; `gristmill promote %s` makes it champion\n", ran, r->paused ? ", paused" : "",
+               r->model);
     return GM_OK;
 }
 
@@ -415,7 +464,9 @@ static void releases_grid(const gm_release *all, size_t count, gm_arena *a)
         (void)snprintf(candidate, sizeof(candidate), "%" PRId64, all[i].candidate);
         (void)snprintf(champion, sizeof(champion), "%" PRId64, all[i].champion);
         gm_grid_add(g, (const char *[]){ id, all[i].model, candidate, all[i].champion ? champion : "", manner(&all[i], a),
-                                         all[i].paused ? "paused" : strcmp(all[i].state, "rolled_back") == 0 ? "rolled back" : all[i].state,
+                                         all[i].paused                              ? "paused"
+                                         : strcmp(all[i].state, "rolled_back") == 0 ? "rolled back"
+                                                                                    : all[i].state,
                                          gm_show_time(all[i].began_us, when), all[i].reason });
     }
     gm_grid_print(g);
@@ -432,8 +483,10 @@ static gm_rc releases(gm_cli *cli, const void *conf, gm_err *err)
     gm_rc rc = gm_cli_store(cli, false, &store, err);
     if (!rc && model) rc = gm_model_resolve(store, model, cli->a, &v, err);
     if (!rc) rc = gm_release_list(store, model ? v.model : NULL, cli->a, &all, &count, err);
-    if (!rc && cli->common->json) rc = releases_json(store, all, count, cli->a, err);
-    else if (!rc && !count) printf("nothing was released yet; `gristmill deploy MODEL --canary 10%% --for 1h` tries a version\n");
+    if (!rc && cli->common->json)
+        rc = releases_json(store, all, count, cli->a, err);
+    else if (!rc && !count)
+        printf("nothing was released yet; `gristmill deploy MODEL --canary 10%% --for 1h` tries a version\n");
     else if (!rc) {
         releases_grid(all, count, cli->a);
         if (model || strcmp(all[0].state, "running") == 0) rc = print_history(store, &all[0], cli->a, err);

@@ -101,6 +101,7 @@ static const char *forecast(gm_store *store, const gm_graph *g, const gm_step *s
     for (size_t i = 0; i < s->inputs_count; i++)
         if (s->inputs[i].from >= 0 && g->steps[s->inputs[i].from].state == GM_STEP_WAITING)
             return gm_arena_printf(a, "after %s", g->steps[s->inputs[i].from].name);
+    if (s->inside == GM_INSIDE_DEPLOY) return "a version waits to be tried";
     if (s->inside) return "after the gates";
     if (!s->cacheable) return "it runs every time";
     if (gm_step_nearest(store, s->name, s->key, a, &before, NULL)) return "never run before";

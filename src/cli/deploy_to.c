@@ -20,7 +20,8 @@ static const gm_param *parameter(const gm_item *target, const char *name, size_t
 static gm_rc no_such_parameter(const gm_item *target, const char *name, gm_err *err)
 {
     gm_buf names = { 0 };
-    for (const gm_param *p = target->params; p && p->type != GM_PARAM_END; p++) gm_buf_printf(&names, "%s%s", names.len ? ", " : "", p->name);
+    for (const gm_param *p = target->params; p && p->type != GM_PARAM_END; p++)
+        gm_buf_printf(&names, "%s%s", names.len ? ", " : "", p->name);
     gm_rc rc = gm_err_set(err, GM_EINVALID, "target \"%s\" has no parameter \"%.60s\"", target->name, name);
     if (names.len) gm_err_hint(err, "It has: %s.", gm_buf_str(&names));
     gm_buf_clear(&names);
@@ -42,7 +43,8 @@ static gm_rc read_set(const gm_item *target, const gm_strs *set, gm_arena *a, vo
     }
     for (const gm_param *p = target->params; !rc && p && p->type != GM_PARAM_END; p++) {
         bool given = p->fallback != NULL;
-        for (size_t i = 0; i < set->count && !given; i++) given = strncmp(set->items[i], p->name, strlen(p->name)) == 0 && set->items[i][strlen(p->name)] == '=';
+        for (size_t i = 0; i < set->count && !given; i++)
+            given = strncmp(set->items[i], p->name, strlen(p->name)) == 0 && set->items[i][strlen(p->name)] == '=';
         if (!given) rc = gm_err_set(err, GM_EINVALID, "target \"%s\" needs --set %s=...: %s", target->name, p->name, p->help);
     }
     return rc;

@@ -99,6 +99,7 @@ static const topic topics[] = {
     { "train", "train: how candidates are made", gm_section_train, NULL },
     { "split", "train: split:", gm_section_split, NULL },
     { "steps", "steps: one step of your own", gm_section_step, NULL },
+    { "deploy", "deploy: how a new version comes out", gm_section_deploy, NULL },
     { "govern", "govern: who answers for it", gm_section_govern, NULL },
     { "keep", "keep: what gc keeps", gm_section_keep, NULL },
     { "checks", "Forms of checks", NULL, &gm_checks },

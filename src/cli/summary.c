@@ -111,6 +111,15 @@ static void feedback(gm_store *store, const gm_run_result *r)
     for (size_t i = 0; i < list->count && i < SHOWN_MAX; i++) printf("  - %s\n", gm_node_str_or(list->items[i], "text", ""));
 }
 
+/* "alias champion"; a version that is tried is challenger, one that was rolled back nothing. */
+static const char *aliases(gm_store *store, const gm_run_result *r, gm_arena *a)
+{
+    gm_model_version v;
+    gm_err none;
+    if (gm_model_resolve(store, gm_arena_printf(a, "%s/%" PRId64, r->model, r->version), a, &v, &none) || !v.aliases[0]) return "no alias";
+    return gm_arena_printf(a, "alias %s", v.aliases);
+}
+
 void gm_summary_print(gm_store *store, const gm_run_result *r, const char *reports_dir, gm_arena *a)
 {
     char seconds[32];
@@ -119,8 +128,8 @@ void gm_summary_print(gm_store *store, const gm_run_result *r, const char *repor
     gates(store, r, a);
     feedback(store, r);
     if (r->model) {
-        printf("\n%sModel%s        %s version %" PRId64 ", alias champion, package %.12s%s\n", gm_term_bold(), gm_term_plain(),
-               r->model, r->version, r->package.hex, r->version_is_new ? "" : " (unchanged)");
+        printf("\n%sModel%s        %s version %" PRId64 ", %s, package %.12s%s\n", gm_term_bold(), gm_term_plain(), r->model, r->version,
+               aliases(store, r, a), r->package.hex, r->version_is_new ? "" : " (unchanged)");
         if (reports_dir)
             printf("%sReports%s      %s/model_card.html, %s/model_card.md, %s/predictions.parquet\n", gm_term_bold(),
                    gm_term_plain(), reports_dir, reports_dir, reports_dir);

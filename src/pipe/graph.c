@@ -474,6 +474,22 @@ static void add_register(gm_graph *g)
     s->inputs[s->inputs_count - 1].optional = true;
 }
 
+/* Only where the file says how; without the section a version that is registered is champion. */
+static void add_deploy(gm_graph *g)
+{
+    const gm_deploy_spec *d = &g->spec->deploy;
+    if (!d->node) return;
+    gm_step *s = add_step(g, "deploy", NULL, d->pos);
+    text t;
+    text_begin(&t);
+    gm_json_key(&t.j, "deploy");
+    gm_node_json(d->node, &t.j);
+    s->params_json = text_end(&t, g->a);
+    s->inside = GM_INSIDE_DEPLOY;
+    s->cacheable = false;
+    link_step(g, s, "registered", "register", "registered", "report");
+}
+
 static void add_predict(gm_graph *g)
 {
     const gm_spec *p = g->spec;
@@ -705,6 +721,7 @@ gm_rc gm_graph_extend(gm_graph *g, gm_errs *errs)
     add_gates(g, true);
     for (size_t i = 0; i < g->spec->joins_count; i++) add_online(g, &g->spec->joins[i]);
     add_register(g);
+    add_deploy(g);
     add_predict(g);
     add_card(g);
     return gm_errs_since(errs, before);

@@ -17,7 +17,7 @@ typedef struct gm_edge {
     gm_digest digest; /* known for fixed digests; files are digested when the key is made */
 } gm_edge;
 
-typedef enum gm_inside { GM_INSIDE_NO = 0, GM_INSIDE_REGISTER, GM_INSIDE_CARD } gm_inside;
+typedef enum gm_inside { GM_INSIDE_NO = 0, GM_INSIDE_REGISTER, GM_INSIDE_DEPLOY, GM_INSIDE_CARD } gm_inside;
 
 typedef enum gm_step_state {
     GM_STEP_WAITING = 0,

@@ -79,20 +79,29 @@ gm_rc gm_inside_commit(gm_runner *r, gm_step *s, const char *output, const char 
     return gm_step_commit(r->store, &s->record, &inputs, &s->outputs, err);
 }
 
-/* The champion itself: nothing changes, and nothing is recorded. */
-static gm_rc known_champion(gm_runner *r, gm_step *s, int64_t *out_version, gm_err *err)
+static gm_rc version_of(gm_runner *r, const gm_digest *package, int64_t *out, gm_err *err)
 {
-    gm_model_version known;
-    gm_rc rc = gm_model_resolve(r->store, gm_arena_printf(r->a, "%s@champion", r->g->spec->pipeline), r->a, &known, err);
-    if (rc) return rc;
-    *out_version = known.version;
-    s->state = GM_STEP_CACHED;
-    return GM_OK;
+    gm_model_version *all = NULL;
+    size_t count = 0;
+    gm_rc rc = gm_model_list(r->store, r->g->spec->pipeline, r->a, &all, &count, err);
+    *out = 0;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(all[i].digest.hex, package->hex) == 0) *out = all[i].version;
+    return rc;
+}
+
+/* The champion itself; or a version that is tried, or was, and is not to be made champion by a run. */
+gm_rc gm_registered_already(gm_runner *r, const gm_digest *package, int64_t *out_version, gm_err *err)
+{
+    *out_version = 0;
+    if (strcmp(r->champion, package->hex) != 0 && !(r->g->spec->deploy.mode && r->champion[0])) return GM_OK;
+    return version_of(r, package, out_version, err);
 }
 
 static gm_rc new_version(gm_runner *r, gm_step *s, const gm_artifact *package, int64_t *out_version, gm_err *err)
 {
     const char *trainer = "", *metrics = "";
+    bool tried = r->g->spec->deploy.mode && r->champion[0]; /* the first one has nobody to be tried beside */
     gm_rc rc = gm_inside_begin(r, s, "register", err);
     if (!rc) rc = package_facts(r, &package->digest, &trainer, &metrics, err);
     gm_model_version v = { .model = r->g->spec->pipeline,
@@ -102,7 +111,7 @@ static gm_rc new_version(gm_runner *r, gm_step *s, const gm_artifact *package, i
                            .created_us = gm_now_us(),
                            .trainer = trainer,
                            .metrics_json = metrics,
-                           .aliases = "champion",
+                           .aliases = tried ? "" : "champion",
                            .tags_json =
                                gm_arena_printf(r->a, "{\"compared_with\":\"%s\"}", r->champion[0] ? r->champion : "none") };
     if (!v.tags_json) return gm_err_set(err, GM_ENOMEM, "not enough memory to register the model");
@@ -117,8 +126,9 @@ gm_rc gm_register_package(gm_runner *r, gm_step *s, gm_err *err)
     const gm_artifact *package = input_artifact(r, s, "package");
     gm_assert(package != NULL);
     int64_t version = 0;
-    gm_rc rc = strcmp(r->champion, package->digest.hex) == 0 ? known_champion(r, s, &version, err)
-                                                             : new_version(r, s, package, &version, err);
+    gm_rc rc = gm_registered_already(r, &package->digest, &version, err);
+    if (!rc && version) s->state = GM_STEP_CACHED; /* nothing changes, and nothing is recorded */
+    else if (!rc) rc = new_version(r, s, package, &version, err);
     if (rc) return rc;
     r->result->package = package->digest;
     r->result->model = r->g->spec->pipeline;

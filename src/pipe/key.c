@@ -69,6 +69,7 @@ gm_rc gm_step_key(gm_store *store, gm_graph *g, gm_step *s, gm_err *err)
     if (!h) return gm_err_set(err, GM_ENOMEM, "not enough memory for a key");
     const char *kind = s->kind                           ? s->kind->item.name
                        : s->inside == GM_INSIDE_REGISTER ? "register"
+                       : s->inside == GM_INSIDE_DEPLOY   ? "deploy"
                        : s->inside == GM_INSIDE_CARD     ? "card"
                                                          : "run";
     (void)snprintf(version, sizeof(version), "%d", s->kind ? s->kind->version : 1);

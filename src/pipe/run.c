@@ -184,6 +184,31 @@ static bool remake_inputs(gm_runner *r, gm_step *s)
     return any;
 }
 
+/* In a plan only what changes nothing. */
+static gm_rc advance_inside(gm_runner *r, gm_step *s, bool *out_moved, gm_err *err)
+{
+    bool waits = false;
+    int64_t version = 0;
+    gm_rc rc = GM_OK;
+    if (r->planning && s->inside == GM_INSIDE_REGISTER) {
+        for (size_t i = 0; !rc && i < s->inputs_count; i++)
+            if (strcmp(s->inputs[i].name, "package") == 0) rc = gm_registered_already(r, &s->inputs[i].digest, &version, err);
+        waits = version == 0;
+    } else if (r->planning) {
+        waits = s->inside == GM_INSIDE_CARD;
+    }
+    if (rc || waits) return rc;
+    switch (s->inside) {
+    case GM_INSIDE_REGISTER: rc = gm_register_package(r, s, err); break;
+    case GM_INSIDE_DEPLOY: rc = gm_deploy_version(r, s, &waits, err); break;
+    case GM_INSIDE_CARD: rc = gm_keep_card(r, s, err); break;
+    case GM_INSIDE_NO: gm_assert(false && "a step without a process");
+    }
+    *out_moved = !waits;
+    if (!rc && !waits) tell_finished(r, s);
+    return rc;
+}
+
 /* Decide about one waiting step. *out_moved: something changed, look again. */
 static gm_rc advance(gm_runner *r, size_t index, wave *w, bool *out_moved, gm_err *err)
 {
@@ -216,13 +241,8 @@ static gm_rc advance(gm_runner *r, size_t index, wave *w, bool *out_moved, gm_er
         tell_finished(r, s);
         return GM_OK;
     }
-    if (r->planning && !(s->inside == GM_INSIDE_REGISTER && is_champion_already(r, s))) return GM_OK;
-    if (s->inside) {
-        rc = s->inside == GM_INSIDE_REGISTER ? gm_register_package(r, s, err) : gm_keep_card(r, s, err);
-        *out_moved = true;
-        if (!rc) tell_finished(r, s);
-        return rc;
-    }
+    if (s->inside) return advance_inside(r, s, out_moved, err);
+    if (r->planning) return GM_OK;
     if (w->count == w->max || r->failed) return GM_OK;
     s->reason = why_it_runs(r, s);
     rc = gm_attempt_start(r, index, 1, &w->attempts[w->count], &step_err);

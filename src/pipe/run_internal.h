@@ -38,6 +38,10 @@ gm_rc gm_attempt_start(gm_runner *r, size_t step, int64_t attempt_number, gm_att
 gm_rc gm_attempt_finish(gm_runner *r, gm_attempt *t, gm_rc *out_step_rc, gm_err *step_err, gm_err *err);
 /* The steps that need no process. */
 gm_rc gm_register_package(gm_runner *r, gm_step *s, gm_err *err);
+/* out_waits: in a plan, that the step has something to do. */
+gm_rc gm_deploy_version(gm_runner *r, gm_step *s, bool *out_waits, gm_err *err);
+/* The version that this package is, when registering it changes nothing; 0 = it must be registered, or made champion. */
+gm_rc gm_registered_already(gm_runner *r, const gm_digest *package, int64_t *out_version, gm_err *err);
 gm_rc gm_keep_card(gm_runner *r, gm_step *s, gm_err *err);
 /* Intent and commit of such a step: one JSON text as its only output. */
 gm_rc gm_inside_begin(gm_runner *r, gm_step *s, const char *kind, gm_err *err);

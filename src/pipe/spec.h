@@ -96,6 +96,19 @@ typedef struct gm_split_spec {
     const char *reason;
 } gm_split_spec;
 
+/* How a new version comes out: section `deploy`. */
+typedef struct gm_deploy_spec {
+    const gm_node *node; /* as written; NULL: no such section            */
+    const char *to;      /* "local", or the name of a target             */
+    int mode;            /* gm_release_mode; 0 = at once                 */
+    double share;        /* 0 .. 1                                       */
+    int64_t for_us;      /* 0 = promoted by hand only                    */
+    int64_t requests_min;
+    const char *rollback, *sticky; /* as in gm_release */
+    const gm_node *sticky_node;
+    gm_pos pos;
+} gm_deploy_spec;
+
 typedef struct gm_spec {
     gm_arena *a; /* borrowed; everything below lives there */
     const char *file, *base_dir, *pipeline;
@@ -137,6 +150,7 @@ typedef struct gm_spec {
     size_t gates_count;
     bool gates_inferred;
     const gm_node *govern;
+    gm_deploy_spec deploy;
     gm_user_step *steps;
     size_t steps_count;
     int64_t keep_runs;
@@ -154,6 +168,10 @@ gm_rc gm_spec_read(const char *path, gm_arena *a, gm_spec *out, gm_errs *errs);
 /* What the data says of the target: from the inspect step's report. */
 /* Fill defaults and check names and types. inspect: the report of the inspect step, NULL when the file has no target. */
 gm_rc gm_spec_resolve(gm_spec *s, const gm_node *inspect, gm_errs *errs);
+
+/* spec_deploy.c: the section `deploy`; after the data is known, its columns. */
+void gm_spec_deploy_read(gm_spec *s, const gm_node *n, gm_errs *errs);
+void gm_spec_deploy_check(const gm_spec *s, gm_errs *errs);
 
 /* The full file it stands for, as YAML with a reason beside every choice that was made. */
 void gm_spec_explain(const gm_spec *s, gm_buf *out);

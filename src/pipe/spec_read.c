@@ -148,7 +148,7 @@ const gm_param gm_section_govern[] = {
 
 typedef struct top_conf {
     const char *pipeline, *target;
-    const gm_node *data, *features, *train, *gates, *govern, *steps, *keep;
+    const gm_node *data, *features, *train, *gates, *deploy, *govern, *steps, *keep;
     const char *task;
 } top_conf;
 
@@ -162,6 +162,7 @@ const gm_param gm_section_top[] = {
     { "train", GM_PARAM_NODE, offsetof(top_conf, train), "", "how candidates are trained and compared", 0, 0, NULL },
     { "gates", GM_PARAM_NODE, offsetof(top_conf, gates), "", "what a candidate must reach to be registered as champion", 0, 0,
       NULL },
+    { "deploy", GM_PARAM_NODE, offsetof(top_conf, deploy), "", "how a new version comes out: at once, or tried beside the champion", 0, 0, NULL },
     { "govern", GM_PARAM_NODE, offsetof(top_conf, govern), "", "who answers for it, and what it is for", 0, 0, NULL },
     { "steps", GM_PARAM_NODE, offsetof(top_conf, steps), "", "steps of your own", 0, 0, NULL },
     { "keep", GM_PARAM_NODE, offsetof(top_conf, keep), "", "what gc keeps", 0, 0, NULL },
@@ -445,13 +446,13 @@ static const char *base_name_of(gm_arena *a, const char *dir)
 /* Sections of the design that this version cannot run are refused, never ignored. */
 static bool refuse_later_sections(const gm_node *root, gm_errs *errs)
 {
-    static const char *const later[] = { "deploy", "monitor", "retrain" };
+    static const char *const later[] = { "monitor", "retrain" };
     bool any = false;
     for (size_t i = 0; root->kind == GM_NODE_MAP && i < root->count; i++)
         for (size_t k = 0; k < sizeof(later) / sizeof(later[0]); k++)
             if (strcmp(root->keys[i], later[k]) == 0) {
                 gm_errs_at(errs, root->key_pos[i], GM_EUNSUPPORTED,
-                           "Take the section out; this version trains, checks, packages and registers.",
+                           "Take the section out; this version trains, checks, packages, registers and deploys.",
                            "the section \"%s\" cannot be run by this version", later[k]);
                 any = true;
             }
@@ -473,7 +474,7 @@ const char *gm_spec_stem(const gm_spec *s)
 
 gm_rc gm_spec_read(const char *path, gm_arena *a, gm_spec *out, gm_errs *errs)
 {
-    static const char *const later[] = { "deploy", "monitor", "retrain", NULL };
+    static const char *const later[] = { "monitor", "retrain", NULL };
     gm_spec s = { .a = a, .trials = 1, .seed = 1, .threads = 1, .split = { .validation = 0.15, .test = 0.15 } };
     gm_err err;
     gm_node *root = NULL;
@@ -516,6 +517,7 @@ gm_rc gm_spec_read(const char *path, gm_arena *a, gm_spec *out, gm_errs *errs)
         gm_errs_at(errs, c.gates->pos, GM_EINVALID, "One gate on each line, after a dash: `- roc_auc >= 0.65`.",
                    "gates must be a list");
     s.gates = c.gates;
+    gm_spec_deploy_read(&s, c.deploy, errs);
     govern_conf gc = { 0 };
     if (c.govern && !gm_params_read(gm_section_govern, c.govern, NULL, a, &gc, errs)) s.govern = c.govern;
     keep_conf kc = { 0 };

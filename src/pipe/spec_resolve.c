@@ -510,6 +510,7 @@ gm_rc gm_spec_resolve(gm_spec *s, const gm_node *inspect, gm_errs *errs)
     check_tries(s, errs);
     resolve_split(s, inspect, errs);
     resolve_metric(s, inspect, errs);
+    gm_spec_deploy_check(s, errs);
     if (gm_errs_total(errs) == before) resolve_gates(s, errs);
     return gm_errs_since(errs, before);
 }

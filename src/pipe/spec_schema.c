@@ -22,6 +22,7 @@ void gm_spec_schema(gm_json *j)
         const char *key, *to;
     } parts[] = { { "features", "#/$defs/features" },
                   { "train", "#/$defs/train" },
+                  { "deploy", "#/$defs/deploy" },
                   { "govern", "#/$defs/govern" },
                   { "keep", "#/$defs/keep" } };
     gm_json_object(j);
@@ -77,6 +78,7 @@ void gm_spec_schema(gm_json *j)
     named(j, "train", gm_section_train);
     named(j, "split", gm_section_split);
     named(j, "step", gm_section_step);
+    named(j, "deploy", gm_section_deploy);
     named(j, "govern", gm_section_govern);
     named(j, "keep", gm_section_keep);
     gm_json_key(j, "trainers");

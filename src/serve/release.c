@@ -9,9 +9,15 @@
 /* ---- the arm -------------------------------------------------------------------------------------------------------- */
 
 /* 53 bits as a point in [0, 1). */
-static double point(uint64_t bits) { return (double)(bits >> 11) * 0x1p-53; }
+static double point(uint64_t bits)
+{
+    return (double)(bits >> 11) * 0x1p-53;
+}
 
-static bool is(gm_slice s, const char *text) { return s.len == strlen(text) && memcmp(s.data, text, s.len) == 0; }
+static bool is(gm_slice s, const char *text)
+{
+    return s.len == strlen(text) && memcmp(s.data, text, s.len) == 0;
+}
 
 gm_arm gm_release_pick(const gm_release *r, gm_slice sticky, gm_slice variant, uint64_t random)
 {

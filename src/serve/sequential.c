@@ -8,9 +8,9 @@
  *   Total variation by Pinsker's inequality: TV(p^, p) <= sqrt(KL(p^ || p) / 2).
  *
  * Edges      0 ln 0 = 0; without observations the set is everything
- * Source     Ville (1939); Robbins (1970), Ann. Math. Stat. 41:1397-1409; Krichevsky & Trofimov (1981), IEEE Trans. Inf. Theory 27:199-207;
- *            Kaufmann & Koolen (2021), JMLR 22(246); Howard, Ramdas, McAuliffe & Sekhon (2021), Ann. Stat. 49:1055-1080
- * Checked    test/unit/serve/test_judge.c: by hand for small n, coverage over simulated sequences looked at after every observation
+ * Source     Ville (1939); Robbins (1970), Ann. Math. Stat. 41:1397-1409; Krichevsky & Trofimov (1981), IEEE Trans. Inf. Theory
+ * 27:199-207; Kaufmann & Koolen (2021), JMLR 22(246); Howard, Ramdas, McAuliffe & Sekhon (2021), Ann. Stat. 49:1055-1080 Checked
+ * test/unit/serve/test_judge.c: by hand for small n, coverage over simulated sequences looked at after every observation
  */
 #include "serve/sequential.h"
 
@@ -49,13 +49,18 @@ static double edge(double a, double end, double radius)
     double inside = a, outside = end;
     for (int i = 0; i < 60; i++) {
         double middle = (inside + outside) / 2;
-        if (coin_kl(a, middle) < radius) inside = middle;
-        else outside = middle;
+        if (coin_kl(a, middle) < radius)
+            inside = middle;
+        else
+            outside = middle;
     }
     return outside;
 }
 
-static double coin_radius(int64_t hits, int64_t n, double alpha) { return gm_seq_radius((int64_t[]){ hits, n - hits }, 2, alpha); }
+static double coin_radius(int64_t hits, int64_t n, double alpha)
+{
+    return gm_seq_radius((int64_t[]){ hits, n - hits }, 2, alpha);
+}
 
 double gm_seq_low(int64_t hits, int64_t n, double alpha)
 {

@@ -14,7 +14,10 @@
 
 static const char *const mode_names[] = { "at once", "canary", "shadow", "ab" };
 
-const char *gm_release_mode_name(gm_release_mode m) { return mode_names[m]; }
+const char *gm_release_mode_name(gm_release_mode m)
+{
+    return mode_names[m];
+}
 
 static gm_release_mode mode_of(const char *name)
 {
@@ -31,12 +34,15 @@ int64_t gm_release_ran_us(const gm_release *r, int64_t now_us)
 }
 
 /* The share is kept in millionths. */
-static int64_t millionths(double share) { return (int64_t)llround(share * 1e6); }
+static int64_t millionths(double share)
+{
+    return (int64_t)llround(share * 1e6);
+}
 
 /* ---- reading -------------------------------------------------------------------------------------------------------- */
 
-#define COLUMNS                                                                                                    \
-    "id, model, champion, candidate, mode, share, for_us, requests_min, rollback, sticky, state, reason, actor, " \
+#define COLUMNS                                                                                                                  \
+    "id, model, champion, candidate, mode, share, for_us, requests_min, rollback, sticky, state, reason, actor, "                \
     "began_us, ended_us, paused_us, paused_since_us"
 
 static bool read_one(gm_stmt *st, gm_arena *a, gm_release *out)
@@ -96,12 +102,15 @@ static gm_rc list_work(gm_tx *tx, void *ctx, gm_err *err)
     bool there = false;
     gm_rc rc = tx->backend->has_table(tx, "releases", &there, err); /* not in a store of the first schema, only read */
     if (rc || !there) return rc;
-    if (call->id) rc = gm_meta_query(tx, &st, err, "SELECT " COLUMNS " FROM releases WHERE id = ?1", "i", call->id);
+    if (call->id)
+        rc = gm_meta_query(tx, &st, err, "SELECT " COLUMNS " FROM releases WHERE id = ?1", "i", call->id);
     else if (call->running)
-        rc = gm_meta_query(tx, &st, err, "SELECT " COLUMNS " FROM releases WHERE model = ?1 AND state = 'running'", "t", call->model);
+        rc = gm_meta_query(tx, &st, err, "SELECT " COLUMNS " FROM releases WHERE model = ?1 AND state = 'running'", "t",
+                           call->model);
     else if (call->model)
         rc = gm_meta_query(tx, &st, err, "SELECT " COLUMNS " FROM releases WHERE model = ?1 ORDER BY id DESC", "t", call->model);
-    else rc = gm_meta_query(tx, &st, err, "SELECT " COLUMNS " FROM releases ORDER BY id DESC", "");
+    else
+        rc = gm_meta_query(tx, &st, err, "SELECT " COLUMNS " FROM releases ORDER BY id DESC", "");
     return rc ? rc : read_all(st, &call->rows, err);
 }
 
@@ -170,8 +179,9 @@ struct before_call {
     int64_t version;
 };
 
-/* Going back is undoing: moves of the champion are a stack, and a roll back takes one off. So going back twice goes two steps back, and
- * never returns to what was taken away. A move was a roll back when a release says so that began between it and the move before. */
+/* Going back is undoing: moves of the champion are a stack, and a roll back takes one off. So going back twice goes two steps
+ * back, and never returns to what was taken away. A move was a roll back when a release says so that began between it and the
+ * move before. */
 static gm_rc before_work(gm_tx *tx, void *ctx, gm_err *err)
 {
     struct before_call *call = ctx;
@@ -181,13 +191,14 @@ static gm_rc before_work(gm_tx *tx, void *ctx, gm_err *err)
     size_t count = 0, capacity = 0;
     gm_rc rc = tx->backend->has_table(tx, "releases", &there, err);
     if (!rc)
-        rc = gm_meta_query(tx, &st, err,
-                           there ? "SELECT l.version, EXISTS(SELECT 1 FROM releases r WHERE r.model = l.model AND r.mode = 'at once' AND"
-                                   " r.state = 'rolled_back' AND r.candidate = l.version AND r.began_us <= l.at_us AND r.began_us >="
-                                   " coalesce((SELECT max(p.at_us) FROM model_alias_log p WHERE p.model = l.model AND p.alias = l.alias"
-                                   " AND p.id < l.id), 0)) FROM model_alias_log l WHERE l.model = ?1 AND l.alias = 'champion' ORDER BY l.id"
-                                 : "SELECT version, 0 FROM model_alias_log WHERE model = ?1 AND alias = 'champion' ORDER BY id",
-                           "t", call->model);
+        rc = gm_meta_query(
+            tx, &st, err,
+            there ? "SELECT l.version, EXISTS(SELECT 1 FROM releases r WHERE r.model = l.model AND r.mode = 'at once' AND"
+                    " r.state = 'rolled_back' AND r.candidate = l.version AND r.began_us <= l.at_us AND r.began_us >="
+                    " coalesce((SELECT max(p.at_us) FROM model_alias_log p WHERE p.model = l.model AND p.alias = l.alias"
+                    " AND p.id < l.id), 0)) FROM model_alias_log l WHERE l.model = ?1 AND l.alias = 'champion' ORDER BY l.id"
+                  : "SELECT version, 0 FROM model_alias_log WHERE model = ?1 AND alias = 'champion' ORDER BY id",
+            "t", call->model);
     while (!rc && !(rc = gm_meta_next(st, &row, err)) && row) {
         int64_t version = st->backend->column_int(st, 0);
         if (version && st->backend->column_int(st, 1) && count) count--;
@@ -206,13 +217,17 @@ static gm_rc before_work(gm_tx *tx, void *ctx, gm_err *err)
 gm_rc gm_release_champion_before(gm_store *s, const char *model, int64_t *out, gm_err *err)
 {
     struct before_call call = { .model = model, .a = gm_arena_new(0) };
-    gm_rc rc = call.a ? gm_store_read(s, before_work, &call, err) : gm_err_set(err, GM_ENOMEM, "not enough memory to read who was champion");
+    gm_rc rc = call.a ? gm_store_read(s, before_work, &call, err)
+                      : gm_err_set(err, GM_ENOMEM, "not enough memory to read who was champion");
     gm_arena_free(call.a);
     if (!rc) *out = call.version;
     return rc;
 }
 
-gm_rc gm_store_data_version(gm_store *s, int64_t *out, gm_err *err) { return s->records->data_version(s->meta, out, err); }
+gm_rc gm_store_data_version(gm_store *s, int64_t *out, gm_err *err)
+{
+    return s->records->data_version(s->meta, out, err);
+}
 
 /* ---- writing -------------------------------------------------------------------------------------------------------- */
 
@@ -227,7 +242,10 @@ static gm_rc champion_now(gm_tx *tx, const char *model, int64_t *out, gm_err *er
 }
 
 /* At once, and back to an earlier champion. */
-static bool is_return(const gm_release *r) { return r->mode == GM_RELEASE_NONE && r->state && strcmp(r->state, "rolled_back") == 0; }
+static bool is_return(const gm_release *r)
+{
+    return r->mode == GM_RELEASE_NONE && r->state && strcmp(r->state, "rolled_back") == 0;
+}
 
 struct begin_call {
     gm_release r;
@@ -246,7 +264,8 @@ static gm_rc check_begin(gm_tx *tx, gm_release *r, gm_err *err)
         return rc;
     }
     if (r->champion && r->champion != champion)
-        return gm_err_set(err, GM_ECONFLICT, "the champion of \"%s\" is version %" PRId64 ", not %" PRId64, r->model, champion, r->champion);
+        return gm_err_set(err, GM_ECONFLICT, "the champion of \"%s\" is version %" PRId64 ", not %" PRId64, r->model, champion,
+                          r->champion);
     r->champion = champion;
     if (r->mode == GM_RELEASE_NONE) return GM_OK;
     if (!champion) {
@@ -263,13 +282,17 @@ static gm_rc check_begin(gm_tx *tx, gm_release *r, gm_err *err)
 static gm_rc insert(gm_tx *tx, const gm_release *r, int64_t now_us, int64_t *out_id, gm_err *err)
 {
     bool over = r->mode == GM_RELEASE_NONE;
-    return gm_meta_int(tx, 0, out_id, err,
-                       "INSERT INTO releases(model, champion, candidate, mode, share, for_us, requests_min, rollback, sticky, state,"
-                       " reason, actor, began_us, ended_us, paused_us, paused_since_us)"
-                       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 0, ?15) RETURNING id",
-                       "tiitiiitttttiii", r->model, r->champion, r->candidate, mode_names[r->mode], millionths(r->share), r->for_us,
-                       r->requests_min, r->rollback, r->sticky, !over ? "running" : is_return(r) ? "rolled_back" : "promoted", over ? r->reason : "", r->actor,
-                       now_us, over ? now_us : (int64_t)0, r->paused && !over ? now_us : (int64_t)0);
+    return gm_meta_int(
+        tx, 0, out_id, err,
+        "INSERT INTO releases(model, champion, candidate, mode, share, for_us, requests_min, rollback, sticky, state,"
+        " reason, actor, began_us, ended_us, paused_us, paused_since_us)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 0, ?15) RETURNING id",
+        "tiitiiitttttiii", r->model, r->champion, r->candidate, mode_names[r->mode], millionths(r->share), r->for_us,
+        r->requests_min, r->rollback, r->sticky,
+        !over          ? "running"
+        : is_return(r) ? "rolled_back"
+                       : "promoted",
+        over ? r->reason : "", r->actor, now_us, over ? now_us : (int64_t)0, r->paused && !over ? now_us : (int64_t)0);
 }
 
 static gm_rc begin_work(gm_tx *tx, void *ctx, gm_err *err)
@@ -282,7 +305,8 @@ static gm_rc begin_work(gm_tx *tx, void *ctx, gm_err *err)
     if (!rc) rc = gm_model_alias_move(tx, r->model, r->mode == GM_RELEASE_NONE ? "champion" : "challenger", r->candidate, err);
     if (!rc) rc = insert(tx, r, now_us, &call->id, err);
     if (r->mode == GM_RELEASE_NONE)
-        (void)snprintf(what, sizeof(what), "version %" PRId64 " became champion %s", r->candidate, is_return(r) ? "again" : "at once");
+        (void)snprintf(what, sizeof(what), "version %" PRId64 " became champion %s", r->candidate,
+                       is_return(r) ? "again" : "at once");
     else
         (void)snprintf(what, sizeof(what), "began: %s of version %" PRId64 " beside %" PRId64 ", %g %% of the requests",
                        mode_names[r->mode], r->candidate, r->champion, r->share * 100);
@@ -338,9 +362,10 @@ static gm_rc change_work(gm_tx *tx, void *ctx, gm_err *err)
     if (rc) return rc;
     int64_t paused_us = was.paused_us + (was.paused && !to->paused ? now_us - was.paused_since_us : 0);
     int64_t since_us = !to->paused ? 0 : was.paused ? was.paused_since_us : now_us;
-    rc = gm_meta_exec(tx, err,
-                      "UPDATE releases SET share = ?2, for_us = ?3, requests_min = ?4, paused_us = ?5, paused_since_us = ?6 WHERE id = ?1",
-                      "iiiiii", to->id, millionths(to->share), to->for_us, to->requests_min, paused_us, since_us);
+    rc = gm_meta_exec(
+        tx, err,
+        "UPDATE releases SET share = ?2, for_us = ?3, requests_min = ?4, paused_us = ?5, paused_since_us = ?6 WHERE id = ?1",
+        "iiiiii", to->id, millionths(to->share), to->for_us, to->requests_min, paused_us, since_us);
     (void)snprintf(what, sizeof(what), "share %g %% -> %g %%", was.share * 100, to->share * 100);
     if (!rc && millionths(was.share) != millionths(to->share)) rc = note(tx, to->id, now_us, what, err);
     (void)snprintf(what, sizeof(what), "for %g s -> %g s", (double)was.for_us / 1e6, (double)to->for_us / 1e6);
@@ -369,7 +394,8 @@ static gm_rc check_champion(gm_tx *tx, const gm_release *r, gm_err *err)
     int64_t champion = 0;
     gm_rc rc = champion_now(tx, r->model, &champion, err);
     if (rc || champion == r->champion) return rc;
-    return gm_err_set(err, GM_ECONFLICT, "the champion of \"%s\" changed from version %" PRId64 " to %" PRId64 " while release %" PRId64 " ran",
+    return gm_err_set(err, GM_ECONFLICT,
+                      "the champion of \"%s\" changed from version %" PRId64 " to %" PRId64 " while release %" PRId64 " ran",
                       r->model, r->champion, champion, r->id);
 }
 
@@ -380,9 +406,10 @@ static gm_rc close_release(gm_tx *tx, const gm_release *r, const char *state, co
     int64_t now_us = gm_now_us(), paused_us = r->paused_us + (r->paused ? now_us - r->paused_since_us : 0);
     gm_rc rc = gm_model_alias_leave(tx, r->model, "challenger", r->candidate, err);
     if (!rc)
-        rc = gm_meta_exec(tx, err,
-                          "UPDATE releases SET state = ?2, reason = ?3, ended_us = ?4, paused_us = ?5, paused_since_us = 0 WHERE id = ?1",
-                          "ittii", r->id, state, reason, now_us, paused_us);
+        rc = gm_meta_exec(
+            tx, err,
+            "UPDATE releases SET state = ?2, reason = ?3, ended_us = ?4, paused_us = ?5, paused_since_us = 0 WHERE id = ?1",
+            "ittii", r->id, state, reason, now_us, paused_us);
     (void)snprintf(what, sizeof(what), "%s: %s", strcmp(state, "rolled_back") == 0 ? "rolled back" : state, reason ? reason : "");
     return rc ? rc : note(tx, r->id, now_us, what, err);
 }
@@ -404,7 +431,8 @@ gm_rc gm_release_champion_moved(gm_tx *tx, const char *model, int64_t version, g
     struct list_call call = { .model = model, .running = true, .rows = { .a = gm_arena_new(0) } };
     gm_rc rc = call.rows.a ? list_work(tx, &call, err) : gm_err_set(err, GM_ENOMEM, "not enough memory for a release");
     for (size_t i = 0; !rc && i < call.rows.count; i++) {
-        (void)snprintf(reason, sizeof(reason), version ? "the champion became version %" PRId64 : "the champion was taken away", version);
+        (void)snprintf(reason, sizeof(reason), version ? "the champion became version %" PRId64 : "the champion was taken away",
+                       version);
         rc = close_release(tx, &call.rows.items[i], version == call.rows.items[i].candidate ? "promoted" : "ended", reason, err);
     }
     gm_arena_free(call.rows.a);

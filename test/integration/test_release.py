@@ -119,5 +119,101 @@ class Releases(gm.Case):
         self.assertEqual(len(self.do("releases")), 1)
 
 
+class Section(gm.Case):
+    """`deploy:` in the file: a run begins the release, once."""
+
+    def project_with(self, deploy):
+        p = self.project(**{"t.csv": gm.churn()})
+        self.text = YAML + f"deploy: {deploy}\n"
+        self.use(p, 1)
+        return p
+
+    def use(self, p, seed):
+        p.write("gristmill.yaml", self.text.replace("SEED", str(seed)))
+
+    def aliases(self, p):
+        return {v["version"]: v["aliases"] for v in self.ok(p.gm("models", "leavers", "--json")).json()}
+
+    def releases(self, p):
+        return self.ok(p.gm("releases", "--json")).json()
+
+    def test_the_first_version_is_champion_and_the_second_is_tried(self):
+        p = self.project_with("{ canary: 10% for 1h, rollback: error_rate > 1%, sticky: [customer, plan], requests: 200 }")
+        self.ok(p.gm("run"))
+        self.assertEqual(self.aliases(p), {1: "champion"})
+        self.assertEqual(self.releases(p), [])
+        self.use(p, 2)
+        out = self.ok(p.gm("run")).out
+        self.assertIn("version 2 is tried beside the champion, canary of 10 % of the requests for 60 minutes", out)
+        self.assertIn("version 2, alias challenger", out)
+        self.assertEqual(self.aliases(p), {1: "champion", 2: "challenger"})
+        r, = self.releases(p)
+        want = {"mode": "canary", "candidate": 2, "champion": 1, "share": 0.1, "for_seconds": 3600, "rollback": "error_rate > 1%",
+                "sticky": "customer plan", "requests_min": 200, "actor": "run 2", "state": "running"}
+        self.assertEqual({k: r[k] for k in want}, want)
+        return p
+
+    def test_a_run_from_the_cache_begins_nothing(self):
+        p = self.test_the_first_version_is_champion_and_the_second_is_tried()
+        before = self.releases(p)
+        again = self.ok(p.gm("run", "--json")).json()
+        self.assertEqual({s["name"]: s["state"] for s in again["steps"] if s["state"] != "cached"}, {})
+        self.assertEqual(again["run"], 0)  # nothing was recorded
+        self.assertNotIn("waits to be tried", self.ok(p.gm("plan")).out)
+        self.assertEqual(self.releases(p), before)
+        self.ok(p.gm("rollback", "leavers"))
+        self.ok(p.gm("run"))
+        self.assertEqual(self.aliases(p), {1: "champion", 2: ""})  # what was rolled back stays so
+        self.assertEqual(len(self.releases(p)), 1)
+        self.use(p, 3)
+        self.ok(p.gm("run"))
+        self.assertEqual(self.aliases(p), {1: "champion", 2: "", 3: "challenger"})
+        self.ok(p.gm("promote", "leavers"))
+        promoted = self.ok(p.gm("run", "--json")).json()
+        self.assertEqual([s["name"] for s in promoted["steps"] if s["state"] != "cached"], [])
+        self.assertEqual(self.aliases(p), {1: "", 2: "", 3: "champion"})
+
+    def test_a_version_waits_while_another_is_tried(self):
+        p = self.test_the_first_version_is_champion_and_the_second_is_tried()
+        self.use(p, 3)
+        self.assertIn("release 1 of version 2 is running; the next run after its end tries version 3", self.ok(p.gm("run")).out)
+        self.assertEqual(self.aliases(p), {1: "champion", 2: "challenger", 3: ""})
+        self.ok(p.gm("rollback", "leavers"))
+        self.assertIn("a version waits to be tried", self.ok(p.gm("plan")).out)
+        self.assertEqual(self.aliases(p)[3], "")  # a plan begins nothing
+        self.ok(p.gm("run"))
+        self.assertEqual(self.aliases(p), {1: "champion", 2: "", 3: "challenger"})
+
+    def test_without_a_canary_a_new_version_is_champion_at_once(self):
+        p = self.project_with("{ to: kubernetes }")
+        self.assertIn("gristmill deploy leavers/1 --to kubernetes --out PATH", self.ok(p.gm("run")).out)
+        self.use(p, 2)
+        self.ok(p.gm("run"))
+        self.assertEqual(self.aliases(p), {1: "", 2: "champion"})
+        self.assertNotIn("--to kubernetes", self.ok(p.gm("run")).out)  # said once
+
+    def test_mistakes_have_their_places(self):
+        for deploy, *parts in (("{ canary: much }", "canary: expected a share and a time", "10% for 1h"),
+                               ("{ canary: 10% for ever }", "canary: expected a share"),
+                               ("{ canary: 110% for 1h }", "canary: expected a share"),
+                               ("{ canary: 10% for 1h, shadow: 5% }", "one manner"),
+                               ("{ canary: 10%, rollback: eror_rate > 1% }", "eror_rate", "error_rate"),
+                               ("{ canary: 10%, rollback: error_rate + 1 }", ":7:"),
+                               ("{ canary: 10%, sticky: [custmer] }", "custmer"),
+                               ("{ rollback: error_rate > 1% }", "nothing that could be rolled back"),
+                               ("{ to: mars }", "mars"),
+                               ("{ cannary: 10% }", "cannary", "canary"),
+                               ("local", "must be a map")):
+            with self.subTest(deploy):
+                p = self.project_with(deploy)
+                self.fails(p.gm("run"), 3, "gristmill.yaml:7:", *parts)
+
+    def test_the_section_stands_in_schema_and_explanation(self):
+        p = self.project_with("{ shadow: 20% for 1 day }")
+        self.assertIn('"deploy"', self.ok(p.gm("schema")).out)
+        self.assertIn("20% for 1 day", self.ok(p.gm("explain")).out)
+        self.assertIn("deploy", self.ok(p.gm("plan")).out)
+
+
 if __name__ == "__main__":
     gm.main()

@@ -1,6 +1,8 @@
-/* test_judge.c - who gets the candidate, and whether it stays: by hand, and over simulated releases with a clock that is turned by hand.
+/* test_judge.c - who gets the candidate, and whether it stays: by hand, and over simulated releases with a clock that is turned
+ * by hand.
  *
- * A simulated release: a canary of a fifth for an hour, ten requests a second, the judge looks every five seconds. Seeds are printed.
+ * A simulated release: a canary of a fifth for an hour, ten requests a second, the judge looks every five seconds. Seeds are
+ * printed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +15,10 @@
 
 static const int64_t SECOND = 1000000;
 
-static gm_slice slice(const char *text) { return (gm_slice){ text, strlen(text) }; }
+static gm_slice slice(const char *text)
+{
+    return (gm_slice){ text, strlen(text) };
+}
 
 /* ---- the arm --------------------------------------------------------------------------------------------------------- */
 
@@ -154,7 +159,8 @@ static void bounds_hold_at_every_moment(void)
             }
             left += out;
         }
-        printf("# seed 11: the truth %g left the bounds of 5 %% in %.1f %% of %d sequences\n", ps[k], 100.0 * left / SEQUENCES, SEQUENCES);
+        printf("# seed 11: the truth %g left the bounds of 5 %% in %.1f %% of %d sequences\n", ps[k], 100.0 * left / SEQUENCES,
+               SEQUENCES);
         CHECK(left <= SEQUENCES / 20);
     }
 }
@@ -187,8 +193,10 @@ static double normal_quantile(double p)
     double low = -9, high = 9;
     for (int i = 0; i < 50; i++) {
         double middle = (low + high) / 2;
-        if (erfc(-middle / sqrt(2)) / 2 < p) low = middle;
-        else high = middle;
+        if (erfc(-middle / sqrt(2)) / 2 < p)
+            low = middle;
+        else
+            high = middle;
     }
     return low;
 }
@@ -232,7 +240,9 @@ static outcome simulate(const drawn *champion, const drawn *candidate, const gm_
     return o;
 }
 
-static const gm_release canary = { .id = 1, .mode = GM_RELEASE_CANARY, .share = 0.2, .for_us = 3600000000, .requests_min = 1000, .began_us = 1700000000000000 };
+static const gm_release canary = {
+    .id = 1, .mode = GM_RELEASE_CANARY, .share = 0.2, .for_us = 3600000000, .requests_min = 1000, .began_us = 1700000000000000
+};
 static const version good = { 0.002, 150, 0.5, -1.5, 1.0 };
 
 static int by_value(const void *x, const void *y)
@@ -242,7 +252,8 @@ static int by_value(const void *x, const void *y)
 }
 
 /* Releases of one kind: how many were rolled back, and the median of the candidate's requests until then. */
-static int rolled_back(const char *name, const version *champion, const version *candidate, const gm_release *r, int runs, uint64_t seed)
+static int rolled_back(const char *name, const version *champion, const version *candidate, const gm_release *r, int runs,
+                       uint64_t seed)
 {
     static int64_t requests[256];
     static drawn arms[2];
@@ -404,6 +415,7 @@ static void a_look_is_cheap(void)
 TESTS(T(a_key_keeps_the_candidate_when_the_share_grows), T(another_release_tries_other_keys), T(headers_dice_pause_and_shadow),
       T(buckets_hold_what_their_edges_say), T(counting_adds_up), T(bounds_by_hand), T(bounds_hold_at_every_moment),
       T(a_version_as_good_as_the_champion_stays), T(a_good_version_that_answers_otherwise_stays),
-      T(a_good_version_beside_a_champion_without_errors_stays), T(more_errors_are_rolled_back), T(a_slower_version_is_rolled_back),
-      T(scores_that_collapsed_are_rolled_back), T(the_same_holds_in_the_shadow), T(a_condition_rolls_back_at_once_after_the_least_requests),
-      T(promotion_waits_for_the_time_the_requests_and_the_pause), T(a_look_is_cheap))
+      T(a_good_version_beside_a_champion_without_errors_stays), T(more_errors_are_rolled_back),
+      T(a_slower_version_is_rolled_back), T(scores_that_collapsed_are_rolled_back), T(the_same_holds_in_the_shadow),
+      T(a_condition_rolls_back_at_once_after_the_least_requests), T(promotion_waits_for_the_time_the_requests_and_the_pause),
+      T(a_look_is_cheap))

@@ -1,4 +1,5 @@
-/* test_release.c - releases: one at a time, alias and record in step, history, and what a reader and a server need of the store. */
+/* test_release.c - releases: one at a time, alias and record in step, history, and what a reader and a server need of the store.
+ */
 #include "base/clock.h"
 #include "base/fs.h"
 #include "store/release.h"
@@ -205,8 +206,8 @@ static void changes_and_pauses_are_kept_with_their_times(void)
     CHECK_OK(gm_release_end(store, id, "promoted", "by hand", &err), &err);
     CHECK_RC(gm_release_change(store, &r, &err), GM_ECONFLICT);
     CHECK_OK(gm_release_history(store, id, arena, &events, &count, &err), &err);
-    static const char *const want[] = { "began: canary of version 2 beside 1, 10 % of the requests", "share 10 % -> 25 %", "paused",
-                                        "resumed", "promoted: by hand" };
+    static const char *const want[] = { "began: canary of version 2 beside 1, 10 % of the requests", "share 10 % -> 25 %",
+                                        "paused", "resumed", "promoted: by hand" };
     CHECK(count == sizeof(want) / sizeof(want[0]));
     for (size_t i = 0; i < count && i < 5; i++) CHECK_STR(events[i].what, want[i]);
     done();
@@ -363,8 +364,8 @@ static void make_old(void)
     char path[4200];
     (void)snprintf(path, sizeof(path), "%s/meta.db", root);
     CHECK(sqlite3_open(path, &db) == SQLITE_OK);
-    CHECK(sqlite3_exec(db, "DROP TABLE releases; DROP TABLE release_log; PRAGMA user_version=1; PRAGMA wal_checkpoint(TRUNCATE)", NULL,
-                       NULL, NULL) == SQLITE_OK);
+    CHECK(sqlite3_exec(db, "DROP TABLE releases; DROP TABLE release_log; PRAGMA user_version=1; PRAGMA wal_checkpoint(TRUNCATE)",
+                       NULL, NULL, NULL) == SQLITE_OK);
     CHECK(sqlite3_close(db) == SQLITE_OK);
 }
 
@@ -381,7 +382,7 @@ static void a_store_of_the_first_schema_is_read_and_brought_up_to_date_by_a_writ
     CHECK(count == 0);
     CHECK_RC(gm_release_get(reader, "churn", arena, &r, &err), GM_ENOTFOUND);
     CHECK_OK(gm_store_open(root, &(gm_store_options){ .beside = true }, &store, &err), &err); /* takes the lock this time */
-    CHECK(held("churn") == 1); /* what was there is there */
+    CHECK(held("churn") == 1);                                                                /* what was there is there */
     (void)begin(2);
     CHECK_OK(gm_release_get(reader, "churn", arena, &r, &err), &err); /* the reader that was open sees it too */
     CHECK(r.candidate == 2);
@@ -466,6 +467,7 @@ TESTS(T(a_release_is_kept_whole_and_gives_the_candidate_its_alias), T(only_one_r
       T(rolling_back_leaves_the_champion), T(moving_the_champion_ends_what_was_tried_beside_it),
       T(a_challenger_that_somebody_moved_is_left_alone), T(changes_and_pauses_are_kept_with_their_times),
       T(at_once_moves_the_champion_and_going_back_is_undoing), T(a_reader_sees_every_commit_in_the_data_version),
-      T(a_verdict_is_written_beside_a_writer_and_a_reader), T(a_run_and_the_registry_write_side_by_side), T(opening_to_read_is_quick),
-      T(a_store_of_the_first_schema_is_read_and_brought_up_to_date_by_a_writer), T(gc_keeps_both_sides_of_a_running_release),
-      T(conditions_are_read_checked_and_judged), T(a_killed_promotion_is_all_or_nothing))
+      T(a_verdict_is_written_beside_a_writer_and_a_reader), T(a_run_and_the_registry_write_side_by_side),
+      T(opening_to_read_is_quick), T(a_store_of_the_first_schema_is_read_and_brought_up_to_date_by_a_writer),
+      T(gc_keeps_both_sides_of_a_running_release), T(conditions_are_read_checked_and_judged),
+      T(a_killed_promotion_is_all_or_nothing))
