@@ -70,7 +70,7 @@ static double cpu_ns(void)
 static const char *exported(void)
 {
     static const char dir[] = "build/bench/flights-package";
-    const char *const argv[] = { "build/release/gristmill", "-C", "examples/flights", "models", "flights", "--export", "../../build/bench/flights-package", NULL };
+    const char *const argv[] = { "build/release/gristmill", "models", "flights", "--file", "examples/flights/gristmill.yaml", "--export", dir, NULL };
     pid_t pid;
     int status = 0;
     if (gm_fs_is_dir(dir)) return dir;
