@@ -1,0 +1,53 @@
+/* predlog_internal.h - between the reading files of the prediction log: segments and sealed files as tables. */
+#ifndef GM_SERVE_PREDLOG_INTERNAL_H
+#define GM_SERVE_PREDLOG_INTERNAL_H
+
+#include "serve/predlog.h"
+
+#define GM_PREDLOG_SEALED "sealed" /* folder of Parquet: sealed/<model>/<version>/<file> */
+
+/* Which rows. */
+typedef struct gm_predlog_filter {
+    int64_t since_us, until_us; /* since <= time < until; 0 = no bound */
+    const char *model;          /* NULL = any                          */
+    const char *id;             /* NULL = any                          */
+    int64_t row;                /* -1 = any                            */
+} gm_predlog_filter;
+
+/* Rows of one model version, from one file. */
+typedef struct gm_predlog_part {
+    const char *model, *version;
+    int64_t first_us, last_us;
+    gm_table table;
+} gm_predlog_part;
+
+typedef struct gm_predlog_parts {
+    gm_predlog_part *items; /* [count] in arena */
+    size_t count, capacity;
+    int64_t first_us, last_us; /* of everything seen, filtered out or not; 0 = nothing */
+    int64_t damaged;           /* records whose checksum is wrong, torn ends not counted */
+} gm_predlog_parts;
+
+/* Room for one more. Errors: GM_ENOMEM. */
+gm_rc gm_predlog_parts_add(gm_predlog_parts *p, gm_arena *a, gm_predlog_part **out, gm_err *err);
+void gm_predlog_parts_saw(gm_predlog_parts *p, int64_t first_us, int64_t last_us);
+
+/* The rows of a segment that pass, a part for each version, in the order of their first appearance; texts are in a. A torn end is left out.
+ * Errors: GM_ENOTFOUND, GM_EIO; GM_ECORRUPT (no segment). */
+gm_rc gm_predlog_decode(const char *path, const gm_predlog_filter *f, gm_arena *a, gm_predlog_parts *parts, gm_err *err);
+
+/* A file of the log: a segment in raw/, or Parquet below sealed/. */
+typedef struct gm_predlog_file {
+    const char *path, *segment; /* segment: its name without ending */
+    bool open;                  /* of a segment: a server may write it */
+    int64_t first_us, last_us;  /* of Parquet, from its name; rows of other times are not in it */
+    int64_t size_bytes;
+} gm_predlog_file;
+/* In order of time; in a. A folder that is not there is an empty log. Errors: GM_EIO, GM_ENOMEM. */
+gm_rc gm_predlog_segments(const char *dir, gm_arena *a, gm_predlog_file **out, size_t *out_count, gm_err *err);
+gm_rc gm_predlog_sealed(const char *dir, gm_arena *a, gm_predlog_file **out, size_t *out_count, gm_err *err);
+
+/* All rows as one table: columns by name, types made equal, ordered by time (then as they came). In a. */
+gm_rc gm_predlog_join(const gm_predlog_parts *parts, gm_arena *a, gm_table *out, gm_err *err);
+
+#endif
