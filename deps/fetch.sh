@@ -3,12 +3,12 @@
 # before it is unpacked. The folder is replaced as a whole at the end: a fetch that fails changes nothing. Running it again with
 # the same pins does nothing.
 set -euo pipefail
-recipe=2 # counts up when this script puts other files into deps/native
+recipe=3 # counts up when this script puts other files into deps/native
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 dest=${1:-$here/native}
 stamp=$(cat "$here/wheels.txt" "$here/sdists.txt" "$here/npm.txt" - <<<"recipe $recipe" | sha256sum | cut -d' ' -f1)
 if [ "$(cat "$dest/.stamp" 2>/dev/null || true)" = "$stamp" ]; then exit 0; fi
-echo "deps: fetching third-party libraries into ${dest#"$PWD"/} (DuckDB, XGBoost, LightGBM, ONNX Runtime, yyjson; 70 MB)"
+echo "deps: fetching third-party libraries into ${dest#"$PWD"/} (DuckDB, XGBoost, LightGBM, ONNX Runtime, yyjson, llhttp; 70 MB)"
 
 for program in python3 npm patchelf tar sha256sum; do
   if ! command -v "$program" >/dev/null; then
@@ -46,6 +46,9 @@ twice python3 -m pip download -q --no-deps --require-hashes --no-binary=:all: --
   -d "$tmp" -r "$here/sdists.txt"
 tar xzf "$tmp"/yyjson-*.tar.gz -C "$tmp" --no-same-owner
 install -m644 "$tmp"/yyjson-*/yyjson/yyjson.[ch] "$new/native/src/"
+tar xzf "$tmp"/httptools-*.tar.gz -C "$tmp" --no-same-owner
+mkdir "$new/native/src/llhttp"
+install -m644 "$tmp"/httptools-*/vendor/llhttp/include/llhttp.h "$tmp"/httptools-*/vendor/llhttp/src/*.c "$new/native/src/llhttp/"
 
 # npm: the official libduckdb.so as a package of its own (npm pack runs no install script).
 while read -r package file sha256; do
@@ -63,6 +66,7 @@ licence() { # name, folder: the package's own licence text
 }
 for name in onnxruntime lightgbm xgboost_cpu onnx; do licence "$name" "$tmp/$name"; done
 licence yyjson "$(echo "$tmp"/yyjson-*/)"
+licence llhttp "$(echo "$tmp"/httptools-*/vendor/llhttp/)"
 licence duckdb "$tmp/package"
 # The wheel of XGBoost carries no licence text; it is under the licence of this project.
 if [ ! -e "$new/native/licenses/xgboost_cpu.txt" ]; then

@@ -91,8 +91,10 @@ typedef struct gm_http_options {
     unsigned connections_max, connections_per_address_max; /* 1,024; 64, loopback exempt */
     unsigned deferred_max;    /* 256 */
     int64_t header_ms, body_idle_ms, request_ms, keep_alive_ms; /* 10 s, 10 s, 60 s, 75 s */
-    int64_t body_min_bytes_per_s; /* 1 KiB, judged after 10 s */
-    /* Called on the loop after each reply was written (also for those the server made by itself, route NULL then). */
+    int64_t body_min_bytes_per_s, body_rate_after_ms; /* 1 KiB, judged after 10 s; a reader of replies is held to the same */
+    unsigned wrong_tokens_max; /* 100 a minute and address, then 429 for a minute */
+    bool count_loopback;       /* loopback is not exempt from the limit per address */
+    /* Called on the loop when a reply was handed to the connection (also for those the server made by itself, route NULL then). */
     void (*done)(const gm_http_request *r, int status, size_t reply_bytes, int64_t took_us, void *user);
     /* Called on each loop's thread about every second, for upkeep of per-loop state. May be NULL. */
     void (*tick)(unsigned loop, void *user);
