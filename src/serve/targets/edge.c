@@ -94,6 +94,8 @@ static void declarations(const file *f)
                                                       : "the value";
     gm_buf_printf(out, "/* out [%s_OUTPUTS]: %s. Returns 0, or -1 when in or out is NULL. */\n", f->name, what);
     gm_buf_printf(out, "int %s_predict(const %s_input *in, double *out);\n", f->name, f->name);
+    gm_buf_printf(out, "/* The same before the link (%s): sums alone, which need no exp. */\nint %s_margin(const %s_input *in, double *out);\n",
+                  gm_link_name(in->trees ? in->trees->link : in->linear->link), f->name, f->name);
     gm_buf_printf(out, "/* x [%s_FEATURES]: what the model sees; its columns are named at the end of this file. */\n", f->name);
     gm_buf_printf(out, "void %s_features(const %s_input *in, double *x);\n", f->name, f->name);
     if (in->classes_count)
@@ -110,16 +112,23 @@ static void predict(const file *f)
 {
     gm_link link = f->in->trees ? f->in->trees->link : f->in->linear->link;
     gm_buf_printf(f->out,
-                  "int %s_predict(const %s_input *in, double *out)\n"
+                  "int %s_margin(const %s_input *in, double *out)\n"
                   "{\n"
                   "    double x[%s_FEATURES];\n"
                   "    if (in == NULL || out == NULL) return -1;\n"
                   "    %s_features(in, x);\n"
                   "    gm_margins(x, out);\n"
+                  "    return 0;\n"
+                  "}\n\n",
+                  f->name, f->name, f->name, f->name);
+    gm_buf_printf(f->out,
+                  "int %s_predict(const %s_input *in, double *out)\n"
+                  "{\n"
+                  "    if (%s_margin(in, out) != 0) return -1;\n"
                   "%s"
                   "    return 0;\n"
                   "}\n\n",
-                  f->name, f->name, f->name, f->name, link == GM_LINK_IDENTITY ? "" : "    gm_link(out);\n");
+                  f->name, f->name, f->name, link == GM_LINK_IDENTITY ? "" : "    gm_link(out);\n");
 }
 
 static void class_names(const file *f)

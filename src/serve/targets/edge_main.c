@@ -45,7 +45,8 @@ static const char reader[] =
 void gm_edge_main(const gm_edge_in *in, const char *name, const char *const *fields, gm_buf *out)
 {
     size_t count = gm_program_inputs_count(in->program);
-    gm_buf_printf(out, "/* ---- rows of CSV on the standard input: names first, times in microseconds, nothing for missing -------------- */\n\n%s", reader);
+    gm_buf_printf(out, "/* ---- rows of CSV on the standard input: names first, times in microseconds, nothing for missing. With any argument: margins ---- */\n\n%s",
+                  reader);
     gm_buf_printf(out, "static const char *const gm_columns[%zu] = {\n", count);
     for (size_t i = 0; i < count; i++) {
         gm_buf_text(out, "    ");
@@ -54,7 +55,7 @@ void gm_edge_main(const gm_edge_in *in, const char *name, const char *const *fie
     }
     gm_buf_printf(out,
                   "};\n\n"
-                  "int main(void)\n"
+                  "int main(int argc, char **argv)\n"
                   "{\n"
                   "    static char buffer[1 << 20];\n"
                   "    static char *fields[4096];\n"
@@ -84,7 +85,7 @@ void gm_edge_main(const gm_edge_in *in, const char *name, const char *const *fie
         else gm_buf_printf(out, "gm_number(fields[at[%zu]]);\n", i);
     }
     gm_buf_printf(out,
-                  "        (void)%s_predict(&in, out);\n"
+                  "        (void)(argc > 1 && argv[1] ? %s_margin(&in, out) : %s_predict(&in, out));\n"
                   "        for (int k = 0; k < %s_OUTPUTS; k++) {\n"
                   "            if (k) printf(\",\");\n"
                   "            if (isnan(out[k])) printf(\"nan\");\n"
@@ -94,5 +95,5 @@ void gm_edge_main(const gm_edge_in *in, const char *name, const char *const *fie
                   "    }\n"
                   "    return 0;\n"
                   "}\n",
-                  name, name);
+                  name, name, name);
 }
