@@ -112,8 +112,8 @@ static const gm_param deploy_options[] = {
       NULL },
     { "sticky", GM_PARAM_STR, offsetof(deploy_opts, sticky), "",
       "columns whose value ties a caller to an arm; the data set's key when none is given", 0, 0, NULL },
-    { "to", GM_PARAM_STR, offsetof(deploy_opts, to), "local",
-      "local: the registry, which servers follow; else the target to write files for", 0, 0, NULL },
+    { "to", GM_PARAM_STR, offsetof(deploy_opts, to), "",
+      "a target to write files or start a server for; without it the registry is changed, which servers follow", 0, 0, NULL },
     { "out", GM_PARAM_STR, offsetof(deploy_opts, out), "", "where a target's files are written", 0, 0, NULL },
     { "set", GM_PARAM_STRS, offsetof(deploy_opts, set), "", "parameters of the target: key=value,key=value", 0, 0, NULL },
     { 0 },
@@ -195,6 +195,12 @@ static const char *what_comes(const gm_release *r, gm_arena *a)
                            own, end, r->model, r->model);
 }
 
+static bool is_champion(const gm_model_version *v)
+{
+    const char *at = strstr(v->aliases, "champion");
+    return at && (at == v->aliases || at[-1] == ' ') && (at[8] == '\0' || at[8] == ' ');
+}
+
 static gm_rc begin(const gm_cli *cli, const deploy_opts *o, gm_err *err)
 {
     gm_store *store = NULL;
@@ -204,6 +210,15 @@ static gm_rc begin(const gm_cli *cli, const deploy_opts *o, gm_err *err)
     gm_rc rc = gm_cli_registry(cli, &store, err);
     if (!rc) rc = version_named(store, cli->operands[0], cli->a, &v, err);
     if (!rc) rc = release_of(cli, o, &v, &r, err);
+    if (!rc && r.mode == GM_RELEASE_NONE && is_champion(&v)) {
+        gm_store_close(store);
+        r.champion = v.version;
+        r.state = "promoted";
+        r.reason = "";
+        tell(cli, &r, gm_arena_printf(cli->a, "%s version %" PRId64 " is champion already", v.model, v.version),
+             "Nothing was changed.");
+        return GM_OK;
+    }
     if (!rc) rc = change_running(store, &r, cli->a, &changed, err);
     if (!rc && !changed) rc = gm_release_begin(store, &r, NULL, err);
     if (!rc) rc = newest(store, r.model, cli->a, &r, err);
@@ -226,7 +241,7 @@ static gm_rc begin(const gm_cli *cli, const deploy_opts *o, gm_err *err)
 static gm_rc deploy(gm_cli *cli, const void *conf, gm_err *err)
 {
     const deploy_opts *o = conf;
-    if (strcmp(o->to, "local") != 0) return gm_deploy_to(cli, o->to, o->out, &o->set, err);
+    if (o->to[0]) return gm_deploy_to(cli, o->to, o->out, &o->set, err);
     if (o->out[0] || o->set.count) {
         gm_rc rc = gm_err_set(err, GM_EINVALID, "--out and --set belong to a target that files are written for");
         gm_err_hint(err, "Name it: `gristmill deploy %.100s --to TARGET --out PATH`.", cli->operands[0]);

@@ -39,7 +39,7 @@ static void check(const char *what, const char *name, gm_pos pos, gm_errs *errs)
 static bool is_built_in(const char *name)
 {
     static const char *const names[] = { "inspect", "examples", "select",  "package", "gates",
-                                         "latency", "register", "predict", "card" };
+                                         "latency", "register", "deploy", "predict", "card" };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strcmp(names[i], name) == 0) return true;
     return false;

@@ -91,6 +91,22 @@ class Releases(gm.Case):
         self.assertEqual(self.champion(), 3)
         self.assertEqual(self.do("releases"), [])
 
+    def test_the_champion_again_changes_nothing(self):
+        self.assertIn("already", self.ok(self.p.gm("deploy", "leavers/3")).out)
+        self.assertEqual(self.do("releases"), [])
+
+    def test_files_for_a_platform(self):
+        out = self.ok(self.p.gm("deploy", "leavers/2", "--to", "kubernetes", "--out", "k8s", "--set", "replicas=3,namespace=ml")).out
+        self.assertTrue((self.p.dir / "k8s").exists(), out)
+        self.fails(self.p.gm("deploy", "leavers/2", "--to", "kubernetes", "--out", "k8s"), 5, "k8s")
+        self.fails(self.p.gm("deploy", "leavers/2", "--to", "kubernetes"), 3, "--out PATH")
+        self.fails(self.p.gm("deploy", "leavers/2", "--to", "kubernetes", "--out", "z", "--set", "replicsa=3"), 3, "replicsa", "replicas")
+        self.fails(self.p.gm("deploy", "leavers/2", "--to", "kubernetes", "--out", "z", "--set", "replicas"), 3, "key=value")
+        self.assertFalse((self.p.dir / "z").exists())
+        self.assertEqual(self.champion(), 3)  # files change nothing in the registry
+        r = self.do("deploy", "leavers", "--to", "systemd", "--out", "unit")
+        self.assertEqual((r["version"], r["target"]), ("3", "systemd"))
+
     def test_nothing_waits_for_a_run(self):
         """A run holds the store's lock for as long as it trains: the registry is changed beside it."""
         with open(self.p.dir / ".gristmill/lock", "r+") as lock:
