@@ -416,16 +416,17 @@ static _Noreturn void supervise(const gm_supervise_options *o, int lock, int rep
 
 /* ---- starting, asking, stopping -------------------------------------------------------------------------------------- */
 
-/* The server's last words, for the error. */
+/* The server's last words, for the error: the last line that does not continue another. */
 static void last_line(const char *dir, char *out, size_t size)
 {
     char path[4096];
     gm_buf b = { 0 };
     out[0] = '\0';
     if (gm_fs_read(path_in(dir, "server.log", path, sizeof(path)), 0, &b, NULL) == GM_OK) {
-        while (b.len > 0 && (b.data[b.len - 1] == '\n' || b.data[b.len - 1] == ' ')) b.data[--b.len] = '\0';
-        const char *text = gm_buf_str(&b), *end = strrchr(text, '\n');
-        (void)snprintf(out, size, "%s", end ? end + 1 : text);
+        const char *text = gm_buf_str(&b), *last = "";
+        for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n')
+            if (*line != ' ' && *line != '\n') last = line;
+        (void)snprintf(out, size, "%.*s", (int)strcspn(last, "\n"), last);
     }
     gm_buf_clear(&b);
 }

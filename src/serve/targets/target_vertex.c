@@ -64,8 +64,8 @@ static gm_rc put_flags(const gm_stage *s, const conf *c, const gm_target_in *in,
                   "--description: %s\n"
                   "--container-image-uri: %s\n"
                   "--container-ports: [%d]\n"
-                  "--container-health-route: /health\n"
-                  "--container-predict-route: /predict\n"
+                  "--container-health-route: /vertex/health\n"
+                  "--container-predict-route: /vertex/predict\n"
                   "--labels: { gristmill-package: \"%.12s\" }\n",
                   p->region, p->name, p->model, p->image_quoted, GM_TARGET_PORT, in->digest.hex);
     gm_rc rc = b.failed ? gm_err_set(err, GM_ENOMEM, "not enough memory for a deployment")
