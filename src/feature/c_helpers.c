@@ -1,6 +1,6 @@
 /* c_helpers.c - small C functions that a model's file needs, as text: one row's worth of the loops in base/expr_kernels.c,
- * base/expr_text.c, vocab.c and the transforms. What they compute is defined there; test_program_c.c and test_edge.c compare each with
- * its original, bit for bit.
+ * base/expr_text.c, vocab.c and the transforms. What they compute is defined there; test_program_c.c and test_edge.c compare each
+ * with its original, bit for bit.
  *
  * Missing is NaN among doubles, INT64_MIN among int64_t (bools, times, parts of times) and NULL among texts.
  */
@@ -82,7 +82,8 @@ static const helper helpers[] = {
       "    return x / y - (x % y < 0);\n"
       "}\n" },
     { "gm_date_part", "gm_floor_div ",
-      "/* Of microseconds since 1970 in UTC: 0 year, 1 month, 2 day, 3 weekday (Monday is 0), 4 hour, 5 day of the year, 6 minute. */\n"
+      "/* Of microseconds since 1970 in UTC: 0 year, 1 month, 2 day, 3 weekday (Monday is 0), 4 hour, 5 day of the year, 6 "
+      "minute. */\n"
       "static int64_t gm_date_part(int64_t us, int part)\n"
       "{\n"
       "    if (us == INT64_MIN) return INT64_MIN;\n"
@@ -91,7 +92,8 @@ static const helper helpers[] = {
       "    if (part == 4) return of_day / INT64_C(3600000000);\n"
       "    if (part == 6) return of_day / 60000000 % 60;\n"
       "    if (part == 3) return days + 3 - 7 * gm_floor_div(days + 3, 7);\n"
-      "    int64_t since = days + 719468, era = gm_floor_div(since, 146097), day = since - era * 146097; /* from 1 March of year 0 */\n"
+      "    int64_t since = days + 719468, era = gm_floor_div(since, 146097), day = since - era * 146097; /* from 1 March of year "
+      "0 */\n"
       "    int64_t year = (day - day / 1460 + day / 36524 - day / 146096) / 365;\n"
       "    int64_t from_march = day - (365 * year + year / 4 - year / 100), m = (5 * from_march + 2) / 153;\n"
       "    year += era * 400 + (m >= 10);\n"

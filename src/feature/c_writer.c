@@ -102,8 +102,10 @@ const char *gm_c_float(float v, char *out)
 const char *gm_c_whole(int64_t v, char *out)
 {
     if (v == INT64_MIN) return "INT64_MIN";
-    if (v > INT32_MIN && v <= INT32_MAX) (void)snprintf(out, 40, "%" PRId64, v);
-    else (void)snprintf(out, 40, "INT64_C(%" PRId64 ")", v);
+    if (v > INT32_MIN && v <= INT32_MAX)
+        (void)snprintf(out, 40, "%" PRId64, v);
+    else
+        (void)snprintf(out, 40, "INT64_C(%" PRId64 ")", v);
     return out;
 }
 
@@ -150,7 +152,10 @@ const char *gm_c_wholes(gm_c *c, const int64_t *v, int64_t count)
         low = v[i] < low ? v[i] : low;
         high = v[i] > high ? v[i] : high;
     }
-    int bytes = low >= INT8_MIN && high <= INT8_MAX ? 1 : low >= INT16_MIN && high <= INT16_MAX ? 2 : low >= INT32_MIN && high <= INT32_MAX ? 4 : 8;
+    int bytes = low >= INT8_MIN && high <= INT8_MAX     ? 1
+                : low >= INT16_MIN && high <= INT16_MAX ? 2
+                : low >= INT32_MIN && high <= INT32_MAX ? 4
+                                                        : 8;
     open_table(c, bytes == 1 ? "int8_t" : bytes == 2 ? "int16_t" : bytes == 4 ? "int32_t" : "int64_t", name);
     for (int64_t i = 0; i < count; i++) {
         separate(c, i, 16);
@@ -162,9 +167,12 @@ const char *gm_c_wholes(gm_c *c, const int64_t *v, int64_t count)
 
 static void pool_byte(gm_buf *out, unsigned char b)
 {
-    if (b == '\'' || b == '\\') gm_buf_printf(out, "'\\%c'", b);
-    else if (b >= ' ' && b < 127) gm_buf_printf(out, "'%c'", b);
-    else gm_buf_printf(out, "'\\%o'", b);
+    if (b == '\'' || b == '\\')
+        gm_buf_printf(out, "'\\%c'", b);
+    else if (b >= ' ' && b < 127)
+        gm_buf_printf(out, "'%c'", b);
+    else
+        gm_buf_printf(out, "'\\%o'", b);
 }
 
 void gm_c_texts(gm_c *c, const char *const *v, int64_t count, const char **out_pool, const char **out_at)
@@ -205,9 +213,12 @@ void gm_c_string(gm_buf *out, const char *text)
     gm_buf_char(out, '"');
     for (const char *s = text; *s; s++) {
         unsigned char b = (unsigned char)*s;
-        if (b == '"' || b == '\\' || b == '?') gm_buf_printf(out, "\\%c", b); /* \?: two of them may begin a trigraph */
-        else if (b >= ' ' && b < 127) gm_buf_char(out, *s);
-        else gm_buf_printf(out, "\\%03o", b); /* always three digits: a digit may follow */
+        if (b == '"' || b == '\\' || b == '?')
+            gm_buf_printf(out, "\\%c", b); /* \?: two of them may begin a trigraph */
+        else if (b >= ' ' && b < 127)
+            gm_buf_char(out, *s);
+        else
+            gm_buf_printf(out, "\\%03o", b); /* always three digits: a digit may follow */
     }
     gm_buf_char(out, '"');
 }
@@ -216,9 +227,12 @@ void gm_c_comment(gm_buf *out, const char *text)
 {
     for (const char *s = text; *s; s++) {
         unsigned char b = (unsigned char)*s;
-        if (b < ' ' || b == 127 || b == '\\') gm_buf_char(out, b == '\\' ? '/' : ' ');
-        else if (b < 127) gm_buf_char(out, *s);
-        else gm_buf_printf(out, "<%02x>", b);
+        if (b < ' ' || b == 127 || b == '\\')
+            gm_buf_char(out, b == '\\' ? '/' : ' ');
+        else if (b < 127)
+            gm_buf_char(out, *s);
+        else
+            gm_buf_printf(out, "<%02x>", b);
         bool ends = (*s == '*' || *s == '/' || *s == '\\') && (s[1] == '/' || s[1] == '*' || s[1] == '\\');
         if (ends || (*s == '?' && s[1] == '?')) gm_buf_char(out, ' ');
     }
@@ -228,15 +242,56 @@ void gm_c_comment(gm_buf *out, const char *text)
 static bool is_reserved(const char *word)
 {
     static const char *const words[] = {
-        "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch", "char", "char16_t",
-        "char32_t", "char8_t", "class", "compl", "concept", "const", "const_cast", "consteval", "constexpr", "constinit", "continue",
-        "co_await", "co_return", "co_yield", "decltype", "default", "delete", "do", "double", "dynamic_cast", "else", "enum", "errno",
-        "explicit", "export", "extern", "false", "float", "for", "friend", "goto", "i386", "if", "inline", "int", "linux", "long",
-        "mutable", "namespace", "new", "noexcept", "not", "not_eq", "nullptr", "operator", "or", "or_eq", "private", "protected", "public",
-        "register", "reinterpret_cast", "requires", "restrict", "return", "short", "signed", "sizeof", "static", "static_assert",
-        "static_cast", "stderr", "stdin", "stdout", "struct", "switch", "template", "this", "thread_local", "throw", "true", "try",
-        "typedef", "typeid", "typename", "union", "unix", "unsigned", "using", "virtual", "void", "volatile", "wchar_t", "while", "xor",
-        "xor_eq",
+        "alignas",      "alignof",
+        "and",          "and_eq",
+        "asm",          "auto",
+        "bitand",       "bitor",
+        "bool",         "break",
+        "case",         "catch",
+        "char",         "char16_t",
+        "char32_t",     "char8_t",
+        "class",        "compl",
+        "concept",      "const",
+        "const_cast",   "consteval",
+        "constexpr",    "constinit",
+        "continue",     "co_await",
+        "co_return",    "co_yield",
+        "decltype",     "default",
+        "delete",       "do",
+        "double",       "dynamic_cast",
+        "else",         "enum",
+        "errno",        "explicit",
+        "export",       "extern",
+        "false",        "float",
+        "for",          "friend",
+        "goto",         "i386",
+        "if",           "inline",
+        "int",          "linux",
+        "long",         "mutable",
+        "namespace",    "new",
+        "noexcept",     "not",
+        "not_eq",       "nullptr",
+        "operator",     "or",
+        "or_eq",        "private",
+        "protected",    "public",
+        "register",     "reinterpret_cast",
+        "requires",     "restrict",
+        "return",       "short",
+        "signed",       "sizeof",
+        "static",       "static_assert",
+        "static_cast",  "stderr",
+        "stdin",        "stdout",
+        "struct",       "switch",
+        "template",     "this",
+        "thread_local", "throw",
+        "true",         "try",
+        "typedef",      "typeid",
+        "typename",     "union",
+        "unix",         "unsigned",
+        "using",        "virtual",
+        "void",         "volatile",
+        "wchar_t",      "while",
+        "xor",          "xor_eq",
     };
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (strcmp(word, words[i]) == 0) return true;
@@ -262,8 +317,10 @@ char *gm_c_identifier(gm_arena *a, const char *text)
     for (size_t i = 0; i < len; i++) {
         char b = text[i];
         bool good = (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z') || (b >= '0' && b <= '9');
-        if (good) out[n++] = b;
-        else if (n && out[n - 1] != '_') out[n++] = '_';
+        if (good)
+            out[n++] = b;
+        else if (n && out[n - 1] != '_')
+            out[n++] = '_';
     }
     if (n > 1 && out[n - 1] == '_') n--;
     out[n] = '\0';

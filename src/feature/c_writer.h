@@ -1,8 +1,8 @@
 /* c_writer.h - C11 text being put together: tables, small helper functions, the body of a function. For models as one C file.
  *
- * A feature program and a model become statements over one row. Whatever a statement needs of the helpers of c_helpers.c is written
- * once, before it; constants become `static const` tables whose bytes are counted, and so are the bytes of local variables: the file
- * states its ROM and RAM. Failures are remembered: callers check c->rc once, at the end.
+ * A feature program and a model become statements over one row. Whatever a statement needs of the helpers of c_helpers.c is
+ * written once, before it; constants become `static const` tables whose bytes are counted, and so are the bytes of local
+ * variables: the file states its ROM and RAM. Failures are remembered: callers check c->rc once, at the end.
  *
  * Texts of users (names, categories) pass through gm_c_string and gm_c_comment alone.
  */

@@ -1,9 +1,9 @@
 /* expr_c.c - an expression as C statements over one row.
  *
- * The tree is walked as base/expr_eval.c walks it, with the same types and conversions: doubles, int64_t for bools, whole numbers and
- * times, const char * for texts. Every node becomes one constant of the function. Times may be compared and taken apart; what needs
- * memory for a new text, a pattern, or the reading of a number out of a text is refused: C11 without a heap, a locale and stdlib.h
- * has no short word for it.
+ * The tree is walked as base/expr_eval.c walks it, with the same types and conversions: doubles, int64_t for bools, whole numbers
+ * and times, const char * for texts. Every node becomes one constant of the function. Times may be compared and taken apart; what
+ * needs memory for a new text, a pattern, or the reading of a number out of a text is refused: C11 without a heap, a locale and
+ * stdlib.h has no short word for it.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -106,7 +106,8 @@ static value compare(gm_c *c, const char *name, value x, value y)
         x = convert(c, x, GM_TYPE_FLOAT);
         y = convert(c, y, GM_TYPE_FLOAT);
     }
-    return of_bool(c, gm_c_text(c, "%s %s %s", x.text, name, y.text), gm_c_text(c, "%s || %s", is_missing(c, x), is_missing(c, y)));
+    return of_bool(c, gm_c_text(c, "%s %s %s", x.text, name, y.text),
+                   gm_c_text(c, "%s || %s", is_missing(c, x), is_missing(c, y)));
 }
 
 static value negated(gm_c *c, bool yes, value v)
@@ -138,7 +139,9 @@ static value in_texts(gm_c *c, const gm_expr *e, value x)
     gm_c_texts(c, set, (int64_t)count, &pool, &at);
     gm_c_use(c, "gm_search_text");
     x = fresh(c, GM_TYPE_STRING, x.text); /* a constant may not be compared with NULL */
-    return fresh(c, GM_TYPE_BOOL, gm_c_text(c, "%s ? INT64_MIN : gm_search_text(%s, %s, %zu, %s) >= 0", is_missing(c, x), pool, at, count, x.text));
+    return fresh(
+        c, GM_TYPE_BOOL,
+        gm_c_text(c, "%s ? INT64_MIN : gm_search_text(%s, %s, %zu, %s) >= 0", is_missing(c, x), pool, at, count, x.text));
 }
 
 static value in_numbers(gm_c *c, const gm_expr *e, value x)
@@ -154,7 +157,8 @@ static value in_numbers(gm_c *c, const gm_expr *e, value x)
     const char *table = gm_c_doubles(c, set, (int64_t)count);
     gm_c_use(c, "gm_search_number");
     x = convert(c, x, GM_TYPE_FLOAT);
-    return fresh(c, GM_TYPE_BOOL, gm_c_text(c, "%s ? INT64_MIN : gm_search_number(%s, %zu, %s) >= 0", is_missing(c, x), table, count, x.text));
+    return fresh(c, GM_TYPE_BOOL,
+                 gm_c_text(c, "%s ? INT64_MIN : gm_search_number(%s, %zu, %s) >= 0", is_missing(c, x), table, count, x.text));
 }
 
 /* A list of constants is a set; otherwise, and for whole numbers (which doubles may not tell apart), x == a or x == b or ... */
@@ -183,12 +187,16 @@ static value emit_as(gm_c *c, const gm_program *p, const char *const *fields, co
     return convert(c, emit(c, p, fields, e), want);
 }
 
-static const char *const of_number[][2] = { { "abs", "fabs" }, { "ceil", "ceil" },   { "exp", "exp" },    { "floor", "floor" }, { "log", "log" },
-                                            { "log1p", "log1p" }, { "round", "rint" }, { "sqrt", "sqrt" } };
+static const char *const of_number[][2] = { { "abs", "fabs" }, { "ceil", "ceil" },   { "exp", "exp" },    { "floor", "floor" },
+                                            { "log", "log" },  { "log1p", "log1p" }, { "round", "rint" }, { "sqrt", "sqrt" } };
 /* Parts of a time, numbered as gm_date_part of c_helpers.c does. */
 static const char *const date_parts[] = { "year", "month", "day", "weekday", "hour", "day_of_year", "minute" };
-static const char *const spans[][2] = { { "seconds_between", "1e6" }, { "hours_between", "3600e6" }, { "days_between", "86400e6" } };
-static const char *const of_text[][2] = { { "contains", "gm_contains" }, { "starts_with", "gm_starts_with" }, { "ends_with", "gm_ends_with" } };
+static const char *const spans[][2] = { { "seconds_between", "1e6" },
+                                        { "hours_between", "3600e6" },
+                                        { "days_between", "86400e6" } };
+static const char *const of_text[][2] = { { "contains", "gm_contains" },
+                                          { "starts_with", "gm_starts_with" },
+                                          { "ends_with", "gm_ends_with" } };
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
@@ -221,7 +229,8 @@ static value choose(gm_c *c, const gm_program *p, const char *const *fields, con
     value condition = emit_as(c, p, fields, e->args[0], GM_TYPE_BOOL);
     value x = emit_as(c, p, fields, e->args[1], e->type), y = emit_as(c, p, fields, e->args[2], e->type);
     const char *missing = e->type == GM_TYPE_FLOAT ? "(double)NAN" : e->type == GM_TYPE_STRING ? "NULL" : "INT64_MIN";
-    return fresh(c, e->type, gm_c_text(c, "%s ? %s : %s ? %s : %s", is_missing(c, condition), missing, condition.text, x.text, y.text));
+    return fresh(c, e->type,
+                 gm_c_text(c, "%s ? %s : %s ? %s : %s", is_missing(c, condition), missing, condition.text, x.text, y.text));
 }
 
 static value coalesce(gm_c *c, const gm_program *p, const char *const *fields, const gm_expr *e)
@@ -245,7 +254,8 @@ static value call(gm_c *c, const gm_program *p, const char *const *fields, const
     const char *name = e->name;
     size_t at = among(of_number, COUNT(of_number), name);
     if (at < COUNT(of_number))
-        return fresh(c, GM_TYPE_FLOAT, gm_c_text(c, "%s(%s)", of_number[at][1], emit_as(c, p, fields, e->args[0], GM_TYPE_FLOAT).text));
+        return fresh(c, GM_TYPE_FLOAT,
+                     gm_c_text(c, "%s(%s)", of_number[at][1], emit_as(c, p, fields, e->args[0], GM_TYPE_FLOAT).text));
     if (date_part(name) >= 0) {
         value t = emit_as(c, p, fields, e->args[0], GM_TYPE_TIME);
         return fresh(c, GM_TYPE_INT, gm_c_text(c, "%s(%s, %d)", gm_c_use(c, "gm_date_part"), t.text, date_part(name)));
@@ -257,11 +267,14 @@ static value call(gm_c *c, const gm_program *p, const char *const *fields, const
     }
     at = among(of_text, COUNT(of_text), name);
     if (at < COUNT(of_text))
-        return call2(c, GM_TYPE_BOOL, of_text[at][1], emit_as(c, p, fields, e->args[0], GM_TYPE_STRING), constant(c, e->args[1], GM_TYPE_STRING));
+        return call2(c, GM_TYPE_BOOL, of_text[at][1], emit_as(c, p, fields, e->args[0], GM_TYPE_STRING),
+                     constant(c, e->args[1], GM_TYPE_STRING));
     if (strcmp(name, "length") == 0) return call1(c, GM_TYPE_INT, "gm_length", emit_as(c, p, fields, e->args[0], GM_TYPE_STRING));
-    if (strcmp(name, "seconds") == 0) return call1(c, GM_TYPE_FLOAT, "gm_seconds", emit_as(c, p, fields, e->args[0], GM_TYPE_TIME));
+    if (strcmp(name, "seconds") == 0)
+        return call1(c, GM_TYPE_FLOAT, "gm_seconds", emit_as(c, p, fields, e->args[0], GM_TYPE_TIME));
     if (strcmp(name, "pow") == 0)
-        return call2(c, GM_TYPE_FLOAT, "gm_pow", emit_as(c, p, fields, e->args[0], GM_TYPE_FLOAT), emit_as(c, p, fields, e->args[1], GM_TYPE_FLOAT));
+        return call2(c, GM_TYPE_FLOAT, "gm_pow", emit_as(c, p, fields, e->args[0], GM_TYPE_FLOAT),
+                     emit_as(c, p, fields, e->args[1], GM_TYPE_FLOAT));
     if (strcmp(name, "clip") == 0) {
         value x = emit_as(c, p, fields, e->args[0], GM_TYPE_FLOAT), low = emit_as(c, p, fields, e->args[1], GM_TYPE_FLOAT);
         value high = emit_as(c, p, fields, e->args[2], GM_TYPE_FLOAT);
@@ -306,7 +319,8 @@ static value emit(gm_c *c, const gm_program *p, const char *const *fields, const
     case GM_EXPR_CONST: return constant(c, e, e->type);
     case GM_EXPR_COLUMN: return column(c, p, fields, e);
     case GM_EXPR_UNARY:
-        if (e->name[0] == '-') return fresh(c, GM_TYPE_FLOAT, gm_c_text(c, "-(%s)", emit_as(c, p, fields, e->args[0], GM_TYPE_FLOAT).text));
+        if (e->name[0] == '-')
+            return fresh(c, GM_TYPE_FLOAT, gm_c_text(c, "-(%s)", emit_as(c, p, fields, e->args[0], GM_TYPE_FLOAT).text));
         return negated(c, true, emit_as(c, p, fields, e->args[0], GM_TYPE_BOOL));
     case GM_EXPR_BINARY: return binary(c, p, fields, e);
     case GM_EXPR_IN: return in_list(c, p, fields, e);

@@ -49,14 +49,20 @@ static void emit_step(const gm_feature *f, size_t k, gm_type type, const char *f
     gm_type reads = k == 0 && (type == GM_TYPE_STRING || type == GM_TYPE_TIME) ? type : GM_TYPE_FLOAT;
     gm_c_line(c, "{");
     comment(c, f, s);
-    if (k) gm_c_line(c, "const double *const a = %s;", from);
-    else if (reads == GM_TYPE_STRING) gm_c_line(c, "const char *const a = %s;", from);
-    else if (reads == GM_TYPE_TIME) gm_c_line(c, "const int64_t a = %s;", from);
-    else gm_c_line(c, "const double a[1] = { %s };", from);
+    if (k)
+        gm_c_line(c, "const double *const a = %s;", from);
+    else if (reads == GM_TYPE_STRING)
+        gm_c_line(c, "const char *const a = %s;", from);
+    else if (reads == GM_TYPE_TIME)
+        gm_c_line(c, "const int64_t a = %s;", from);
+    else
+        gm_c_line(c, "const double a[1] = { %s };", from);
     gm_c_line(c, "double *const o = %s;", to);
     c->stack_bytes += 16;
-    if (s->transform->emit_c) s->transform->emit_c(s->conf, s->state, reads, s->width_in, c);
-    else gm_c_fail(c, GM_EUNSUPPORTED, "the transform \"%s\" cannot be written as C", s->transform->item.name);
+    if (s->transform->emit_c)
+        s->transform->emit_c(s->conf, s->state, reads, s->width_in, c);
+    else
+        gm_c_fail(c, GM_EUNSUPPORTED, "the transform \"%s\" cannot be written as C", s->transform->item.name);
     gm_c_close(c);
 }
 
@@ -78,7 +84,8 @@ static gm_rc of_feature(const gm_program *p, size_t source, gm_c *c)
 {
     for (size_t f = 0; f < p->features_count; f++)
         if (p->features[f].source == source) {
-            gm_err_hint(c->err, "Leave the feature \"%.100s\" out, or serve this model with `gristmill serve`.", p->features[f].name);
+            gm_err_hint(c->err, "Leave the feature \"%.100s\" out, or serve this model with `gristmill serve`.",
+                        p->features[f].name);
             return gm_err_ctx(c->err, c->rc, "writing feature \"%.100s\" as C", p->features[f].name);
         }
     return c->rc;

@@ -7,7 +7,8 @@
 #include "pipe/scorer.h"
 #include "serve/targets/target_write.h"
 
-/* What a call needs beside its named variables: frames, saved registers and temporaries of three functions, measured on three processors. */
+/* What a call needs beside its named variables: frames, saved registers and temporaries of three functions, measured on three
+ * processors. */
 enum { FRAMES_BYTES = 768 };
 
 typedef struct file {
@@ -44,18 +45,21 @@ static void first_lines(const file *f, const gm_edge_size *size)
     comment_text(out, in->version);
     gm_buf_text(out, ", as one C11 file: features, model and link, without a heap.\n *\n * Package   ");
     comment_text(out, in->digest);
-    gm_buf_printf(out, "\n * Model     %s, %s, %" PRId64 " output%s of %" PRId64 " features\n", gm_task_name(in->task), kind_of(in), f->outputs,
-                  f->outputs == 1 ? "" : "s", f->width);
+    gm_buf_printf(out, "\n * Model     %s, %s, %" PRId64 " output%s of %" PRId64 " features\n", gm_task_name(in->task),
+                  kind_of(in), f->outputs, f->outputs == 1 ? "" : "s", f->width);
     gm_buf_printf(out, " * ROM       %" PRId64 " bytes of constant tables, and the code\n", size->table_bytes);
-    gm_buf_printf(out, " * RAM       at most %" PRId64 " bytes of stack in %s_predict; no heap, no static variables\n", size->stack_bytes, f->name);
-    gm_buf_printf(out,
-                  " * Needs     math.h, stdint.h and string.h; doubles and floats of IEEE 754. Compile with -std=c11, link with -lm\n"
-                  " * Equal     to the server bit for bit up to the margin; exp, log and pow are the C library's own, so that with another one the\n"
-                  " *           last bits of what is computed with them may differ\n"
-                  " *\n"
-                  " * Another file sees the declarations alone by defining %s_DECLARATIONS_ONLY before including this one.\n"
-                  " * Written by gristmill " GM_VERSION ".\n */\n",
-                  f->name);
+    gm_buf_printf(out, " * RAM       at most %" PRId64 " bytes of stack in %s_predict; no heap, no static variables\n",
+                  size->stack_bytes, f->name);
+    gm_buf_printf(
+        out,
+        " * Needs     math.h, stdint.h and string.h; doubles and floats of IEEE 754. Compile with -std=c11, link with -lm\n"
+        " * Equal     to the server bit for bit up to the margin; exp, log and pow are the C library's own, so that with another "
+        "one the\n"
+        " *           last bits of what is computed with them may differ\n"
+        " *\n"
+        " * Another file sees the declarations alone by defining %s_DECLARATIONS_ONLY before including this one.\n"
+        " * Written by gristmill " GM_VERSION ".\n */\n",
+        f->name);
 }
 
 static const char *field_type(gm_type t)
@@ -87,25 +91,30 @@ static void declarations(const file *f)
         comment_text(out, column);
         gm_buf_printf(out, ": %s */\n", field_note(type));
     }
-    gm_buf_printf(out, "} %s_input;\n\nenum { %s_FEATURES = %" PRId64 ", %s_OUTPUTS = %" PRId64 ", %s_CLASSES = %" PRId64 " };\n\n", f->name, f->name,
-                  f->width, f->name, f->outputs, f->name, in->classes_count);
+    gm_buf_printf(out,
+                  "} %s_input;\n\nenum { %s_FEATURES = %" PRId64 ", %s_OUTPUTS = %" PRId64 ", %s_CLASSES = %" PRId64 " };\n\n",
+                  f->name, f->name, f->width, f->name, f->outputs, f->name, in->classes_count);
     const char *what = in->task == GM_TASK_MULTICLASS ? "the probability of each class"
                        : in->task == GM_TASK_BINARY   ? "the probability of class 1"
                                                       : "the value";
     gm_buf_printf(out, "/* out [%s_OUTPUTS]: %s. Returns 0, or -1 when in or out is NULL. */\n", f->name, what);
     gm_buf_printf(out, "int %s_predict(const %s_input *in, double *out);\n", f->name, f->name);
-    gm_buf_printf(out, "/* The same before the link (%s): sums alone, which need no exp. */\nint %s_margin(const %s_input *in, double *out);\n",
-                  gm_link_name(in->trees ? in->trees->link : in->linear->link), f->name, f->name);
+    gm_buf_printf(
+        out,
+        "/* The same before the link (%s): sums alone, which need no exp. */\nint %s_margin(const %s_input *in, double *out);\n",
+        gm_link_name(in->trees ? in->trees->link : in->linear->link), f->name, f->name);
     gm_buf_printf(out, "/* x [%s_FEATURES]: what the model sees; its columns are named at the end of this file. */\n", f->name);
     gm_buf_printf(out, "void %s_features(const %s_input *in, double *x);\n", f->name, f->name);
     if (in->classes_count)
-        gm_buf_printf(out, "/* Name of class i, in UTF-8; NULL when there is no such class. */\nconst char *%s_class(int i);\n", f->name);
+        gm_buf_printf(out, "/* Name of class i, in UTF-8; NULL when there is no such class. */\nconst char *%s_class(int i);\n",
+                      f->name);
     gm_buf_printf(out, "\n#ifdef __cplusplus\n}\n#endif\n#endif /* %s_DECLARED */\n\n", f->name);
 }
 
 static void features(const file *f)
 {
-    gm_buf_printf(f->out, "void %s_features(const %s_input *in, double *x)\n{\n%s}\n\n", f->name, f->name, gm_buf_str(&f->c.body));
+    gm_buf_printf(f->out, "void %s_features(const %s_input *in, double *x)\n{\n%s}\n\n", f->name, f->name,
+                  gm_buf_str(&f->c.body));
 }
 
 static void predict(const file *f)
@@ -175,13 +184,19 @@ static const char conditions[] =
 static void definitions(const file *f)
 {
     gm_buf_printf(f->out, "#ifndef %s_DECLARATIONS_ONLY\n\n%s", f->name, conditions);
-    gm_buf_printf(f->out, "/* ---- tables ----------------------------------------------------------------------------------------- */\n\n%s\n",
-                  gm_buf_str(&f->c.tables));
-    gm_buf_text(f->out, "/* ---- features --------------------------------------------------------------------------------------- */\n\n");
+    gm_buf_printf(
+        f->out,
+        "/* ---- tables ----------------------------------------------------------------------------------------- */\n\n%s\n",
+        gm_buf_str(&f->c.tables));
+    gm_buf_text(
+        f->out,
+        "/* ---- features --------------------------------------------------------------------------------------- */\n\n");
     gm_c_helpers(&f->c, f->out);
     features(f);
-    gm_buf_printf(f->out, "/* ---- model ------------------------------------------------------------------------------------------ */\n\n%s",
-                  gm_buf_str(&f->model));
+    gm_buf_printf(
+        f->out,
+        "/* ---- model ------------------------------------------------------------------------------------------ */\n\n%s",
+        gm_buf_str(&f->model));
     predict(f);
     class_names(f);
     if (f->in->with_main) gm_edge_main(f->in, f->name, f->fields, f->out);
@@ -217,7 +232,9 @@ static gm_rc write_file(file *f, gm_edge_size *size, gm_err *err)
 gm_rc gm_edge_write(const gm_edge_in *in, gm_arena *a, gm_buf *out, gm_edge_size *out_size, gm_err *err)
 {
     gm_edge_size size = { 0 };
-    file f = { .in = in, .name = gm_c_identifier(a, in->name), .width = (int64_t)gm_program_width(in->program), .a = a, .out = out };
+    file f = {
+        .in = in, .name = gm_c_identifier(a, in->name), .width = (int64_t)gm_program_width(in->program), .a = a, .out = out
+    };
     if (!f.name) return gm_err_set(err, GM_ENOMEM, "not enough memory to write a model as C");
     f.outputs = in->trees ? in->trees->outputs : in->linear->outputs;
     gm_c_init(&f.c, a, err);
@@ -254,20 +271,33 @@ static gm_rc write(const void *opaque, const gm_target_in *in, gm_arena *a, gm_b
         gm_err_hint(err, "Linear, xgboost and lightgbm models can.");
         return rc;
     }
-    gm_edge_in edge = { .name = c->name[0] ? c->name : in->model, .model = in->model, .version = in->version, .digest = in->digest.hex,
-                        .program = s.program, .trees = gm_model_trees(s.model), .linear = gm_model_linear(s.model), .task = s.task,
-                        .classes = s.classes, .classes_count = s.classes_count, .with_main = c->with_main };
+    gm_edge_in edge = { .name = c->name[0] ? c->name : in->model,
+                        .model = in->model,
+                        .version = in->version,
+                        .digest = in->digest.hex,
+                        .program = s.program,
+                        .trees = gm_model_trees(s.model),
+                        .linear = gm_model_linear(s.model),
+                        .task = s.task,
+                        .classes = s.classes,
+                        .classes_count = s.classes_count,
+                        .with_main = c->with_main };
     rc = gm_edge_write(&edge, a, &text, &size, err);
     if (!rc) rc = gm_target_put(in->out, &text, err);
     gm_buf_clear(&text);
     if (rc) return rc;
     const char *name = gm_c_identifier(a, edge.name);
-    gm_buf_printf(report, "wrote %s: %" PRId64 " bytes of tables, at most %" PRId64 " bytes of stack\n", in->out, size.table_bytes, size.stack_bytes);
-    gm_buf_printf(report, "next: cc -std=c11 -O2 %s%s -lm, and call %s_predict\n", c->with_main ? "" : "-c ", in->out, name ? name : "");
+    gm_buf_printf(report, "wrote %s: %" PRId64 " bytes of tables, at most %" PRId64 " bytes of stack\n", in->out,
+                  size.table_bytes, size.stack_bytes);
+    gm_buf_printf(report, "next: cc -std=c11 -O2 %s%s -lm, and call %s_predict\n", c->with_main ? "" : "-c ", in->out,
+                  name ? name : "");
     return GM_OK;
 }
 
 const gm_target gm_target_edge = {
-    .item = { .name = "edge", .help = "one C11 file with features and model, no heap", .params = params, .conf_size = sizeof(conf) },
+    .item = { .name = "edge",
+              .help = "one C11 file with features and model, no heap",
+              .params = params,
+              .conf_size = sizeof(conf) },
     .write = write,
 };

@@ -1,7 +1,7 @@
 /* edge.h - a model as one C11 file that needs no heap, no files and no library but the C compiler's: features, model and link.
  *
- * The file computes what the server computes: the features through gm_program_emit_c, the margins as gm_trees_margin and gm_linear_margin
- * define them, the links as gm_link_apply does. Its ROM (tables) and RAM (stack) are stated in its first lines.
+ * The file computes what the server computes: the features through gm_program_emit_c, the margins as gm_trees_margin and
+ * gm_linear_margin define them, the links as gm_link_apply does. Its ROM (tables) and RAM (stack) are stated in its first lines.
  */
 #ifndef GM_SERVE_TARGETS_EDGE_H
 #define GM_SERVE_TARGETS_EDGE_H
@@ -11,10 +11,10 @@
 #include "model/model.h"
 
 typedef struct gm_edge_in {
-    const char *name;  /* before all names of the file; any text */
+    const char *name;                     /* before all names of the file; any text */
     const char *model, *version, *digest; /* for the first lines  */
     const gm_program *program;
-    const gm_trees *trees;   /* one of the two */
+    const gm_trees *trees; /* one of the two */
     const gm_linear *linear;
     gm_task task;
     const char *const *classes; /* [classes_count]; of a regression none */

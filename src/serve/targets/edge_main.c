@@ -1,4 +1,5 @@
-/* edge_main.c - the main() that a model's C file may carry: CSV rows in, predictions out. For tests, and as an example of a caller. */
+/* edge_main.c - the main() that a model's C file may carry: CSV rows in, predictions out. For tests, and as an example of a
+ * caller. */
 #include <inttypes.h>
 
 #include "serve/targets/edge.h"
@@ -45,7 +46,9 @@ static const char reader[] =
 void gm_edge_main(const gm_edge_in *in, const char *name, const char *const *fields, gm_buf *out)
 {
     size_t count = gm_program_inputs_count(in->program);
-    gm_buf_printf(out, "/* ---- rows of CSV on the standard input: names first, times in microseconds, nothing for missing. With any argument: margins ---- */\n\n%s",
+    gm_buf_printf(out,
+                  "/* ---- rows of CSV on the standard input: names first, times in microseconds, nothing for missing. With any "
+                  "argument: margins ---- */\n\n%s",
                   reader);
     gm_buf_printf(out, "static const char *const gm_columns[%zu] = {\n", count);
     for (size_t i = 0; i < count; i++) {
@@ -80,9 +83,12 @@ void gm_edge_main(const gm_edge_in *in, const char *name, const char *const *fie
         gm_type type;
         (void)gm_program_input_name(in->program, i, &type);
         gm_buf_printf(out, "        in.%s = ", fields[i]);
-        if (type == GM_TYPE_STRING) gm_buf_printf(out, "*fields[at[%zu]] ? fields[at[%zu]] : NULL;\n", i, i);
-        else if (type == GM_TYPE_TIME) gm_buf_printf(out, "*fields[at[%zu]] ? strtoll(fields[at[%zu]], NULL, 10) : INT64_MIN;\n", i, i);
-        else gm_buf_printf(out, "gm_number(fields[at[%zu]]);\n", i);
+        if (type == GM_TYPE_STRING)
+            gm_buf_printf(out, "*fields[at[%zu]] ? fields[at[%zu]] : NULL;\n", i, i);
+        else if (type == GM_TYPE_TIME)
+            gm_buf_printf(out, "*fields[at[%zu]] ? strtoll(fields[at[%zu]], NULL, 10) : INT64_MIN;\n", i, i);
+        else
+            gm_buf_printf(out, "gm_number(fields[at[%zu]]);\n", i);
     }
     gm_buf_printf(out,
                   "        (void)(argc > 1 && argv[1] ? %s_margin(&in, out) : %s_predict(&in, out));\n"

@@ -1,8 +1,8 @@
 /* edge_model.c - trees and linear models as C tables and the loops over them.
  *
- * A tree lies in preorder: the left child of a node follows it, `skip` is the way to the right one, and a leaf has none. Nodes are 8 bytes
- * for XGBoost (12 beyond 32,767 features or 65,535 nodes to skip) and 16 for LightGBM. Sums are taken in the order of the trees, in
- * float32 for XGBoost and in double for LightGBM, as trees_margin.c does.
+ * A tree lies in preorder: the left child of a node follows it, `skip` is the way to the right one, and a leaf has none. Nodes
+ * are 8 bytes for XGBoost (12 beyond 32,767 features or 65,535 nodes to skip) and 16 for LightGBM. Sums are taken in the order of
+ * the trees, in float32 for XGBoost and in double for LightGBM, as trees_margin.c does.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -17,11 +17,11 @@ typedef struct flat_node {
 typedef struct flat {
     flat_node *nodes; /* [count] */
     int64_t count;
-    int64_t *roots, *outputs; /* [trees_count] */
-    bool wide, in_turn;       /* in_turn: tree i adds to output i mod outputs */
+    int64_t *roots, *outputs;       /* [trees_count] */
+    bool wide, in_turn;             /* in_turn: tree i adds to output i mod outputs */
     int64_t *cat_begin, *cat_words; /* [cats_count] for each categorical split */
     int64_t cats_count, cats_words_count;
-    bool zero, none;          /* a node whose missing value is 0, or none */
+    bool zero, none; /* a node whose missing value is 0, or none */
 } flat;
 
 typedef struct waiting {
@@ -79,9 +79,13 @@ static bool flatten(const gm_trees *t, gm_arena *a, flat *f)
         all += t->trees[i].count;
         largest = t->trees[i].count > largest ? t->trees[i].count : largest;
     }
-    *f = (flat){ .nodes = GM_ARENA_ARRAY(a, flat_node, all), .roots = GM_ARENA_ARRAY(a, int64_t, t->trees_count),
-                 .outputs = GM_ARENA_ARRAY(a, int64_t, t->trees_count), .wide = t->features > INT16_MAX, .in_turn = true,
-                 .cat_begin = GM_ARENA_ARRAY(a, int64_t, all), .cat_words = GM_ARENA_ARRAY(a, int64_t, all) };
+    *f = (flat){ .nodes = GM_ARENA_ARRAY(a, flat_node, all),
+                 .roots = GM_ARENA_ARRAY(a, int64_t, t->trees_count),
+                 .outputs = GM_ARENA_ARRAY(a, int64_t, t->trees_count),
+                 .wide = t->features > INT16_MAX,
+                 .in_turn = true,
+                 .cat_begin = GM_ARENA_ARRAY(a, int64_t, all),
+                 .cat_words = GM_ARENA_ARRAY(a, int64_t, all) };
     waiting *stack = GM_ARENA_ARRAY(a, waiting, largest + 1);
     if (!f->nodes || !f->roots || !f->outputs || !f->cat_begin || !f->cat_words || !stack) return false;
     for (int32_t i = 0; i < t->trees_count; i++) {
@@ -99,7 +103,8 @@ static void write_nodes(const gm_trees *t, const flat *f, gm_c *c)
 {
     bool narrow = t->float32 && !f->wide;
     const char *count = narrow ? "uint16_t" : "uint32_t";
-    gm_buf_printf(&c->tables, "typedef struct gm_node {\n    %s v;\n    %s f, skip;\n} gm_node;\n", t->float32 ? "float" : "double", count);
+    gm_buf_printf(&c->tables, "typedef struct gm_node {\n    %s v;\n    %s f, skip;\n} gm_node;\n",
+                  t->float32 ? "float" : "double", count);
     gm_buf_text(&c->tables, "static const gm_node gm_nodes[] = {");
     for (int64_t i = 0; i < f->count; i++) {
         char text[40];
@@ -111,37 +116,35 @@ static void write_nodes(const gm_trees *t, const flat *f, gm_c *c)
     c->table_bytes += (f->count ? f->count : 1) * (narrow ? 8 : t->float32 ? 12 : 16);
 }
 
-static const char walk32[] =
-    "static float gm_walk(const double *x, uint32_t root)\n"
-    "{\n"
-    "    const gm_node *n = gm_nodes + root;\n"
-    "    while (n->skip) {\n"
-    "        float v = (float)x[n->f >> 1];\n"
-    "        int left = isnan(v) ? n->f & 1 : v < n->v;\n"
-    "        n += left ? 1 : n->skip;\n"
-    "    }\n"
-    "    return n->v;\n"
-    "}\n\n";
+static const char walk32[] = "static float gm_walk(const float *x, uint32_t root)\n"
+                             "{\n"
+                             "    const gm_node *n = gm_nodes + root;\n"
+                             "    while (n->skip) {\n"
+                             "        float v = x[n->f >> 1];\n"
+                             "        int left = isnan(v) ? n->f & 1 : v < n->v;\n"
+                             "        n += left ? 1 : n->skip;\n"
+                             "    }\n"
+                             "    return n->v;\n"
+                             "}\n\n";
 
 /* %s: the case of a categorical split. */
-static const char walk64[] =
-    "static double gm_walk(const double *x, uint32_t root)\n"
-    "{\n"
-    "    const gm_node *n = gm_nodes + root;\n"
-    "    while (n->skip) {\n"
-    "        double v = x[n->f >> 4];\n"
-    "        int left, missing = n->f >> 1 & 3; /* 0: NaN, 1: zero, 2: there is none */\n"
-    "%s"
-    "        if (isnan(v) && missing == 0) {\n"
-    "            left = n->f & 1;\n"
-    "        } else {\n"
-    "            if (isnan(v)) v = 0;\n"
-    "            left = missing == 1 && fabs(v) <= (double)1e-35f ? (int)(n->f & 1) : v <= n->v;\n"
-    "        }\n"
-    "        n += left ? 1 : n->skip;\n"
-    "    }\n"
-    "    return n->v;\n"
-    "}\n\n";
+static const char walk64[] = "static double gm_walk(const double *x, uint32_t root)\n"
+                             "{\n"
+                             "    const gm_node *n = gm_nodes + root;\n"
+                             "    while (n->skip) {\n"
+                             "        double v = x[n->f >> 4];\n"
+                             "        int left, missing = n->f >> 1 & 3; /* 0: NaN, 1: zero, 2: there is none */\n"
+                             "%s"
+                             "        if (isnan(v) && missing == 0) {\n"
+                             "            left = n->f & 1;\n"
+                             "        } else {\n"
+                             "            if (isnan(v)) v = 0;\n"
+                             "            left = missing == 1 && fabs(v) <= (double)1e-35f ? (int)(n->f & 1) : v <= n->v;\n"
+                             "        }\n"
+                             "        n += left ? 1 : n->skip;\n"
+                             "    }\n"
+                             "    return n->v;\n"
+                             "}\n\n";
 
 /* Is trunc(v) a member of set `set`? NaN, negative and unknown categories are not. */
 static void write_sets(const gm_trees *t, const flat *f, gm_c *c, gm_buf *out)
@@ -178,26 +181,36 @@ static void write_trees(const gm_edge_in *in, gm_c *c, gm_buf *out)
     const char *roots = gm_c_wholes(c, f.roots, t->trees_count), *outputs = NULL;
     if (t->outputs > 1 && !f.in_turn) outputs = gm_c_wholes(c, f.outputs, t->trees_count);
     if (f.cats_count) write_sets(t, &f, c, out);
-    if (t->float32) gm_buf_text(out, walk32);
+    if (t->float32)
+        gm_buf_text(out, walk32);
     else
-        gm_buf_printf(out, walk64, f.cats_count ? "        if (n->f & 8) {\n"
-                                                  "            n += gm_in_set((int32_t)n->v, v) ? 1 : n->skip;\n"
-                                                  "            continue;\n"
-                                                  "        }\n"
-                                                : "");
-    gm_buf_printf(out, "static void gm_margins(%sdouble *x, double *out)\n{\n    %s sum[%d] = {", t->float32 ? "const " : "", real, t->outputs);
+        gm_buf_printf(out, walk64,
+                      f.cats_count ? "        if (n->f & 8) {\n"
+                                     "            n += gm_in_set((int32_t)n->v, v) ? 1 : n->skip;\n"
+                                     "            continue;\n"
+                                     "        }\n"
+                                   : "");
+    gm_buf_printf(out, "static void gm_margins(%sdouble *x, double *out)\n{\n    %s sum[%d] = {", t->float32 ? "const " : "",
+                  real, t->outputs);
     for (int32_t k = 0; k < t->outputs; k++) {
         char text[40];
-        gm_buf_printf(out, "%s %s", k ? "," : "", t->float32 ? gm_c_float((float)t->base[k], text) : gm_c_double(t->base[k], text));
+        gm_buf_printf(out, "%s %s", k ? "," : "",
+                      t->float32 ? gm_c_float((float)t->base[k], text) : gm_c_double(t->base[k], text));
     }
     gm_buf_text(out, " };\n");
-    if (!t->float32)
+    if (t->float32)
+        gm_buf_printf(out,
+                      "    float y[%d]; /* once, and not at each node: doubles are slow where only floats have a unit */\n"
+                      "    for (int32_t i = 0; i < %d; i++) y[i] = (float)x[i];\n",
+                      t->features, t->features);
+    else
         gm_buf_printf(out, "    for (int32_t i = 0; i < %d; i++) x[i] = fabs(x[i]) <= (double)1e-35f ? 0 : x[i];\n", t->features);
     const char *to = t->outputs == 1 ? "0" : outputs ? gm_c_text(c, "%s[i]", outputs) : gm_c_text(c, "i %% %d", t->outputs);
     if (t->trees_count)
-        gm_buf_printf(out, "    for (int32_t i = 0; i < %d; i++) sum[%s] += gm_walk(x, (uint32_t)%s[i]);\n", t->trees_count, to, roots);
+        gm_buf_printf(out, "    for (int32_t i = 0; i < %d; i++) sum[%s] += gm_walk(%c, (uint32_t)%s[i]);\n", t->trees_count, to,
+                      t->float32 ? 'y' : 'x', roots);
     gm_buf_printf(out, "    for (int32_t i = 0; i < %d; i++) out[i] = sum[i];\n}\n\n", t->outputs);
-    c->stack_bytes += t->outputs * (t->float32 ? 4 : 8);
+    c->stack_bytes += t->float32 ? 4 * (t->outputs + t->features) : 8 * t->outputs;
 }
 
 /* ---- linear ---------------------------------------------------------------------------------------------------- */
@@ -205,7 +218,8 @@ static void write_trees(const gm_edge_in *in, gm_c *c, gm_buf *out)
 static void write_linear(const gm_edge_in *in, gm_c *c, gm_buf *out)
 {
     const gm_linear *m = in->linear;
-    const char *weights = gm_c_doubles(c, m->weights, m->outputs * m->features), *intercept = gm_c_doubles(c, m->intercept, m->outputs);
+    const char *weights = gm_c_doubles(c, m->weights, m->outputs * m->features),
+               *intercept = gm_c_doubles(c, m->intercept, m->outputs);
     gm_buf_printf(out,
                   "static void gm_margins(const double *x, double *out)\n"
                   "{\n"

@@ -1,4 +1,5 @@
-/* test_edge.c - the C file of a model, compiled without a warning and loaded: its features, margins and links equal the program's own. */
+/* test_edge.c - the C file of a model, compiled without a warning and loaded: its features, margins and links equal the program's
+ * own. */
 #include "serve/targets/edge.h"
 
 #include <dlfcn.h>
@@ -32,8 +33,10 @@ static void *load(const gm_buf *text)
     (void)snprintf(source, sizeof(source), "%s/m%d.c", gm_harness_tmpdir(), ++number);
     (void)snprintf(library, sizeof(library), "%s/m%d.so", gm_harness_tmpdir(), number);
     CHECK_OK(gm_fs_write(source, text->data, text->len, &err), &err);
-    const char *argv[] = { "cc",      "-std=c11", "-O1", "-Wall",  "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-Wno-float-conversion",
-                     "-shared", "-fPIC",    "-o",  library, source,    "-lm",     NULL };
+    const char *argv[] = {
+        "cc",      "-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-Wno-float-conversion",
+        "-shared", "-fPIC",    "-o",  library, source,    "-lm",     NULL
+    };
     CHECK(posix_spawnp(&pid, "cc", NULL, NULL, (char *const *)(uintptr_t)argv, environ) == 0 && waitpid(pid, &status, 0) == pid);
     CHECK(status == 0);
     void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
@@ -52,16 +55,19 @@ static void row_of(const gm_table *t, const gm_program *p, int64_t row, cell *ou
 {
     for (size_t i = 0; i < gm_program_inputs_count(p); i++) {
         const gm_column *c = gm_table_find(t, gm_program_input_name(p, i, NULL));
-        if (c->type == GM_TYPE_STRING) out[i].text = gm_column_text(c, row);
-        else if (c->type == GM_TYPE_TIME) out[i].time = c->i64[row];
-        else out[i].number = gm_column_double(c, row);
+        if (c->type == GM_TYPE_STRING)
+            out[i].text = gm_column_text(c, row);
+        else if (c->type == GM_TYPE_TIME)
+            out[i].time = c->i64[row];
+        else
+            out[i].number = gm_column_double(c, row);
     }
 }
 
 static gm_linear *random_linear(gm_random *r, int64_t features, int64_t outputs, gm_link link, gm_arena *a)
 {
     gm_linear *m = GM_ARENA_NEW(a, gm_linear);
-    *m = (gm_linear){ features, outputs, GM_ARENA_ARRAY(a, double, features * outputs), GM_ARENA_ARRAY(a, double, outputs), link };
+    *m = (gm_linear){ features, outputs, GM_ARENA_ARRAY(a, double, features *outputs), GM_ARENA_ARRAY(a, double, outputs), link };
     for (int64_t i = 0; i < features * outputs; i++) m->weights[i] = gm_random_normal(r) / 100;
     for (int64_t i = 0; i < outputs; i++) m->intercept[i] = gm_random_normal(r);
     return m;
@@ -69,7 +75,13 @@ static gm_linear *random_linear(gm_random *r, int64_t features, int64_t outputs,
 
 static gm_edge_in edge_of(const gm_program *p, const gm_trees *trees, const gm_linear *linear)
 {
-    return (gm_edge_in){ .name = "m", .model = "m", .version = "1", .digest = "0", .program = p, .trees = trees, .linear = linear,
+    return (gm_edge_in){ .name = "m",
+                         .model = "m",
+                         .version = "1",
+                         .digest = "0",
+                         .program = p,
+                         .trees = trees,
+                         .linear = linear,
                          .task = GM_TASK_REGRESSION };
 }
 
@@ -86,7 +98,8 @@ static void *write_and_load(const gm_edge_in *in, gm_arena *a)
 /* ---- features ---------------------------------------------------------------------------------------------------- */
 
 /* Every transform and expression of random_table.h but for those named in `without`, fitted on rows of its own; more: others. */
-static gm_program *program_of(gm_random *r, gm_task task, const char *without, const char *const (*more)[2], size_t more_count, gm_arena *a)
+static gm_program *program_of(gm_random *r, gm_task task, const char *without, const char *const (*more)[2], size_t more_count,
+                              gm_arena *a)
 {
     sheet *s = random_sheet(r, 500, false);
     gm_feature_spec specs[EVERY_MAX + 64], all[EVERY_MAX];
@@ -96,10 +109,12 @@ static gm_program *program_of(gm_random *r, gm_task task, const char *without, c
         if (strcmp(all[i].name, without) != 0) specs[count++] = all[i];
     for (size_t i = 0; i < more_count; i++)
         specs[count++] = spec_of_expr(s, more[i][0], more[i][0], SPEC(s->a, more[i][0], more[i][1], NULL));
-    for (int i = 0; i < 500; i++) y[i] = task == GM_TASK_REGRESSION ? gm_random_normal(r) : (double)gm_random_below(r, task == GM_TASK_BINARY ? 2 : 3);
+    for (int i = 0; i < 500; i++)
+        y[i] = task == GM_TASK_REGRESSION ? gm_random_normal(r) : (double)gm_random_below(r, task == GM_TASK_BINARY ? 2 : 3);
     gm_program *p = NULL;
     gm_err err;
-    CHECK_OK(gm_program_fit(specs, count, &s->t, y, &(gm_fit_options){ .task = task, .classes = 3, .seed = 1 }, a, &p, &err), &err);
+    CHECK_OK(gm_program_fit(specs, count, &s->t, y, &(gm_fit_options){ .task = task, .classes = 3, .seed = 1 }, a, &p, &err),
+             &err);
     return p;
 }
 
@@ -162,8 +177,12 @@ static void every_feature_equals_the_programs_own(void)
 static void what_needs_memory_is_refused_by_name(void)
 {
     static const char *const refused[][2] = {
-        { "upper(carrier)", "one_hot" },    { "concat(carrier, d)", "one_hot" }, { "matches(carrier, '^A')", "number" },
-        { "number(if(x > 0, '1', '2'))", "number" },          { "text(n)", "ordinal" },            { "trim(d)", "ordinal" },
+        { "upper(carrier)", "one_hot" },
+        { "concat(carrier, d)", "one_hot" },
+        { "matches(carrier, '^A')", "number" },
+        { "number(if(x > 0, '1', '2'))", "number" },
+        { "text(n)", "ordinal" },
+        { "trim(d)", "ordinal" },
     };
     gm_random r;
     gm_random_init(&r, 5);
@@ -210,10 +229,16 @@ static int32_t grow(gm_random *r, gm_tree *t, const gm_trees *all, int depth)
     return at;
 }
 
-static gm_trees *random_trees(gm_random *r, bool float32, int32_t features, int32_t outputs, bool in_turn, gm_link link, gm_arena *a)
+static gm_trees *random_trees(gm_random *r, bool float32, int32_t features, int32_t outputs, bool in_turn, gm_link link,
+                              gm_arena *a)
 {
     gm_trees *t = GM_ARENA_NEW(a, gm_trees);
-    *t = (gm_trees){ .less_or_equal = !float32, .float32 = float32, .trees_count = 31, .outputs = outputs, .features = features, .link = link,
+    *t = (gm_trees){ .less_or_equal = !float32,
+                     .float32 = float32,
+                     .trees_count = 31,
+                     .outputs = outputs,
+                     .features = features,
+                     .link = link,
                      .sigmoid_scale = float32 ? 1 : 0.7 };
     t->trees = GM_ARENA_ARRAY(a, gm_tree, t->trees_count);
     t->base = GM_ARENA_ARRAY(a, double, outputs);
@@ -221,7 +246,8 @@ static gm_trees *random_trees(gm_random *r, bool float32, int32_t features, int3
     for (int i = 0; i < 8; i++) t->cats[i] = (uint32_t)gm_random_below(r, INT64_C(1) << 32);
     for (int32_t k = 0; k < outputs; k++) t->base[k] = float32 ? (double)(float)gm_random_normal(r) : 0;
     for (int32_t i = 0; i < t->trees_count; i++) {
-        t->trees[i] = (gm_tree){ .nodes = GM_ARENA_ARRAY(a, gm_tree_node, 128), .output = in_turn ? i % outputs : (int32_t)gm_random_below(r, outputs) };
+        t->trees[i] = (gm_tree){ .nodes = GM_ARENA_ARRAY(a, gm_tree_node, 128),
+                                 .output = in_turn ? i % outputs : (int32_t)gm_random_below(r, outputs) };
         (void)grow(r, &t->trees[i], t, 6);
     }
     return t;
@@ -247,7 +273,8 @@ static void check_predictions(gm_random *r, const gm_program *p, gm_trees *trees
         CHECK(predict(row, got) == 0);
         for (int64_t k = 0; k < outputs; k++)
             if (!same_double(got[k], want[i * outputs + k]))
-                gm_harness_fail(__FILE__, __LINE__, "row %lld, output %lld: %.17g and %.17g", (long long)i, (long long)k, got[k], want[i * outputs + k]);
+                gm_harness_fail(__FILE__, __LINE__, "row %lld, output %lld: %.17g and %.17g", (long long)i, (long long)k, got[k],
+                                want[i * outputs + k]);
     }
     CHECK(predict(NULL, got) == -1 && predict(row, NULL) == -1);
     (void)dlclose(handle);
@@ -284,7 +311,20 @@ static void linear_models_equal_the_programs_own(void)
 
 static void no_name_breaks_the_file(void)
 {
-    static const char *const odd[] = { "*/ int x; /*", "?\?/", "a\"b\\", "line\nbreak", "ünï\xe2\x80\xae", "double", "NAN", "a/", "/*", "%s%n", "7", "", "x", "x." };
+    static const char *const odd[] = { "*/ int x; /*",
+                                       "?\?/",
+                                       "a\"b\\",
+                                       "line\nbreak",
+                                       "ünï\xe2\x80\xae",
+                                       "double",
+                                       "NAN",
+                                       "a/",
+                                       "/*",
+                                       "%s%n",
+                                       "7",
+                                       "",
+                                       "x",
+                                       "x." };
     enum { ODD = sizeof(odd) / sizeof(odd[0]) };
     gm_arena *a = gm_harness_arena();
     sheet *s = sheet_new(ODD);
