@@ -185,12 +185,16 @@ static void rotate(keeper *k)
 
 static void keep_output(keeper *k, const char *bytes, size_t len)
 {
-    if (k->log_size + len > k->o->log_bytes && k->log_size > 0) rotate(k);
-    k->log_size += len;
-    while (len > 0 && k->log >= 0) {
-        ssize_t n = write(k->log, bytes, len);
-        if (n <= 0 && errno != EINTR) return; /* a full disk stops no server */
-        if (n > 0) bytes += n, len -= (size_t)n;
+    while (len > 0) {
+        if (k->log_size >= k->o->log_bytes) rotate(k);
+        if (k->log < 0) return;
+        size_t room = k->o->log_bytes - k->log_size;
+        ssize_t n = write(k->log, bytes, len < room ? len : room);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return; /* a full disk stops no server */
+        k->log_size += (size_t)n;
+        bytes += n;
+        len -= (size_t)n;
     }
 }
 
