@@ -20,6 +20,7 @@ typedef struct gm_tree_node {
     bool categorical;    /* LightGBM: left when the value is in the set cats[cat_begin .. cat_end) of bit words */
     gm_tree_missing missing;
     int32_t cat_begin, cat_end;
+    double cover;        /* training weight that came here (XGBoost: sum of hessians; LightGBM: rows); 0 = the file does not say */
 } gm_tree_node;
 
 typedef struct gm_tree {

@@ -7,6 +7,8 @@ typedef struct visit {
 
 static gm_rc check_node(const gm_tree_node *n, int32_t at, int32_t number, int32_t features_count, gm_err *err)
 {
+    if (!(n->cover >= 0 && isfinite(n->cover)))
+        return gm_err_set(err, GM_ECORRUPT, "tree %d, node %d: a cover that is negative or not a number", number, at);
     if (n->feature < 0) {
         if (isfinite(n->value)) return GM_OK;
         return gm_err_set(err, GM_ECORRUPT, "tree %d, node %d: the leaf's value is not finite", number, at);

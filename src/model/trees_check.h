@@ -13,7 +13,7 @@ enum {
 };
 
 /* Every walk from the root ends at a leaf: children exist, no node has two parents, features are below features_count, numeric
- * thresholds are not NaN, leaves are finite. Nodes that no walk reaches are not looked at.
+ * thresholds are not NaN, leaves are finite, covers are finite and not negative. Nodes that no walk reaches are not looked at.
  * number  of the tree, for messages
  * Errors  GM_ECORRUPT naming tree and node; GM_ENOMEM */
 gm_rc gm_tree_check(const gm_tree *t, int32_t number, int32_t features_count, gm_arena *a, gm_err *err);

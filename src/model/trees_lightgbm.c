@@ -149,6 +149,7 @@ static gm_rc read_sets(const section *s, int64_t num_cat, gm_arena *scratch, wor
 typedef struct tree_fields {
     int64_t *feature, *decision, *left, *right;
     double *threshold, *leaf;
+    double *inner_rows, *leaf_rows; /* training rows that came there; NULL when the file does not say */
     int64_t *set_bounds; /* [num_cat + 1] */
     int64_t leaves, num_cat;
 } tree_fields;
@@ -170,6 +171,9 @@ static gm_rc read_fields(const section *s, gm_arena *scratch, words *w, tree_fie
     if (!rc) rc = read_ints(s, "left_child", inner, -f->leaves, inner - 1, scratch, &f->left, err);
     if (!rc) rc = read_ints(s, "right_child", inner, -f->leaves, inner - 1, scratch, &f->right, err);
     if (!rc && f->num_cat) rc = read_sets(s, f->num_cat, scratch, w, &f->set_bounds, err);
+    if (rc || !find(s, "internal_count") || !find(s, "leaf_count")) return rc;
+    rc = read_doubles(s, "internal_count", inner, scratch, &f->inner_rows, err);
+    if (!rc) rc = read_doubles(s, "leaf_count", f->leaves, scratch, &f->leaf_rows, err);
     return rc;
 }
 
@@ -203,12 +207,13 @@ static gm_rc build_tree(const tree_fields *f, gm_arena *a, gm_tree *t, gm_err *e
                              .right = child(f->right[i], inner),
                              .threshold = f->threshold[i],
                              .default_left = f->decision[i] & DECISION_DEFAULT_LEFT,
-                             .missing = missing[kind] };
+                             .missing = missing[kind],
+                             .cover = f->inner_rows ? f->inner_rows[i] : 0 };
         gm_rc rc = f->decision[i] & DECISION_CATEGORICAL ? set_categorical(f, i, n, err) : GM_OK;
         if (rc) return rc;
     }
     for (int64_t l = 0; l < f->leaves; l++)
-        t->nodes[inner + l] = (gm_tree_node){ .feature = -1, .left = -1, .right = -1, .value = f->leaf[l] };
+        t->nodes[inner + l] = (gm_tree_node){ .feature = -1, .left = -1, .right = -1, .value = f->leaf[l], .cover = f->leaf_rows ? f->leaf_rows[l] : 0 };
     return GM_OK;
 }
 

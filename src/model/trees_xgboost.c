@@ -82,7 +82,7 @@ static bool float_at(const gm_node *list, int32_t i, float *out)
 }
 
 typedef struct tree_lists {
-    const gm_node *left, *right, *feature, *condition, *default_left, *split_type;
+    const gm_node *left, *right, *feature, *condition, *default_left, *split_type, *cover;
 } tree_lists;
 
 static gm_rc read_lists(const gm_node *json, int64_t count, tree_lists *l, gm_err *err)
@@ -94,6 +94,8 @@ static gm_rc read_lists(const gm_node *json, int64_t count, tree_lists *l, gm_er
     if (!rc) rc = read_list(json, "default_left", count, &l->default_left, err);
     l->split_type = gm_node_get(json, "split_type"); /* absent before 1.3 */
     if (!rc && l->split_type) rc = read_list(json, "split_type", count, &l->split_type, err);
+    l->cover = gm_node_get(json, "sum_hessian");
+    if (!rc && l->cover) rc = read_list(json, "sum_hessian", count, &l->cover, err);
     return rc;
 }
 
@@ -101,11 +103,12 @@ static gm_rc read_lists(const gm_node *json, int64_t count, tree_lists *l, gm_er
 static gm_rc read_node(const tree_lists *l, int32_t i, gm_tree_node *n, gm_err *err)
 {
     int32_t feature = 0, default_left = 0, split_type = 0;
-    float condition = 0;
+    float condition = 0, cover = 0;
     if (!int_at(l->left, i, &n->left) || !int_at(l->right, i, &n->right) || !int_at(l->feature, i, &feature) ||
         !int_at(l->default_left, i, &default_left) || !float_at(l->condition, i, &condition) ||
-        (l->split_type && !int_at(l->split_type, i, &split_type)))
+        (l->split_type && !int_at(l->split_type, i, &split_type)) || (l->cover && !float_at(l->cover, i, &cover)))
         return gm_err_set(err, GM_ECORRUPT, "node %d holds something that is not a number", i);
+    n->cover = (double)cover;
     if (n->left == -1) {
         n->feature = -1;
         n->value = (double)condition;

@@ -7,3 +7,6 @@ gm_test(unit/model/test_trained_onnx.c USES train model LABELS unit)
 # For test/conformance/model/check_package.py.
 add_executable(make_packages EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/test/conformance/model/make_packages.c)
 target_link_libraries(make_packages PRIVATE gm_flags gm_model)
+# For test/conformance/model/check_explain.py.
+add_executable(explain_values EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/test/conformance/model/explain_values.c)
+target_link_libraries(explain_values PRIVATE gm_flags gm_model)
