@@ -412,17 +412,17 @@ gm_values gm_first_values(const gm_column *c, int64_t first, int64_t rows, doubl
 static void apply_block(const gm_feature *f, const gm_column *c, const void *memo, int64_t first, int64_t rows, int64_t widest,
                         double *buffers, double *out, int64_t out_stride)
 {
+    const gm_step *s = f->steps, *last = s + f->steps_count - 1;
     gm_values in;
     first_values(c, first, rows, buffers, &in);
-    double *spare[2] = { buffers + rows, buffers + rows + rows * widest };
     in.memo = memo;
-    for (size_t k = 0; k < f->steps_count; k++) {
-        const gm_step *s = &f->steps[k];
-        bool last = k + 1 == f->steps_count;
-        s->transform->apply(s->conf, s->state, &in, last ? out : spare[k % 2], last ? out_stride : rows);
-        if (last) return;
-        in = (gm_values){ .numbers = spare[k % 2], .stride = rows, .rows = rows, .width = s->width };
+    double *here = buffers + rows;
+    for (; s < last; s++) {
+        s->transform->apply(s->conf, s->state, &in, here, rows);
+        in = (gm_values){ .numbers = here, .stride = rows, .rows = rows, .width = s->width };
+        here = here == buffers + rows ? here + rows * widest : buffers + rows;
     }
+    s->transform->apply(s->conf, s->state, &in, out, out_stride);
 }
 
 gm_rc gm_feature_apply(const gm_program *p, const gm_feature *f, const gm_column *c, int64_t rows, double *buffers, double *out,
