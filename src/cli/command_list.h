@@ -24,6 +24,7 @@
     X(gm_command_rollback)    \
     X(gm_command_run)         \
     X(gm_command_schema)      \
+    X(gm_command_serve)       \
     X(gm_command_show)        \
     X(gm_command_status)      \
     X(gm_command_step)        \

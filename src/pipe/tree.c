@@ -29,14 +29,16 @@ static bool is_inside(const char *name)
     return true;
 }
 
+typedef enum tree_files { FILES_LINKED, FILES_COPIED, FILES_SYNCED } tree_files;
+
 /* One file of a tree: a link to the blob, or a copy of it. */
-static gm_rc place_file(const char *blob, const char *path, bool copy, gm_err *err)
+static gm_rc place_file(const char *blob, const char *path, tree_files how, gm_err *err)
 {
-    if (copy) return gm_fs_copy(blob, path, true, err);
+    if (how != FILES_LINKED) return gm_fs_copy(blob, path, how == FILES_SYNCED, err);
     return symlink(blob, path) != 0 && errno != EEXIST ? gm_err_errno(err, errno, "link", path) : GM_OK;
 }
 
-static gm_rc write_tree(gm_store *store, const gm_digest *manifest, const char *dir, bool copy, gm_arena *a, gm_err *err)
+static gm_rc write_tree(gm_store *store, const gm_digest *manifest, const char *dir, tree_files how, gm_arena *a, gm_err *err)
 {
     void *bytes = NULL;
     size_t len = 0;
@@ -55,19 +57,24 @@ static gm_rc write_tree(gm_store *store, const gm_digest *manifest, const char *
         rc = gm_fs_mkdirs(path, err);
         *slash = '/';
         if (!rc) rc = gm_blob_path(store, &d, a, &blob, err);
-        if (!rc) rc = place_file(blob, path, copy, err);
+        if (!rc) rc = place_file(blob, path, how, err);
     }
     return rc;
 }
 
 gm_rc gm_tree_materialise(gm_store *store, const gm_digest *manifest, const char *dir, gm_arena *a, gm_err *err)
 {
-    return write_tree(store, manifest, dir, false, a, err);
+    return write_tree(store, manifest, dir, FILES_LINKED, a, err);
+}
+
+gm_rc gm_tree_copy(gm_store *store, const gm_digest *manifest, const char *dir, gm_arena *a, gm_err *err)
+{
+    return write_tree(store, manifest, dir, FILES_COPIED, a, err);
 }
 
 gm_rc gm_tree_export(gm_store *store, const gm_digest *manifest, const char *dir, gm_arena *a, gm_err *err)
 {
-    return write_tree(store, manifest, dir, true, a, err);
+    return write_tree(store, manifest, dir, FILES_SYNCED, a, err);
 }
 
 gm_rc gm_tree_put(gm_store *store, const char *dir, gm_arena *a, gm_digest *out, int64_t *out_size, gm_err *err)

@@ -117,10 +117,10 @@ static gm_rc version_get(gm_server *s, const gm_model_version *v, gm_arena *a, g
     }
     const char *dir = gm_arena_printf(a, "%s/%s", s->o.scratch_dir, v->digest.hex);
     if (!dir) return gm_err_set(err, GM_ENOMEM, "not enough memory to load a model");
-    gm_rc rc = gm_tree_materialise(s->follow->store, &v->digest, dir, a, err);
+    gm_rc rc = gm_tree_copy(s->follow->store, &v->digest, dir, a, err);
     if (!rc) rc = gm_served_open(dir, v->model, version, &v->digest, s->lanes_count, out, err);
     gm_err second;
-    (void)gm_fs_remove_tree(dir, &second); /* links only; a graph that the runtime maps keeps its file */
+    (void)gm_fs_remove_tree(dir, &second); /* what is loaded needs it no more; a graph that the runtime maps keeps its file */
     if (rc)
         __atomic_add_fetch(&s->load_failures, 1, __ATOMIC_RELAXED);
     else
