@@ -73,7 +73,7 @@ MUX(5, 4, 16)
 MUX(6, 5, 32)
 MUX(7, 6, 64)
 
-AVX2 static void decide(const slice *m, const uint32_t *ids, int32_t levels, slice *b)
+INLINE void decide(const slice *m, const uint32_t *ids, int32_t levels, slice *b)
 {
     b[0] = mux0(m, ids, b);
     b[1] = mux1(m, ids + 1, b);

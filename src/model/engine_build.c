@@ -37,7 +37,7 @@ typedef struct build {
     double *all;
 } build;
 
-/* The nodes that a walk can reach, breadth first. */
+/* The nodes that a walk can reach, breadth first, the right child before the left one. */
 static int32_t breadth_first(const gm_tree *t, int32_t *order)
 {
     int32_t count = 1;
@@ -45,8 +45,8 @@ static int32_t breadth_first(const gm_tree *t, int32_t *order)
     for (int32_t i = 0; i < count; i++) {
         const gm_tree_node *n = &t->nodes[order[i]];
         if (n->feature < 0) continue;
-        order[count++] = n->left;
         order[count++] = n->right;
+        order[count++] = n->left;
     }
     return count;
 }
@@ -220,11 +220,9 @@ static bool make_cuts(engine_feature *f, double *all, size_t count, bool float32
 static bool place_columns(gm_engine *e, engine_feature *f)
 {
     int64_t columns = e->columns;
-    f->base = -1;
     for (int32_t w = 0; w < WAYS; w++) {
         if (f->column[w] < 0) continue;
-        f->several = f->base >= 0;
-        if (f->base < 0) f->base = w;
+        f->used[f->used_count++] = w;
         f->column[w] = (int32_t)columns;
         columns += f->chunks;
     }
@@ -325,15 +323,15 @@ static void split_of(build *b, const gm_tree_node *n, uint32_t *column, uint32_t
 /* A leaf is its own child, and no byte is above its cut. */
 static void put_node(gm_engine *e, size_t at, uint32_t child, uint32_t column, uint32_t cut)
 {
-    if (e->compact) e->nodes4[at] = child << 16 | column << 8 | cut;
-    else e->nodes8[at] = (uint64_t)child << 32 | column << 16 | cut;
+    if (e->compact) e->nodes4[at] = column << 24 | child << 8 | cut;
+    else e->nodes8[at] = (uint64_t)column << 40 | (uint64_t)child << 8 | cut;
 }
 
 static void make_nodes(build *b, engine_tree *et, const gm_tree *t, int32_t *depth)
 {
     gm_engine *e = b->e;
     int32_t count = breadth_first(t, b->order);
-    uint32_t child = 1;
+    uint32_t child = 2; /* the left one */
     depth[0] = 0;
     for (int32_t i = 0; i < count; i++) {
         const gm_tree_node *n = &t->nodes[b->order[i]];
@@ -347,7 +345,7 @@ static void make_nodes(build *b, engine_tree *et, const gm_tree *t, int32_t *dep
         uint32_t column = 0, cut = 0;
         split_of(b, n, &column, &cut);
         put_node(e, at, child, column, cut);
-        depth[child] = depth[child + 1] = depth[i] + 1;
+        depth[child] = depth[child - 1] = depth[i] + 1;
         if (depth[i] + 1 > et->depth) et->depth = depth[i] + 1;
         child += 2;
     }

@@ -34,8 +34,8 @@ typedef struct engine_feature {
     int32_t feature;
     uint32_t cuts_count, chunks;
     int32_t column[WAYS]; /* first of `chunks` byte columns; -1: no node asks for it */
-    int32_t base;         /* the first way in use */
-    bool several;         /* more than one way in use */
+    int32_t used[WAYS];   /* the ways in use; the first is the base */
+    int32_t used_count;
     float *cuts32;        /* ascending, NaN behind them up to 2^levels - 1 and STEPS_MAX more */
     double *cuts64;
     uint32_t levels;      /* of a binary search */
@@ -58,7 +58,7 @@ typedef struct engine_categories {
 typedef enum engine_kind { TREE_PADDED, TREE_WALK } engine_kind;
 
 typedef struct engine_tree {
-    uint32_t node, count; /* its nodes, in breadth-first order: brothers are neighbours */
+    uint32_t node, count; /* its nodes, breadth first: brothers are neighbours */
     int32_t depth, output;
     engine_kind kind;
     int32_t levels;       /* padded: levels; 2^levels leaves */
@@ -108,8 +108,8 @@ struct gm_engine {
     engine_tree *trees;
     size_t nodes_count;
     bool compact;     /* at most 256 columns and 65536 nodes a tree: nodes4, else nodes8 */
-    uint32_t *nodes4; /* child << 16 | column << 8 | cut */
-    uint64_t *nodes8; /* child << 32 | column << 16 | cut */
+    uint32_t *nodes4; /* column << 24 | child << 8 | cut: the left child; the right one stands just before it */
+    uint64_t *nodes8; /* column << 40 | child << 8 | cut */
     float *leaves32;  /* [nodes_count], where float32 */
     double *leaves64;
     engine_program full, clean; /* clean: for rows in which no way of a feature with several differs */

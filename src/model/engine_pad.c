@@ -15,17 +15,17 @@ static gm_rc no_memory(gm_err *err)
 }
 
 typedef struct split {
-    uint32_t child, column, cut; /* cut 255: a leaf */
+    uint32_t child, column, cut; /* the left child, the right one before it; cut 255: a leaf */
 } split;
 
 static split split_at(const gm_engine *e, const engine_tree *t, uint32_t node)
 {
     if (e->compact) {
         uint32_t n = e->nodes4[t->node + node];
-        return (split){ n >> 16, n >> 8 & 255u, n & 255u };
+        return (split){ n >> 8 & 65535u, n >> 24, n & 255u };
     }
     uint64_t n = e->nodes8[t->node + node];
-    return (split){ (uint32_t)(n >> 32), (uint32_t)(n >> 16 & 65535u), (uint32_t)(n & 255u) };
+    return (split){ (uint32_t)(n >> 8), (uint32_t)(n >> 40), (uint32_t)(n & 255u) };
 }
 
 /* node [2^(levels + 1) - 1]: the tree's node at each place, leaves last. */
@@ -35,7 +35,7 @@ static void fill_levels(const gm_engine *e, const engine_tree *t, int32_t levels
     for (uint32_t i = 0; i < (1u << levels) - 1; i++) {
         split s = split_at(e, t, node[i]);
         node[2 * i + 1] = s.cut == 255 ? node[i] : s.child;
-        node[2 * i + 2] = s.cut == 255 ? node[i] : s.child + 1;
+        node[2 * i + 2] = s.cut == 255 ? node[i] : s.child - 1;
     }
 }
 
@@ -73,7 +73,7 @@ static uint32_t *clean_columns(const gm_engine *e, gm_arena *scratch)
         const engine_feature *f = &e->features[i];
         for (int32_t way = 0; way < WAYS; way++)
             for (uint32_t k = 0; f->column[way] >= 0 && k < f->chunks; k++)
-                to[(uint32_t)f->column[way] + k] = (uint32_t)f->column[f->base] + k;
+                to[(uint32_t)f->column[way] + k] = (uint32_t)f->column[f->used[0]] + k;
     }
     return to;
 }

@@ -5,37 +5,77 @@
 
 /* ---- ranks ------------------------------------------------------------------------------------------------- */
 
-/* Thresholds <= v. NaN: 0. */
-static inline uint32_t rank32(const engine_feature *f, float v)
+/* Thresholds <= v. NaN: 0. A binary search without branches. */
+static inline uint32_t search32(const engine_feature *f, float v)
 {
-    const float *cuts = f->cuts32;
     uint32_t k = 0;
-    if (f->steps) {
-        float p = (v - (float)f->low) * (float)f->scale;
-        p = p > 0 ? (p < GM_ENGINE_BUCKETS - 1 ? p : GM_ENGINE_BUCKETS - 1) : 0;
-        k = f->start[(int32_t)p];
-        for (uint32_t s = 0; s < f->steps; s++) k += cuts[k] <= v;
-        return k;
-    }
-    for (uint32_t l = f->levels; l-- > 0;) k += (uint32_t)(cuts[k + (1u << l) - 1] <= v) << l;
+    for (uint32_t l = f->levels; l-- > 0;) k += (uint32_t)(f->cuts32[k + (1u << l) - 1] <= v) << l;
     return k;
 }
 
 /* Thresholds < v. NaN: 0. */
-static inline uint32_t rank64(const engine_feature *f, double v)
+static inline uint32_t search64(const engine_feature *f, double v)
 {
-    const double *cuts = f->cuts64;
     uint32_t k = 0;
-    if (f->steps) {
-        double p = (v - f->low) * f->scale;
-        p = p > 0 ? (p < GM_ENGINE_BUCKETS - 1 ? p : GM_ENGINE_BUCKETS - 1) : 0;
-        k = f->start[(int32_t)p];
-        for (uint32_t s = 0; s < f->steps; s++) k += cuts[k] < v;
-        return k;
-    }
-    for (uint32_t l = f->levels; l-- > 0;) k += (uint32_t)(cuts[k + (1u << l) - 1] < v) << l;
+    for (uint32_t l = f->levels; l-- > 0;) k += (uint32_t)(f->cuts64[k + (1u << l) - 1] < v) << l;
     return k;
 }
+
+/* The same from the value's bucket; the order of the operands of < makes NaN 0, and each line one instruction. */
+static inline uint32_t near32(const engine_feature *f, float low, float scale, uint32_t steps, float v)
+{
+    float p = (v - low) * scale;
+    p = p > 0 ? p : 0;
+    p = p < GM_ENGINE_BUCKETS - 1 ? p : GM_ENGINE_BUCKETS - 1;
+    uint32_t k = f->start[(int32_t)p];
+    for (uint32_t s = 0; s < steps; s++) k += f->cuts32[k] <= v;
+    return k;
+}
+
+static inline uint32_t near64(const engine_feature *f, double low, double scale, uint32_t steps, double v)
+{
+    double p = (v - low) * scale;
+    p = p > 0 ? p : 0;
+    p = p < GM_ENGINE_BUCKETS - 1 ? p : GM_ENGINE_BUCKETS - 1;
+    uint32_t k = f->start[(int32_t)p];
+    for (uint32_t s = 0; s < steps; s++) k += f->cuts64[k] < v;
+    return k;
+}
+
+static inline uint32_t rank32(const engine_feature *f, float v)
+{
+    return f->steps ? near32(f, (float)f->low, (float)f->scale, f->steps, v) : search32(f, v);
+}
+
+static inline uint32_t rank64(const engine_feature *f, double v)
+{
+    return f->steps ? near64(f, f->low, f->scale, f->steps, v) : search64(f, v);
+}
+
+/* Loops in which the number of steps is known. */
+#define RANK_ALL(bits, type)                                                                                                 \
+    static void rank_all##bits(const engine_feature *f, const type *restrict v, int32_t rows, uint32_t *restrict ranks)              \
+    {                                                                                                                                \
+        type low = (type)f->low, scale = (type)f->scale;                                                                             \
+        switch (f->steps) {                                                                                                          \
+        case 1:                                                                                                                      \
+            for (int32_t r = 0; r < rows; r++) ranks[r] = near##bits(f, low, scale, 1, v[r]);                                        \
+            break;                                                                                                                   \
+        case 2:                                                                                                                      \
+            for (int32_t r = 0; r < rows; r++) ranks[r] = near##bits(f, low, scale, 2, v[r]);                                        \
+            break;                                                                                                                   \
+        case 3:                                                                                                                      \
+            for (int32_t r = 0; r < rows; r++) ranks[r] = near##bits(f, low, scale, 3, v[r]);                                        \
+            break;                                                                                                                   \
+        case 4:                                                                                                                      \
+            for (int32_t r = 0; r < rows; r++) ranks[r] = near##bits(f, low, scale, 4, v[r]);                                        \
+            break;                                                                                                                   \
+        default:                                                                                                                     \
+            for (int32_t r = 0; r < rows; r++) ranks[r] = search##bits(f, v[r]);                                                     \
+        }                                                                                                                            \
+    }
+RANK_ALL(32, float)
+RANK_ALL(64, double)
 
 /* LightGBM reads values of at most 1e-35 as 0. */
 static inline double flush(double v)
@@ -67,8 +107,12 @@ static inline uint32_t category(const engine_categories *c, double v)
 
 static void put_value(const engine_feature *f, uint32_t rank, bool nan, bool zero, uint8_t *row)
 {
-    for (int32_t way = f->base; way < WAYS; way++) {
-        if (f->column[way] < 0) continue;
+    if (f->chunks == 1 && !nan && !zero) {
+        for (int32_t i = 0; i < f->used_count; i++) row[f->column[f->used[i]]] = (uint8_t)rank;
+        return;
+    }
+    for (int32_t i = 0; i < f->used_count; i++) {
+        int32_t way = f->used[i];
         uint32_t r = rank;
         (void)treated(f, way, nan, zero, &r);
         for (uint32_t k = 0; k < f->chunks; k++) row[(uint32_t)f->column[way] + k] = chunk(r, k);
@@ -110,7 +154,7 @@ static bool ranks32(const gm_engine *e, const engine_feature *f, gm_engine_work 
     }
 #endif
     (void)e;
-    for (int32_t r = 0; r < rows; r++) w->ranks[r] = rank32(f, w->values[r]);
+    rank_all32(f, w->values, rows, w->ranks);
     return nan;
 }
 
@@ -121,9 +165,9 @@ static bool ranks64(const engine_feature *f, gm_engine_work *w, const double *va
     for (int32_t r = 0; r < rows; r++) {
         double v = flush(values[r]);
         w->wide[r] = v;
-        apart |= v != v || (zeros && v == 0);
-        w->ranks[r] = rank64(f, v);
+        apart |= (v != v) | (zeros & (v == 0));
     }
+    rank_all64(f, w->wide, rows, w->ranks);
     return apart;
 }
 
@@ -161,13 +205,12 @@ bool engine_quantize_block(const gm_engine *e, gm_engine_work *w, const gm_matri
         const engine_feature *f = &e->features[i];
         const double *values = x->data + f->feature * x->rows + first;
         bool apart = e->t->float32 ? ranks32(e, f, w, values, rows) : ranks64(f, w, values, rows);
-        put_column(e, f, f->base, w, apart, rows, stride);
-        if (apart && f->several) clean = false;
-        const uint8_t *base = w->q + (size_t)f->column[f->base] * (size_t)stride;
-        for (int32_t way = f->base + 1; way < WAYS && f->several; way++) {
-            if (f->column[way] < 0) continue;
-            if (apart) put_column(e, f, way, w, apart, rows, stride);
-            else memcpy(w->q + (size_t)f->column[way] * (size_t)stride, base, f->chunks * (size_t)stride);
+        put_column(e, f, f->used[0], w, apart, rows, stride);
+        if (apart && f->used_count > 1) clean = false;
+        const uint8_t *base = w->q + (size_t)f->column[f->used[0]] * (size_t)stride;
+        for (int32_t k = 1; k < f->used_count; k++) {
+            if (apart) put_column(e, f, f->used[k], w, apart, rows, stride);
+            else memcpy(w->q + (size_t)f->column[f->used[k]] * (size_t)stride, base, f->chunks * (size_t)stride);
         }
     }
     for (int32_t i = 0; i < e->categories_count; i++) {

@@ -1,7 +1,8 @@
 /* engine_walk.c - the portable kernel: eight walks at a time, without branches, in plain C.
  *
- * A step is node = child(node) + (q[column(node)] > cut(node)). A leaf is its own child, so that all walks of a group make as many steps as
- * the deepest of them needs, and eight independent chains keep the processor busy. Trees deeper than STEADY are walked alone, leaf by leaf.
+ * A step is node = child(node) - (q[column(node)] > cut(node)): the cut is the lowest byte of a node and the child stands above it, so that
+ * subtracting q borrows the one from the child. A leaf is its own child, so that all walks of a group make as many steps as the deepest of
+ * them needs, and eight independent chains keep the processor busy. Trees deeper than STEADY are walked alone, leaf by leaf.
  */
 #include <string.h>
 
@@ -9,16 +10,25 @@
 
 enum { TOGETHER = 8, STEADY = 48, WALK_ROWS = 128 };
 
-#define STEP4(nodes, i, q, stride) (((nodes)[i] >> 16) + ((q)[((nodes)[i] >> 8 & 255u) * (stride)] > ((nodes)[i] & 255u)))
-#define STEP8(nodes, i, q, stride) ((uint32_t)((nodes)[i] >> 32) + ((q)[((nodes)[i] >> 16 & 65535u) * (stride)] > ((nodes)[i] & 255u)))
+static inline uint32_t step4(const uint32_t *nodes, uint32_t at, const uint8_t *q, size_t stride)
+{
+    uint32_t n = nodes[at];
+    return (n - q[(n >> 24) * stride]) >> 8 & 65535u;
+}
+
+static inline uint32_t step8(const uint64_t *nodes, uint32_t at, const uint8_t *q, size_t stride)
+{
+    uint64_t n = nodes[at];
+    return (uint32_t)((n - q[(n >> 40) * stride]) >> 8);
+}
 
 uint32_t engine_walk_tree(const gm_engine *e, const engine_tree *t, const uint8_t *q, size_t stride)
 {
     uint32_t i = 0;
     for (uint32_t last = UINT32_MAX; i != last;) {
         last = i;
-        if (e->compact) i = STEP4(e->nodes4 + t->node, i, q, stride);
-        else i = STEP8(e->nodes8 + t->node, i, q, stride);
+        if (e->compact) i = step4(e->nodes4 + t->node, i, q, stride);
+        else i = step8(e->nodes8 + t->node, i, q, stride);
     }
     return t->node + i;
 }
@@ -40,7 +50,7 @@ static void walk_trees4(const gm_engine *e, const engine_tree *t, int32_t depth,
     for (int32_t k = 0; k < TOGETHER; k++) nodes[k] = e->nodes4 + t[k].node;
     for (int32_t d = 0; d < depth; d++) {
 #pragma GCC unroll 8
-        for (int32_t k = 0; k < TOGETHER; k++) at[k] = STEP4(nodes[k], at[k], q, 1);
+        for (int32_t k = 0; k < TOGETHER; k++) at[k] = step4(nodes[k], at[k], q, 1);
     }
     for (int32_t k = 0; k < TOGETHER; k++) leaf[k] = t[k].node + at[k];
 }
@@ -52,7 +62,7 @@ static void walk_trees8(const gm_engine *e, const engine_tree *t, int32_t depth,
     for (int32_t k = 0; k < TOGETHER; k++) nodes[k] = e->nodes8 + t[k].node;
     for (int32_t d = 0; d < depth; d++) {
 #pragma GCC unroll 8
-        for (int32_t k = 0; k < TOGETHER; k++) at[k] = STEP8(nodes[k], at[k], q, 1);
+        for (int32_t k = 0; k < TOGETHER; k++) at[k] = step8(nodes[k], at[k], q, 1);
     }
     for (int32_t k = 0; k < TOGETHER; k++) leaf[k] = t[k].node + at[k];
 }
@@ -72,21 +82,31 @@ static void walk_trees(const gm_engine *e, const engine_tree *t, int32_t count, 
 static void one32(const gm_engine *e, const uint8_t *q, float *sums)
 {
     uint32_t leaf[TOGETHER];
+    float sum = sums[0]; /* of a single output: stays in a register */
     for (int32_t first = 0; first < e->t->trees_count; first += TOGETHER) {
         int32_t count = e->t->trees_count - first < TOGETHER ? e->t->trees_count - first : TOGETHER;
         walk_trees(e, e->trees + first, count, q, leaf);
-        for (int32_t k = 0; k < count; k++) sums[e->trees[first + k].output] += e->leaves32[leaf[k]];
+        if (e->t->outputs == 1)
+            for (int32_t k = 0; k < count; k++) sum += e->leaves32[leaf[k]];
+        else
+            for (int32_t k = 0; k < count; k++) sums[e->trees[first + k].output] += e->leaves32[leaf[k]];
     }
+    if (e->t->outputs == 1) sums[0] = sum;
 }
 
 static void one64(const gm_engine *e, const uint8_t *q, double *sums)
 {
     uint32_t leaf[TOGETHER];
+    double sum = sums[0]; /* of a single output: stays in a register */
     for (int32_t first = 0; first < e->t->trees_count; first += TOGETHER) {
         int32_t count = e->t->trees_count - first < TOGETHER ? e->t->trees_count - first : TOGETHER;
         walk_trees(e, e->trees + first, count, q, leaf);
-        for (int32_t k = 0; k < count; k++) sums[e->trees[first + k].output] += e->leaves64[leaf[k]];
+        if (e->t->outputs == 1)
+            for (int32_t k = 0; k < count; k++) sum += e->leaves64[leaf[k]];
+        else
+            for (int32_t k = 0; k < count; k++) sums[e->trees[first + k].output] += e->leaves64[leaf[k]];
     }
+    if (e->t->outputs == 1) sums[0] = sum;
 }
 
 void engine_walk_one(const gm_engine *e, gm_engine_work *w, double *out)
@@ -111,7 +131,7 @@ static void walk_rows4(const uint32_t *nodes, int32_t depth, const uint8_t *q, s
     uint32_t at[TOGETHER] = { 0 };
     for (int32_t d = 0; d < depth; d++) {
 #pragma GCC unroll 8
-        for (int32_t k = 0; k < TOGETHER; k++) at[k] = STEP4(nodes, at[k], q + place[k], stride);
+        for (int32_t k = 0; k < TOGETHER; k++) at[k] = step4(nodes, at[k], q + place[k], stride);
     }
     memcpy(leaf, at, sizeof(at));
 }
@@ -121,7 +141,7 @@ static void walk_rows8(const uint64_t *nodes, int32_t depth, const uint8_t *q, s
     uint32_t at[TOGETHER] = { 0 };
     for (int32_t d = 0; d < depth; d++) {
 #pragma GCC unroll 8
-        for (int32_t k = 0; k < TOGETHER; k++) at[k] = STEP8(nodes, at[k], q + place[k], stride);
+        for (int32_t k = 0; k < TOGETHER; k++) at[k] = step8(nodes, at[k], q + place[k], stride);
     }
     memcpy(leaf, at, sizeof(at));
 }
