@@ -10,6 +10,7 @@
 #include "eval/metric.h"
 #include "feature/program.h"
 #include "pipe/sections.h"
+#include "serve/target.h"
 #include "train/trainer.h"
 
 static const char *const groups[] = { "Run", "Look", "Models", "Care", "More" };
@@ -106,6 +107,7 @@ static const topic topics[] = {
     { "transforms", "Transforms", NULL, &gm_transforms },
     { "trainers", "Trainers", NULL, &gm_trainers },
     { "metrics", "Metrics", NULL, &gm_metrics },
+    { "targets", "Deployment targets", NULL, &gm_targets },
 };
 
 static gm_rc help(gm_cli *cli, const void *conf, gm_err *err)
@@ -341,7 +343,7 @@ static gm_rc reference(gm_cli *cli, const void *conf, gm_err *err)
         return GM_OK;
     }
     if (strcmp(page, "items") == 0) {
-        printf("# Checks, transforms, trainers, metrics\n");
+        printf("# Checks, transforms, trainers, metrics, targets\n");
         for (size_t i = 0; i < sizeof(topics) / sizeof(topics[0]); i++)
             if (topics[i].registry) md_registry(topics[i].title, topics[i].registry);
         return GM_OK;
