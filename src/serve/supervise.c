@@ -345,8 +345,18 @@ static bool finished(const keeper *k)
     return k->r.seen.server == 0 && (k->stopping || k->report >= 0);
 }
 
+/* For people: kill $(cat pid). What programs go by is state.json. */
+static void write_pid(const keeper *k)
+{
+    char path[4096], text[32];
+    int len = snprintf(text, sizeof(text), "%lld\n", (long long)k->r.seen.pid);
+    (void)gm_fs_write_atomic(path_in(k->o->dir, "pid", path, sizeof(path)), text, (size_t)len, NULL);
+}
+
 static void keep(keeper *k)
 {
+    char path[4096];
+    write_pid(k);
     start_server(k);
     while (!finished(k)) {
         struct pollfd p[3] = { { k->signals, POLLIN, 0 }, { k->notify, POLLIN, 0 }, { k->output, POLLIN, 0 } };
@@ -361,6 +371,7 @@ static void keep(keeper *k)
         if (p[0].revents) take_signals(k);
         act(k);
     }
+    (void)unlink(path_in(k->o->dir, "pid", path, sizeof(path)));
     set_state(k, k->report >= 0 ? "failed" : "stopped");
 }
 

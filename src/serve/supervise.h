@@ -1,10 +1,10 @@
 /* supervise.h - a server that stays up without anyone's terminal: a small process starts it, starts it again when it ends, and
  * keeps its log.
  *
- * Everything is keyed by a folder: state.json says who runs, server.log and server.log.1 ... what was printed, lock is held while
- * the supervisor lives. Any of the processes may be killed at any time: the lock goes with the supervisor, the server is told to
- * end when the supervisor dies, and a process is known by its id and its start time, so that one that got the same id later is
- * left alone.
+ * Everything is keyed by a folder: state.json says who runs (pid too, for people), server.log and server.log.1 ... what was
+ * printed, lock is held while the supervisor lives. Any of the processes may be killed at any time: the lock goes with the
+ * supervisor, the server is told to end when the supervisor dies, and a process is known by its id and its start time, so that
+ * one that got the same id later is left alone.
  *
  * The server tells that it answers by systemd's protocol (READY=1 to $NOTIFY_SOCKET). SIGTERM to the supervisor stops both.
  */

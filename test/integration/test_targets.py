@@ -258,8 +258,7 @@ class Targets(gm.Case):
     # ---- local ---------------------------------------------------------------------------------------------------------
 
     def stop_local(self, out):
-        state = json.loads((self.p.dir / out / "state.json").read_text())
-        os.kill(state["pid"], signal.SIGTERM)
+        os.kill(int((self.p.dir / out / "pid").read_text()), signal.SIGTERM)
         end = time.monotonic() + 40
         while json.loads((self.p.dir / out / "state.json").read_text())["state"] != "stopped":
             self.assertLess(time.monotonic(), end)

@@ -94,8 +94,12 @@ static gm_rc write_local(const void *opaque, const gm_target_in *in, gm_arena *a
         (void)gm_fs_remove_tree(s.out, NULL);
         return rc;
     }
-    gm_buf_printf(report, "serving %s at http://%s:%" PRId64 ", supervised from %s\n  log: %s/server.log\n", in->model, c->host,
-                  c->port, s.out, s.out);
+    gm_buf_printf(report,
+                  "serving %s at http://%s:%" PRId64 ", supervised from %s\n"
+                  "  log: %s/server.log\n"
+                  "stop it with:\n"
+                  "  kill $(cat %s/pid)\n",
+                  in->model, c->host, c->port, s.out, s.out, s.out);
     return GM_OK;
 }
 

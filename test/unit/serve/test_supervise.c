@@ -107,10 +107,12 @@ static void a_server_is_started_seen_and_stopped(void)
     gm_supervised s = status(dir);
     CHECK(s.running && alive(s.pid) && alive(s.server) && s.restarts == 0);
     CHECK_STR(s.state, "ready");
+    CHECK(gm_fs_exists(gm_path_join(gm_harness_arena(), dir, "pid")));
     CHECK_RC(start(dir, "good", (gm_supervise_options){ 0 }, &err), GM_ECONFLICT);
     CHECK_OK(gm_supervise_stop(dir, 0, &err), &err);
     CHECK(!alive(s.pid) && !alive(s.server));
     CHECK_STR(status(dir).state, "stopped");
+    CHECK(!gm_fs_exists(gm_path_join(gm_harness_arena(), dir, "pid")));
     CHECK_STR(status(dir).ended, "signal 15");
     CHECK(!status(dir).running);
     CHECK_RC(gm_supervise_stop(dir, 0, &err), GM_ENOTFOUND);
