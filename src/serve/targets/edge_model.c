@@ -21,7 +21,6 @@ typedef struct flat {
     bool wide, in_turn;             /* in_turn: tree i adds to output i mod outputs */
     int64_t *cat_begin, *cat_words; /* [cats_count] for each categorical split */
     int64_t cats_count, cats_words_count;
-    bool zero, none; /* a node whose missing value is 0, or none */
 } flat;
 
 typedef struct waiting {
@@ -31,11 +30,9 @@ typedef struct waiting {
 
 /* ---- the arrays ------------------------------------------------------------------------------------------------ */
 
-static int64_t packed_feature(const gm_trees *t, const gm_tree_node *n, flat *f)
+static int64_t packed_feature(const gm_trees *t, const gm_tree_node *n)
 {
     if (t->float32) return (int64_t)n->feature << 1 | (n->default_left ? 1 : 0);
-    f->zero = f->zero || (!n->categorical && n->missing == GM_MISSING_ZERO);
-    f->none = f->none || (!n->categorical && n->missing == GM_MISSING_NONE);
     return (int64_t)n->feature << 4 | (n->categorical ? 8 : 0) | (int64_t)n->missing << 1 | (n->default_left ? 1 : 0);
 }
 
@@ -66,7 +63,7 @@ static void flatten_tree(const gm_trees *t, const gm_tree *tree, waiting *stack,
             f->nodes[at] = (flat_node){ .v = n->value };
             continue;
         }
-        f->nodes[at] = (flat_node){ .v = split_value(n, f), .f = packed_feature(t, n, f) };
+        f->nodes[at] = (flat_node){ .v = split_value(n, f), .f = packed_feature(t, n) };
         stack[waits++] = (waiting){ n->right, at };
         stack[waits++] = (waiting){ n->left, -1 };
     }
