@@ -68,11 +68,11 @@ static gm_rc next_field(reader *r, gm_slice *out, bool *last, gm_err *err)
         rc = quoted(r, out, err);
     } else {
         const char *start = r->at;
-        while (!ends_field(r)) {
-            if (*r->at == '"') return refuse(r, "a quote within a field that does not begin with one", err);
-            r->at++;
-        }
-        *out = (gm_slice){ start, (size_t)(r->at - start) };
+        const char *p = start;
+        while (p < r->end && *p != ',' && *p != '\n' && *p != '"' && !(*p == '\r' && (p + 1 == r->end || p[1] == '\n'))) p++;
+        r->at = p;
+        if (p < r->end && *p == '"') return refuse(r, "a quote within a field that does not begin with one", err);
+        *out = (gm_slice){ start, (size_t)(p - start) };
     }
     if (rc) return rc;
     *last = r->at == r->end || *r->at != ',';

@@ -7,26 +7,26 @@
 #include "serve/oip_request.h"
 
 static const gm_oip_type types[] = {
-    { "BOOL", 1, GM_OIP_BOOL, 0, 1 },
-    { "UINT8", 1, GM_OIP_UNSIGNED, 0, UINT8_MAX },
-    { "UINT16", 2, GM_OIP_UNSIGNED, 0, UINT16_MAX },
-    { "UINT32", 4, GM_OIP_UNSIGNED, 0, UINT32_MAX },
-    { "UINT64", 8, GM_OIP_UNSIGNED, 0, INT64_MAX }, /* above that as decimals */
-    { "INT8", 1, GM_OIP_SIGNED, INT8_MIN, INT8_MAX },
-    { "INT16", 2, GM_OIP_SIGNED, INT16_MIN, INT16_MAX },
-    { "INT32", 4, GM_OIP_SIGNED, INT32_MIN, INT32_MAX },
-    { "INT64", 8, GM_OIP_SIGNED, INT64_MIN, INT64_MAX },
-    { "FP16", 2, GM_OIP_HALF, 0, 0 },
-    { "BF16", 2, GM_OIP_BFLOAT, 0, 0 },
-    { "FP32", 4, GM_OIP_FLOAT, 0, 0 },
-    { "FP64", 8, GM_OIP_DOUBLE, 0, 0 },
-    { "BYTES", 0, GM_OIP_BYTES, 0, 0 },
+    { "BOOL", 'L', 1, GM_OIP_BOOL, 0, 1 },
+    { "INT64", '4', 8, GM_OIP_SIGNED, INT64_MIN, INT64_MAX },
+    { "FP64", '4', 8, GM_OIP_DOUBLE, 0, 0 },
+    { "BYTES", 'S', 0, GM_OIP_BYTES, 0, 0 },
+    { "UINT8", '8', 1, GM_OIP_UNSIGNED, 0, UINT8_MAX },
+    { "UINT16", '6', 2, GM_OIP_UNSIGNED, 0, UINT16_MAX },
+    { "UINT32", '2', 4, GM_OIP_UNSIGNED, 0, UINT32_MAX },
+    { "UINT64", '4', 8, GM_OIP_UNSIGNED, 0, INT64_MAX }, /* above that as decimals */
+    { "INT8", '8', 1, GM_OIP_SIGNED, INT8_MIN, INT8_MAX },
+    { "INT16", '6', 2, GM_OIP_SIGNED, INT16_MIN, INT16_MAX },
+    { "INT32", '2', 4, GM_OIP_SIGNED, INT32_MIN, INT32_MAX },
+    { "FP16", '6', 2, GM_OIP_HALF, 0, 0 },
+    { "BF16", '6', 2, GM_OIP_BFLOAT, 0, 0 },
+    { "FP32", '2', 4, GM_OIP_FLOAT, 0, 0 },
 };
 
 const gm_oip_type *gm_oip_type_of(gm_slice name)
 {
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-        if (gm_slice_is(name, types[i].name)) return &types[i];
+        if (name.len && name.data[name.len - 1] == types[i].last && gm_slice_is(name, types[i].name)) return &types[i];
     return NULL;
 }
 
@@ -177,19 +177,18 @@ static gm_rc set_tensor(gm_rows *r, size_t k, const gm_oip_tensor *t, gm_err *er
     if (!t->data && t->type->kind == GM_OIP_BYTES) return set_texts(r, k, t, err);
     if (!t->data && t->raw_len != (size_t)count * t->type->size) return wrong_count(t, (int64_t)(t->raw_len / t->type->size), err);
     const gm_jv *end = t->data ? gm_jv_next(t->data) : NULL, *v = t->data ? flat(t->data, end) : NULL;
-    int64_t found = t->data ? flat_count(t->data) : count;
-    if (found != count) return wrong_count(t, found, err);
     for (int64_t row = 0; !rc && row < t->rows; row++)
         for (int64_t i = 0; !rc && i < t->width; i++) {
             size_t column = k + (size_t)i;
-            if (t->data) {
-                rc = set_value(r, column, row, t->type, v, err);
-                v = flat(gm_jv_next(v), end);
-            } else {
+            if (!t->data) {
                 rc = set_raw(r, column, row, t->type, t->raw + (size_t)(row * t->width + i) * t->type->size, err);
+                continue;
             }
+            if (!v) return wrong_count(t, flat_count(t->data), err);
+            rc = set_value(r, column, row, t->type, v, err);
+            v = flat(gm_jv_next(v), end);
         }
-    return rc;
+    return rc || !v ? rc : wrong_count(t, flat_count(t->data), err);
 }
 
 static bool is_number(gm_type t)

@@ -29,6 +29,33 @@ static gm_rc refuse(const reader *r, const char *fmt, ...)
     return gm_err_set(r->err, GM_EINVALID, "%s \"%.*s\": %s", r->what, (int)(r->name.len < 100 ? r->name.len : 100), r->name.data, text);
 }
 
+/* The members of a tensor's object, found in one pass. */
+typedef struct members {
+    const gm_jv *name, *shape, *datatype, *data, *parameters;
+} members;
+
+static bool is(gm_slice key, const char *word)
+{
+    return memcmp(key.data, word, key.len) == 0;
+}
+
+static members members_of(const gm_jv *object)
+{
+    members m = { 0 };
+    const gm_jv *key = gm_jv_first(object);
+    for (size_t i = 0, count = gm_jv_count(object); i < count; i++) {
+        const gm_jv *value = gm_jv_first(key);
+        gm_slice text = gm_jv_text(key);
+        if (text.len == 4 && is(text, "name")) m.name = value;
+        else if (text.len == 4 && is(text, "data")) m.data = value;
+        else if (text.len == 5 && is(text, "shape")) m.shape = value;
+        else if (text.len == 8 && is(text, "datatype")) m.datatype = value;
+        else if (text.len == 10 && is(text, "parameters")) m.parameters = value;
+        key = gm_jv_next(value);
+    }
+    return m;
+}
+
 /* ---- parameters ------------------------------------------------------------------------------------------------------- */
 
 static gm_rc flag_of(const reader *r, const gm_jv *parameters, const char *key, bool *out)
@@ -49,10 +76,8 @@ static gm_rc whole_of(const reader *r, const gm_jv *parameters, const char *key,
     return GM_OK;
 }
 
-static gm_rc parameters_of(const reader *r, const gm_jv *entry, const gm_jv **out)
+static gm_rc check_parameters(const reader *r, const gm_jv *v)
 {
-    const gm_jv *v = gm_jv_get(entry, "parameters");
-    *out = v;
     if (v && gm_jv_kind_of(v) != GM_JV_OBJECT) return refuse(r, "\"parameters\" must be an object, found %s", gm_jv_kind_name(v));
     if (gm_jv_get(v, "shared_memory_region")) {
         gm_rc rc = refuse(r, "shared memory is not supported");
@@ -64,17 +89,15 @@ static gm_rc parameters_of(const reader *r, const gm_jv *entry, const gm_jv **ou
 
 /* ---- inputs ------------------------------------------------------------------------------------------------------------ */
 
-static gm_rc name_of(reader *r, const gm_jv *entry, size_t i)
+static gm_rc take_name(reader *r, const gm_jv *name, size_t i)
 {
-    const gm_jv *name = gm_jv_get(entry, "name");
     if (!name || gm_jv_kind_of(name) != GM_JV_TEXT) return gm_err_set(r->err, GM_EINVALID, "%s %zu has no \"name\"", r->what, i + 1);
     r->name = gm_jv_text(name);
     return GM_OK;
 }
 
-static gm_rc shape_of(const reader *r, const gm_jv *entry, gm_oip_tensor *t)
+static gm_rc read_shape(const reader *r, const gm_jv *shape, gm_oip_tensor *t)
 {
-    const gm_jv *shape = gm_jv_get(entry, "shape");
     if (!shape || gm_jv_kind_of(shape) != GM_JV_LIST) return refuse(r, "\"shape\" must be a list of whole numbers");
     size_t rank = gm_jv_count(shape);
     if (rank < 1 || rank > RANK_MAX) return refuse(r, "its shape has %zu dimensions, 1 to %d can be", rank, RANK_MAX);
@@ -91,12 +114,12 @@ static gm_rc shape_of(const reader *r, const gm_jv *entry, gm_oip_tensor *t)
     return elements ? GM_OK : refuse(r, "its shape has no elements");
 }
 
-static gm_rc place_of(reader *r, const gm_jv *entry, const gm_jv *parameters, gm_oip_tensor *t)
+static gm_rc read_place(reader *r, const members *m, gm_oip_tensor *t)
 {
     int64_t size = -1;
-    gm_rc rc = whole_of(r, parameters, "binary_data_size", &size);
+    gm_rc rc = whole_of(r, m->parameters, "binary_data_size", &size);
     if (rc) return rc;
-    t->data = gm_jv_get(entry, "data");
+    t->data = m->data;
     if (size >= 0 && t->data) return refuse(r, "both \"data\" and \"binary_data_size\" are given");
     if (size < 0 && !t->data) return refuse(r, "\"data\" is missing");
     if (t->data && gm_jv_kind_of(t->data) != GM_JV_LIST) return refuse(r, "\"data\" must be a list, found %s", gm_jv_kind_name(t->data));
@@ -113,19 +136,18 @@ static gm_rc place_of(reader *r, const gm_jv *entry, const gm_jv *parameters, gm
 
 static gm_rc read_input(reader *r, const gm_jv *entry, size_t i, gm_oip_tensor *t)
 {
-    const gm_jv *parameters = NULL;
     if (gm_jv_kind_of(entry) != GM_JV_OBJECT) return gm_err_set(r->err, GM_EINVALID, "input %zu is %s, not an object", i + 1, gm_jv_kind_name(entry));
-    gm_rc rc = name_of(r, entry, i);
+    members m = members_of(entry);
+    gm_rc rc = take_name(r, m.name, i);
     if (rc) return rc;
-    const gm_jv *datatype = gm_jv_get(entry, "datatype"), *content = NULL;
-    if (!datatype || gm_jv_kind_of(datatype) != GM_JV_TEXT) return refuse(r, "\"datatype\" is missing");
+    if (!m.datatype || gm_jv_kind_of(m.datatype) != GM_JV_TEXT) return refuse(r, "\"datatype\" is missing");
     t->name = r->name;
-    t->type = gm_oip_type_of(gm_jv_text(datatype));
-    if (!t->type) return refuse(r, "unrecognized datatype \"%.40s\"", gm_jv_text(datatype).data);
-    rc = parameters_of(r, entry, &parameters);
-    if (!rc) rc = shape_of(r, entry, t);
-    if (!rc) rc = place_of(r, entry, parameters, t);
-    content = gm_jv_get(parameters, "content_type");
+    t->type = gm_oip_type_of(gm_jv_text(m.datatype));
+    if (!t->type) return refuse(r, "unrecognized datatype \"%.40s\"", gm_jv_text(m.datatype).data);
+    rc = check_parameters(r, m.parameters);
+    if (!rc) rc = read_shape(r, m.shape, t);
+    if (!rc) rc = read_place(r, &m, t);
+    const gm_jv *content = gm_jv_get(m.parameters, "content_type");
     if (!rc && content && gm_jv_kind_of(content) == GM_JV_TEXT && gm_slice_is(gm_jv_text(content), "base64"))
         rc = refuse(r, "content type base64 is not supported");
     return rc;
@@ -150,16 +172,16 @@ static gm_rc read_inputs(reader *r, const gm_jv *list, gm_oip_request *q)
 
 static gm_rc read_output(reader *r, const gm_jv *entry, size_t i, const gm_oip_request *q, gm_oip_output *o)
 {
-    const gm_jv *parameters = NULL;
     if (gm_jv_kind_of(entry) != GM_JV_OBJECT) return gm_err_set(r->err, GM_EINVALID, "output %zu is %s, not an object", i + 1, gm_jv_kind_name(entry));
-    gm_rc rc = name_of(r, entry, i);
+    members m = members_of(entry);
+    gm_rc rc = take_name(r, m.name, i);
     if (rc) return rc;
     *o = (gm_oip_output){ .name = r->name, .binary = q->binary_outputs };
     for (size_t k = 0; k < i; k++)
         if (q->outputs[k].name.len == r->name.len && memcmp(q->outputs[k].name.data, r->name.data, r->name.len) == 0) return refuse(r, "it is asked for twice");
-    rc = parameters_of(r, entry, &parameters);
-    if (!rc) rc = flag_of(r, parameters, "binary_data", &o->binary);
-    if (!rc) rc = whole_of(r, parameters, "classification", &o->classification);
+    rc = check_parameters(r, m.parameters);
+    if (!rc) rc = flag_of(r, m.parameters, "binary_data", &o->binary);
+    if (!rc) rc = whole_of(r, m.parameters, "classification", &o->classification);
     return rc;
 }
 

@@ -17,6 +17,7 @@ typedef enum gm_oip_type_kind {
 
 struct gm_oip_type {
     const char *name;
+    char last;   /* of the name: tells most of them apart */
     size_t size; /* bytes; 0 for BYTES: each a length of 4 bytes, then the text */
     gm_oip_type_kind kind;
     int64_t low, high; /* of whole numbers */

@@ -70,7 +70,6 @@ int gm_protocol_status(const gm_err *err)
 void gm_protocol_fail(gm_http_request *r, const gm_err *err)
 {
     int status = gm_protocol_status(err);
-    if (status == 503) gm_http_reply_header(r, "Retry-After", "1");
     if (status == 413)
         gm_http_reply_error(r, status, "%s", err->message);
     else
@@ -106,7 +105,6 @@ void gm_protocol_health(gm_http_request *r, void *user)
         gm_http_reply(r, 200, NULL);
         return;
     }
-    gm_http_reply_header(r, "Retry-After", "1");
     gm_http_reply_error(r, 503, "not ready");
 }
 

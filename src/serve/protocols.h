@@ -18,7 +18,7 @@ void gm_protocol_health(gm_http_request *r, void *user);
 
 /* ---- between the protocols' files ---------------------------------------------------------------------------------------- */
 
-/* The error as {"error": ...} with the status of its class: 413 for a request that does not fit into its memory, 503 with Retry-After. */
+/* The error as {"error": ...} with the status of its class: 413 for a request that does not fit into its memory. */
 void gm_protocol_fail(gm_http_request *r, const gm_err *err);
 /* Status of an error as the protocols give it. */
 int gm_protocol_status(const gm_err *err);

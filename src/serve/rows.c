@@ -134,7 +134,8 @@ static void begin_column(gm_rows *r, size_t k)
         t->count = 0;
         t->dict = (gm_dict){ .texts = t->texts, .text_lens = t->lens };
         column->dict = &t->dict;
-        memset(cells, 0xff, (size_t)r->rows * sizeof(int32_t)); /* GM_MISSING_CODE */
+        int32_t *code = (int32_t *)(void *)cells;
+        for (int64_t i = 0; i < r->rows; i++) code[i] = GM_MISSING_CODE;
     } else if (c->type == GM_TYPE_FLOAT) {
         for (int64_t i = 0; i < r->rows; i++) cells[i] = (double)NAN;
     } else {
@@ -396,6 +397,7 @@ static bool parse(const gm_served_column *c, gm_type type, const char *text, siz
         copy[len] = '\0';
         text = copy;
     }
+    if (type == GM_TYPE_TIME && !c->format && gm_time_parse(text, out_whole)) return true; /* the usual, without a look for markers */
     return gm_field_parse(type, c->format, text, out_number, out_whole);
 }
 
