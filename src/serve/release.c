@@ -14,16 +14,11 @@ static double point(uint64_t bits)
     return (double)(bits >> 11) * 0x1p-53;
 }
 
-static bool is(gm_slice s, const char *text)
-{
-    return s.len == strlen(text) && memcmp(s.data, text, s.len) == 0;
-}
-
 gm_arm gm_release_pick(const gm_release *r, gm_slice sticky, gm_slice variant, uint64_t random)
 {
     if (r->paused || (r->mode != GM_RELEASE_CANARY && r->mode != GM_RELEASE_AB)) return GM_ARM_CHAMPION;
-    if (is(variant, "candidate")) return GM_ARM_CANDIDATE;
-    if (is(variant, "champion")) return GM_ARM_CHAMPION;
+    if (gm_slice_is(variant, "candidate")) return GM_ARM_CANDIDATE;
+    if (gm_slice_is(variant, "champion")) return GM_ARM_CHAMPION;
     uint64_t bits = sticky.len ? gm_hash_bytes((uint64_t)r->id, sticky.data, sticky.len) : random;
     return point(bits) < r->share ? GM_ARM_CANDIDATE : GM_ARM_CHAMPION;
 }
