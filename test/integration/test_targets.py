@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import io
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -15,8 +16,17 @@ import time
 import unittest
 
 import gm
+from tiny_onnx import FLOAT, constant, model, node
 
 TRAINED = "data: churn.csv\ntarget: churned\npipeline: churn\ntrain: { try: [logistic], split: { by: random } }\n"
+FOREIGN = """data: t.csv
+target: churned
+pipeline: churn
+train: { try: [theirs], split: { by: random } }
+gates: [roc_auc >= 0]
+steps:
+  theirs: { run: [cp, '{file}', '{model}'], in: { file: theirs.onnx }, out: { model: model.onnx } }
+"""
 
 
 def need(program):
@@ -191,20 +201,24 @@ class Targets(gm.Case):
             self.assertTrue(os.access(d / "bundle/rootfs/usr/bin/gristmill", os.X_OK))
             self.assertEqual((d / "bundle/rootfs/opt/ml/model/manifest.json").read_bytes(), (d / "model/manifest.json").read_bytes())
 
-    def run_image(self, name, *settings, command=("serve",), extra_env=()):
+    def run_image(self, name, *settings, command=("serve",), extra_env=(), project=None):
         """The image's layers in an empty folder, its entry point in there as its user."""
         if os.geteuid() != 0:
             self.skipTest("only root may change the root folder")
         chroot = need("chroot")
-        self.deploy("image", name, *settings)
-        layout, root, port = self.p.dir / name, self.p.dir / f"{name}-root", free_port()
+        folder = (project or self.p).dir
+        if project:
+            self.ok(project.gm("deploy", "churn/1", "--to", "image", "--out", name))
+        else:
+            self.deploy("image", name, *settings)
+        layout, root, port = folder / name, folder / f"{name}-root", free_port()
         manifest = json.loads(blob(layout, json.loads((layout / "index.json").read_text())["manifests"][0]["digest"]))
         config = json.loads(blob(layout, manifest["config"]["digest"]))["config"]
         root.mkdir()
         for layer in manifest["layers"]:
             with tarfile.open(fileobj=io.BytesIO(gzip.decompress(blob(layout, layer["digest"])))) as t:
                 t.extractall(root)
-        os.chmod(self.p.dir, 0o755)
+        os.chmod(folder, 0o755)
         env = {**dict(v.split("=", 1) for v in config["Env"]), **{k: v.format(port=port) for k, v in extra_env}}
         server = subprocess.Popen([chroot, f"--userspec={config['User']}", str(root), *config["Entrypoint"], *(command or config["Cmd"])],
                                   env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -241,6 +255,19 @@ class Targets(gm.Case):
         status, body = ask(port, "POST", predict, {"instances": rows})
         self.assertEqual(status, 200, body)
         self.assertEqual(len(json.loads(body)["predictions"]), len(rows))
+
+    def test_image_of_a_foreign_model_brings_its_runtime(self):
+        graph = [node("Sub", ["monthly", "c60"], ["far"]), node("Div", ["far", "c10"], ["score"]), node("Sigmoid", ["score"], ["probability"])]
+        constants = [constant("c60", FLOAT, [1], [60]), constant("c10", FLOAT, [1], [10])]
+        p = self.project(FOREIGN, **{"t.csv": gm.churn(), "theirs.onnx": model([("monthly", FLOAT, 2)], [("probability", FLOAT, 2)], graph, constants)})
+        self.ok(p.gm("run"))
+        _, port = self.run_image("foreign", command=None, extra_env=[("GRISTMILL_PORT", "{port}")], project=p)
+        status, body = ask(port, "POST", "/v2/models/churn/infer",
+                           {"inputs": [{"name": "monthly", "shape": [2], "datatype": "FP64", "data": [50, 75]}]})
+        self.assertEqual(status, 200, body)
+        got = {o["name"]: o["data"] for o in json.loads(body)["outputs"]}["probability"]
+        for value, monthly in zip(got, (50, 75), strict=True):
+            self.assertAlmostEqual(value, 1 / (1 + math.exp((60 - monthly) / 10)), places=6)
 
     # ---- clouds --------------------------------------------------------------------------------------------------------
 

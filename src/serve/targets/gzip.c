@@ -4,12 +4,12 @@
 
 #include "serve/targets/tar.h"
 
-enum { WINDOW_OF_GZIP = 15 + 16, CHUNK = 1 << 18 };
+enum { WINDOW_OF_GZIP = 15 + 16, CHUNK = 1 << 16 };
 
 gm_rc gm_gzip(const void *bytes, size_t len, gm_buf *out, gm_err *err)
 {
     static const char *const no_memory = "not enough memory to compress";
-    static _Thread_local unsigned char chunk[CHUNK];
+    unsigned char chunk[CHUNK];
     z_stream z = { .next_in = (Bytef *)(uintptr_t)bytes };
     if (deflateInit2(&z, 6, Z_DEFLATED, WINDOW_OF_GZIP, 9, Z_DEFAULT_STRATEGY) != Z_OK)
         return gm_err_set(err, GM_ENOMEM, "%s", no_memory);

@@ -61,14 +61,39 @@ gm_rc gm_stage_begin(const char *out, gm_arena *a, gm_stage *s, gm_err *err)
     return rc;
 }
 
+/* The names in a folder and below are on the disk; the files' bytes are already. */
+static gm_rc sync_folders(const char *dir, gm_arena *a, gm_err *err)
+{
+    const char **names = NULL;
+    size_t count = 0;
+    gm_rc rc = gm_fs_list(dir, a, &names, &count, err);
+    for (size_t i = 0; i < count && !rc; i++) {
+        const char *path = gm_path_join(a, dir, names[i]);
+        if (!path) return no_memory(err);
+        if (gm_fs_is_dir(path)) rc = sync_folders(path, a, err);
+    }
+    return rc ? rc : gm_fs_sync_dir(dir, err);
+}
+
 /* rename() replaces an empty folder that came meanwhile, and nothing else. */
+static gm_rc name_folder(const gm_stage *s, gm_err *err)
+{
+    if (chmod(s->dir, 0755) != 0) return gm_err_errno(err, errno, "open", s->dir);
+    gm_rc rc = sync_folders(s->dir, s->a, err);
+    if (!rc && rename(s->dir, s->out) != 0) rc = gm_err_errno(err, errno, "rename a folder to", s->out);
+    return rc;
+}
+
 gm_rc gm_stage_end(const gm_stage *s, gm_rc rc, gm_err *err)
 {
-    if (!rc && chmod(s->dir, 0755) != 0) rc = gm_err_errno(err, errno, "open", s->dir);
-    if (!rc) rc = gm_fs_sync_dir(s->dir, err);
-    if (!rc && rename(s->dir, s->out) != 0) rc = gm_err_errno(err, errno, "rename a folder to", s->out);
-    if (rc) (void)gm_fs_remove_tree(s->dir, NULL); /* already failing; nobody names it */
-    return rc;
+    if (!rc) rc = name_folder(s, err);
+    if (rc) {
+        (void)gm_fs_remove_tree(s->dir, NULL); /* already failing; nobody names it */
+        return rc;
+    }
+    const char *slash = strrchr(s->out, '/'),
+               *parent = slash ? gm_arena_strndup(s->a, s->out, slash == s->out ? 1 : (size_t)(slash - s->out)) : ".";
+    return parent ? gm_fs_sync_dir(parent, err) : no_memory(err);
 }
 
 static gm_rc sync_file(const char *path, unsigned mode, gm_err *err)
