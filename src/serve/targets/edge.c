@@ -48,7 +48,9 @@ static void first_lines(const file *f, const gm_edge_size *size)
     gm_buf_printf(out, "\n * Model     %s, %s, %" PRId64 " output%s of %" PRId64 " features\n", gm_task_name(in->task),
                   kind_of(in), f->outputs, f->outputs == 1 ? "" : "s", f->width);
     gm_buf_printf(out, " * ROM       %" PRId64 " bytes of constant tables, and the code\n", size->table_bytes);
-    gm_buf_printf(out, " * RAM       at most %" PRId64 " bytes of stack in %s_predict; no heap, no static variables\n",
+    gm_buf_printf(out,
+                  " * RAM       at most %" PRId64
+                  " bytes of stack in %s_predict, beside what the C library takes; no heap, no static variables\n",
                   size->stack_bytes, f->name);
     gm_buf_printf(
         out,

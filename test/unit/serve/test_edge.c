@@ -34,7 +34,7 @@ static void *load(const gm_buf *text)
     (void)snprintf(library, sizeof(library), "%s/m%d.so", gm_harness_tmpdir(), number);
     CHECK_OK(gm_fs_write(source, text->data, text->len, &err), &err);
     const char *argv[] = {
-        "cc",      "-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-Wno-float-conversion",
+        "cc",      "-std=c11", "-O0", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-Wno-float-conversion",
         "-shared", "-fPIC",    "-o",  library, source,    "-lm",     NULL
     };
     CHECK(posix_spawnp(&pid, "cc", NULL, NULL, (char *const *)(uintptr_t)argv, environ) == 0 && waitpid(pid, &status, 0) == pid);
