@@ -21,7 +21,7 @@ static void arms_of(gm_server *s, const gm_endpoint *e, gm_arm_seen out[2])
     for (int i = 0; i < 2; i++) {
         gm_served_lane sum = { 0 };
         gm_server_seen(s, arms[i], &sum);
-        out[i] = sum.seen;
+        out[i] = sum.tried;
     }
 }
 

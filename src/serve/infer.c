@@ -19,6 +19,7 @@ enum { STICKY_MAX = 512 };
 typedef struct gm_picked {
     gm_served *served;
     const char *arm; /* for the log */
+    bool tried;      /* by a running release; not when the caller chose */
 } gm_picked;
 
 gm_lane *gm_lane_of(gm_http_request *r)
@@ -70,7 +71,7 @@ static gm_rc find_served(gm_lane *lane, gm_slice model, gm_slice version, const 
                           version.data, e->name);
     if (!served) return gm_err_set(err, GM_EUNAVAILABLE, "model \"%s\" is not ready", e->name);
     *out_endpoint = e;
-    *out = (gm_picked){ served, version.len ? "named" : "champion" };
+    *out = (gm_picked){ served, version.len ? "named" : "champion", false };
     return GM_OK;
 }
 
@@ -122,7 +123,8 @@ static void pick_arm(gm_lane *lane, const gm_http_request *r, const gm_endpoint 
     (void)gm_http_header(r, "x-gristmill-variant", &variant);
     gm_slice sticky = sticky_of(r, &e->release, &lane->rows, text);
     if (gm_release_pick(&e->release, sticky, variant, gm_random_u64(&lane->random)) == GM_ARM_CANDIDATE)
-        *picked = (gm_picked){ e->candidate, "canary" };
+        *picked = (gm_picked){ e->candidate, "canary", false };
+    picked->tried = !variant.len;
 }
 
 /* ---- the answer ------------------------------------------------------------------------------------------------------- */
@@ -190,12 +192,15 @@ static gm_rc predict(gm_lane *lane, const gm_picked *picked, const gm_rows *rows
     return rc;
 }
 
-static void count(gm_lane *lane, const gm_served *served, const gm_rows *rows, const double *values, bool error, int64_t latency_us)
+static void count(gm_lane *lane, const gm_picked *picked, const gm_rows *rows, const double *values, bool error, int64_t latency_us)
 {
+    const gm_served *served = picked->served;
+    double score = error ? (double)NAN : gm_served_score(served, values);
     int64_t now_us = gm_now_us();
     gm_served_lane *counts = &served->lanes[lane->index];
     pthread_mutex_lock(&lane->lock);
-    gm_arm_saw(&counts->seen, error, latency_us, error ? (double)NAN : gm_served_score(served, values));
+    gm_arm_saw(&counts->seen, error, latency_us, score);
+    if (picked->tried) gm_arm_saw(&counts->tried, error, latency_us, score);
     counts->rows += rows->rows;
     counts->latency_us += latency_us;
     counts->last_us = now_us;
@@ -239,18 +244,17 @@ static void run_shadow(gm_lane *lane, gm_http_request *r, const gm_endpoint *e, 
 {
     gm_err err;
     const gm_rows *rows = &lane->rows;
-    gm_picked picked = { e->candidate, "shadow" };
+    gm_picked picked = { e->candidate, "shadow", true };
     bool error = false;
     int64_t begun = gm_monotonic_us();
-    double dice = gm_random_double(&lane->random);
-    if (dice >= e->release.share || (r->deadline_us && begun > (r->begun_us + r->deadline_us) / 2)) return;
+    if (!gm_release_copies(&e->release, gm_random_u64(&lane->random)) || (r->deadline_us && begun > (r->begun_us + r->deadline_us) / 2)) return;
     if (strcmp(rows->schema->digest, e->candidate->schema.digest) != 0) {
         if (decode_rows(lane, r, &lane->shadow_rows, e->candidate, decode, ctx, &err)) return count_refused(lane, e->candidate);
         rows = &lane->shadow_rows;
     }
     if (make_room(&lane->shadow_answers, (size_t)(rows->rows * e->candidate->schema.outputs), &err)) return;
     (void)predict(lane, &picked, rows, lane->shadow_answers.values, &error, &err);
-    count(lane, picked.served, rows, lane->shadow_answers.values, error, gm_monotonic_us() - begun);
+    count(lane, &picked, rows, lane->shadow_answers.values, error, gm_monotonic_us() - begun);
     if (!error) (void)log_answer(lane, r, &picked, ask, id, rows, lane->shadow_answers.values, &err);
 }
 
@@ -262,7 +266,7 @@ static gm_rc answer(gm_lane *lane, gm_http_request *r, const gm_ask *ask, const 
     gm_rc rc = make_room(&lane->answers, (size_t)(rows->rows * served->schema.outputs), err);
     if (!rc) rc = predict(lane, picked, rows, lane->answers.values, &error, err);
     int64_t latency = gm_monotonic_us() - r->begun_us;
-    count(lane, served, rows, lane->answers.values, error, latency);
+    count(lane, picked, rows, lane->answers.values, error, latency);
     if (rc) return gm_err_set(err, GM_EINTERNAL, "the model could not answer"); /* what went wrong inside is nobody's business outside */
     gm_slice id = id_of(lane, ask);
     rc = log_answer(lane, r, picked, ask, id, rows, lane->answers.values, err);
@@ -285,6 +289,7 @@ gm_rc gm_infer(gm_lane *lane, gm_http_request *r, const gm_ask *ask, gm_decode d
         return rc;
     }
     bool tried = e->candidate && !ask->version.len && !e->release.paused;
+    if (tried && e->release.mode == GM_RELEASE_SHADOW) picked.tried = true;
     if (tried && (e->release.mode == GM_RELEASE_CANARY || e->release.mode == GM_RELEASE_AB)) pick_arm(lane, r, e, &picked);
     if (strcmp(picked.served->schema.digest, lane->rows.schema->digest) != 0)
         rc = decode_rows(lane, r, &lane->rows, picked.served, decode, ctx, err);

@@ -257,6 +257,7 @@ void gm_server_seen(gm_server *s, gm_served *served, gm_served_lane *sum)
         const gm_served_lane *lane = &served->lanes[i];
         pthread_mutex_lock(&s->lanes[i].lock);
         gm_arm_add(&sum->seen, &lane->seen);
+        gm_arm_add(&sum->tried, &lane->tried);
         sum->rows += lane->rows;
         sum->refused += lane->refused;
         sum->latency_us += lane->latency_us;

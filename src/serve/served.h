@@ -14,7 +14,8 @@
 /* What one lane keeps of one version. Counters are written under the lane's lock. */
 typedef struct gm_served_lane {
     gm_scorer_session *session;
-    gm_arm_seen seen;      /* requests, errors, latency, scores */
+    gm_arm_seen seen;      /* requests, errors, latency, scores: all of them                             */
+    gm_arm_seen tried;     /* those that a running release decided about, not the caller: for its judge */
     int64_t rows, refused; /* rows answered; requests that were the client's fault */
     int64_t latency_us;    /* sum                                */
     int64_t last_us;       /* wall clock of the last answer      */

@@ -10,7 +10,7 @@ import time
 
 import gm
 
-TRAINED = gm.QUICK + "data: churn.csv\ntarget: churned\npipeline: churn\n"
+TRAINED = gm.QUICK + "data: churn.csv\ntarget: churned\npipeline: churn\ngates: [roc_auc >= 0.5]\n"
 
 
 class Reply:
@@ -86,9 +86,9 @@ class Server:
             time.sleep(0.05)
         raise AssertionError("it did not come about in time")
 
-    def terminate(self, timeout=40):
-        """SIGTERM, and what the server said: (exit code, standard error)."""
-        if self.process.poll() is None:
+    def terminate(self, timeout=40, send=True):
+        """SIGTERM (a second one would end it at once), and what the server said: (exit code, standard error)."""
+        if send and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         _, err = self.process.communicate(timeout=timeout)
         self.log = err.decode(errors="replace")
