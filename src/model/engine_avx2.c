@@ -21,6 +21,24 @@ enum { ROWS = 256, LANES = 32, GROUPS = 8 };
 
 typedef __m256i slice;
 
+/* ---- values ------------------------------------------------------------------------------------------------ */
+
+/* As engine_bucket32, eight at a time. */
+AVX2 bool engine_avx2_buckets32(const engine_feature *f, const double *x, int32_t rows, float *values, uint32_t *buckets)
+{
+    const __m256 low = _mm256_set1_ps((float)f->low), scale = _mm256_set1_ps((float)f->scale);
+    const __m256 zero = _mm256_setzero_ps(), last = _mm256_set1_ps(GM_ENGINE_BUCKETS - 1);
+    __m256 nan = zero;
+    for (int32_t r = 0; r < rows; r += 8) {
+        __m256 v = _mm256_set_m128(_mm256_cvtpd_ps(_mm256_loadu_pd(x + r + 4)), _mm256_cvtpd_ps(_mm256_loadu_pd(x + r)));
+        __m256 p = _mm256_mul_ps(_mm256_sub_ps(v, low), scale);
+        _mm256_storeu_ps(values + r, v);
+        _mm256_storeu_si256((__m256i *)(void *)(buckets + r), _mm256_cvttps_epi32(_mm256_min_ps(_mm256_max_ps(p, zero), last)));
+        nan = _mm256_or_ps(nan, _mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+    }
+    return _mm256_movemask_ps(nan) != 0;
+}
+
 /* ---- comparisons ------------------------------------------------------------------------------------------- */
 
 INLINE slice load(const void *from)

@@ -47,7 +47,7 @@ INLINE __m512i step(__m512i at, __m512 cut, __m512 v)
     return _mm512_mask_add_epi32(twice, _mm512_cmp_ps_mask(cut, v, _CMP_LE_OQ), twice, _mm512_set1_epi32(1));
 }
 
-AVX512 void engine_avx512_rank(const engine_feature *f, const float *values, int32_t rows, uint32_t *ranks)
+AVX512 void engine_avx512_rank(const engine_feature *f, const float *values, int32_t rows, uint8_t *ranks)
 {
     const float *t = f->levels32;
     __m512 low = _mm512_loadu_ps(t), level4 = _mm512_loadu_ps(t + 16); /* levels 0 to 3 begin at 1, 2, 4, 8 */
@@ -60,7 +60,7 @@ AVX512 void engine_avx512_rank(const engine_feature *f, const float *values, int
         at = step(at, entries5(t + 32, at), v);
         at = step(at, entries6(t + 64, at), v);
         at = step(at, entries7(t + 128, at), v);
-        _mm512_storeu_si512(ranks + r, at);
+        _mm_storeu_si128((__m128i *)(void *)(ranks + r), _mm512_cvtepi32_epi8(at));
     }
 }
 

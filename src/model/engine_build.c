@@ -144,19 +144,6 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The bucket of a value: never falls when the value rises, whatever the rounding. */
-static double place_of(const engine_feature *f, double v)
-{
-    double p = (v - f->low) * f->scale;
-    return p > 0 ? (p < GM_ENGINE_BUCKETS - 1 ? p : GM_ENGINE_BUCKETS - 1) : 0;
-}
-
-static float place32(const engine_feature *f, float v)
-{
-    float p = (v - (float)f->low) * (float)f->scale;
-    return p > 0 ? (p < GM_ENGINE_BUCKETS - 1 ? p : GM_ENGINE_BUCKETS - 1) : 0;
-}
-
 /* Evenly spaced buckets over the cuts, where none holds more than a few. */
 static bool make_buckets(engine_feature *f, const double *cuts, gm_arena *a)
 {
@@ -166,16 +153,16 @@ static bool make_buckets(engine_feature *f, const double *cuts, gm_arena *a)
     f->low = low < high ? cuts[low] : 0;
     double width = low < high ? cuts[high - 1] - cuts[low] : 0;
     f->scale = (GM_ENGINE_BUCKETS - 2) / width;
-    f->start = GM_ARENA_ARRAY(a, uint32_t, GM_ENGINE_BUCKETS);
+    f->start = engine_alloc(a, GM_ENGINE_BUCKETS, sizeof(*f->start));
     if (!f->start) return false;
-    if (!(width > 0) || !isfinite(f->scale) || !isfinite((float)f->scale) || (float)f->scale < FLT_MIN) return true;
+    if (f->cuts_count > UINT16_MAX || !(width > 0) || !isfinite(f->scale) || !isfinite((float)f->scale) || (float)f->scale < FLT_MIN) return true;
     uint32_t held[GM_ENGINE_BUCKETS] = { 0 }, most = 0, before = 0;
     for (uint32_t i = 0; i < f->cuts_count; i++) {
-        uint32_t k = f->cuts32 ? (uint32_t)place32(f, (float)cuts[i]) : (uint32_t)place_of(f, cuts[i]);
+        uint32_t k = f->cuts32 ? engine_bucket32(f, (float)cuts[i]) : engine_bucket64(f, cuts[i]);
         if (++held[k] > most) most = held[k];
     }
     for (uint32_t k = 0; k < GM_ENGINE_BUCKETS; k++) {
-        f->start[k] = before;
+        f->start[k] = (uint16_t)before;
         before += held[k];
     }
     f->steps = most <= GM_ENGINE_STEPS_MAX ? most : 0;
@@ -223,9 +210,13 @@ static bool place_columns(gm_engine *e, engine_feature *f)
     for (int32_t w = 0; w < WAYS; w++) {
         if (f->column[w] < 0) continue;
         f->used[f->used_count++] = w;
+        f->pair[f->used_count > 1] = (int32_t)columns;
+        if (f->used_count == 1) f->pair[1] = (int32_t)columns;
         f->column[w] = (int32_t)columns;
         columns += f->chunks;
     }
+    f->more = f->used_count > 2 || f->chunks > 1;
+    if (f->steps > e->steps) e->steps = f->steps;
     if (columns > GM_ENGINE_COLUMNS_MAX) return false;
     e->columns = (int32_t)columns;
     e->wide_ranks = e->wide_ranks || f->cuts_count > GM_ENGINE_CHUNK;

@@ -36,12 +36,14 @@ typedef struct engine_feature {
     int32_t column[WAYS]; /* first of `chunks` byte columns; -1: no node asks for it */
     int32_t used[WAYS];   /* the ways in use; the first is the base */
     int32_t used_count;
+    int32_t pair[2];      /* columns of the first two ways; the same twice when there is one */
+    bool more;            /* than two ways or one byte */
     float *cuts32;        /* ascending, NaN behind them up to 2^levels - 1 and STEPS_MAX more */
     double *cuts64;
     uint32_t levels;      /* of a binary search */
     /* Where in the cuts to begin: start[bucket(v)], then at most `steps` comparisons. steps 0: the cuts are too unevenly spread. */
     uint32_t steps;
-    uint32_t *start;      /* [GM_ENGINE_BUCKETS] */
+    uint16_t *start;      /* [GM_ENGINE_BUCKETS] */
     double low, scale;
     uint32_t zero_rank;
     float *levels32;      /* [256] the same cuts level by level: the 2^l of level l from index 2^l; NULL when more than 255 */
@@ -101,6 +103,7 @@ struct gm_engine {
     gm_engine_level level;
     bool plain; /* too wide for bytes: only the plain walk */
     bool wide_ranks;
+    uint32_t steps; /* the most of any feature */
     int32_t columns;
     int32_t features_count, categories_count;
     engine_feature *features;
@@ -147,6 +150,8 @@ bool engine_quantize_block(const gm_engine *e, gm_engine_work *w, const gm_matri
 /* engine_walk.c */
 void engine_walk_one(const gm_engine *e, gm_engine_work *w, double *out);
 void engine_walk_block(const gm_engine *e, gm_engine_work *w, int32_t rows, bool clean, double *out);
+uint32_t engine_bucket32(const engine_feature *f, float v);
+uint32_t engine_bucket64(const engine_feature *f, double v);
 uint32_t engine_walk_tree(const gm_engine *e, const engine_tree *t, const uint8_t *q, size_t stride); /* the leaf's node */
 /* Add tree t's leaves to sums [GM_ENGINE_ROWS] for rows that stand at place[r] in w->q (NULL: at r). */
 void engine_walk_add(const gm_engine *e, const engine_tree *t, const uint8_t *q, int32_t stride, const uint16_t *place, int32_t rows,
@@ -165,7 +170,9 @@ bool engine_usable(const gm_engine *e, const engine_kernel *k);
 void engine_avx2_block(const gm_engine *e, gm_engine_work *w, int32_t rows, bool clean, double *out);
 void engine_avx512_one(const gm_engine *e, gm_engine_work *w, double *out);
 void engine_avx512_block(const gm_engine *e, gm_engine_work *w, int32_t rows, bool clean, double *out);
-void engine_avx512_rank(const engine_feature *f, const float *values, int32_t rows, uint32_t *ranks);
+void engine_avx512_rank(const engine_feature *f, const float *values, int32_t rows, uint8_t *ranks); /* whole 16 rows */
+/* rows % 8 == 0. values in float32 and their buckets; true when one is NaN. */
+bool engine_avx2_buckets32(const engine_feature *f, const double *x, int32_t rows, float *values, uint32_t *buckets);
 #else
 #define GM_ENGINE_X86 0
 #endif
