@@ -148,8 +148,8 @@ static void labels(const build *m, gm_json *j)
  * serve`, SageMaker's way to start, replaces Cmd, so what the server needs to know is in Env. */
 static void run_config(const build *m, gm_json *j)
 {
-    static const char *const env[] = { "PATH=/usr/bin", "LD_LIBRARY_PATH=/usr/lib/gristmill", "GRISTMILL_PACKAGE=" GM_OCI_PACKAGE,
-                                       "GRISTMILL_HOST=0.0.0.0" };
+    static const char *const env[] = { "PATH=/usr/bin", "LD_LIBRARY_PATH=/usr/lib/gristmill",
+                                       ("GRISTMILL_PACKAGE=" GM_OCI_PACKAGE), "GRISTMILL_HOST=0.0.0.0" };
     static const char *const entry[] = { "/usr/bin/gristmill" };
     const char *cmd[] = { "serve", "--name", m->in->model };
     gm_json_object(j);
