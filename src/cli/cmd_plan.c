@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/why_prediction.h"
 
 static gm_rc prepare(gm_cli *cli, gm_store **store, gm_spec *spec, gm_run_result *r, gm_err *err)
 {
@@ -196,6 +197,8 @@ static gm_rc why(gm_cli *cli, const void *conf, gm_err *err)
     (void)conf;
     gm_store *store = NULL;
     gm_step_record *steps = NULL, before;
+    if (cli->operands_count == 2 && strcmp(cli->operands[0], "prediction") == 0) return gm_why_prediction(cli, cli->operands[1], err);
+    if (cli->operands_count == 2) return gm_err_set(err, GM_EINVALID, "unrecognized kind of thing \"%.60s\", only `why prediction ID` has two words", cli->operands[0]);
     size_t count = 0;
     const gm_step_record *found = NULL;
     gm_rc rc = gm_cli_store(cli, false, &store, err);
@@ -251,11 +254,12 @@ static gm_rc why(gm_cli *cli, const void *conf, gm_err *err)
 }
 
 const gm_command gm_command_why = {
-    .item = { .name = "why", .help = "say why a step of the last run ran: the field that differs from its nearest earlier key" },
-    .operands = "STEP",
+    .item = { .name = "why",
+              .help = "say why a step of the last run ran (the field that differs from its nearest earlier key), or why a served model answered as it did" },
+    .operands = "STEP|prediction ID",
     .operands_min = 1,
-    .operands_max = 1,
+    .operands_max = 2,
     .group = "Look",
-    .examples = "gristmill why \"train lightgbm\"\ngristmill why examples --json",
+    .examples = "gristmill why \"train lightgbm\"\ngristmill why examples --json\ngristmill why prediction 8f3a61c2   # a request's id, or id/row",
     .run = why,
 };

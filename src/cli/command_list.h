@@ -18,6 +18,7 @@
     X(gm_command_pause)       \
     X(gm_command_plan)        \
     X(gm_command_predict)     \
+    X(gm_command_predictions) \
     X(gm_command_promote)     \
     X(gm_command_reference)   \
     X(gm_command_releases)    \
