@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "base/fs.h"
+#include "model/engine.h"
 
 struct gm_model {
     gm_model_format format;
     gm_linear *linear;      /* one of these three */
     gm_trees *trees;
+    gm_engine *engine;      /* over trees; NULL: trees that are only walked */
     gm_ort *ort;            /* closed with the arena */
     const char *ort_output; /* ONNX: the output that is the prediction */
     bool ort_pair;          /* ONNX: two columns of probability, of which we give the second */
@@ -26,9 +28,9 @@ gm_model *gm_model_of_linear(gm_linear *linear, gm_arena *a)
 gm_model *gm_model_of_trees(gm_trees *trees, gm_arena *a)
 {
     gm_model *m = GM_ARENA_NEW(a, gm_model);
-    if (m)
-        *m = (gm_model){ .format = trees->float32 ? GM_MODEL_XGBOOST : GM_MODEL_LIGHTGBM, .trees = trees,
-                         .outputs = trees->outputs };
+    if (!m) return NULL;
+    *m = (gm_model){ .format = trees->float32 ? GM_MODEL_XGBOOST : GM_MODEL_LIGHTGBM, .trees = trees, .outputs = trees->outputs };
+    if (gm_engine_new(trees, gm_engine_level_here(), a, &m->engine, NULL)) m->engine = NULL; /* the plain walk answers alike */
     return m;
 }
 
@@ -75,8 +77,9 @@ static gm_rc load_text(gm_model *m, const char *path, gm_arena *a, gm_err *err)
     else if (!rc)
         rc = load_json(m, &text, path, a, err);
     gm_buf_clear(&text);
-    if (!rc) m->outputs = m->linear ? m->linear->outputs : m->trees->outputs;
-    return rc;
+    if (rc) return rc;
+    m->outputs = m->linear ? m->linear->outputs : m->trees->outputs;
+    return m->trees ? gm_engine_new(m->trees, gm_engine_level_here(), a, &m->engine, err) : GM_OK;
 }
 
 static gm_rc no_output(const char *const *names, const gm_type *types, size_t count, gm_err *err)
@@ -167,10 +170,8 @@ static gm_rc table_of(const gm_matrix *x, gm_arena *a, gm_table *out, gm_err *er
     return GM_OK;
 }
 
-static gm_rc predict_onnx(const gm_model *m, const gm_matrix *x, double *out, gm_err *err)
+static gm_rc predict_onnx(const gm_model *m, const gm_matrix *x, gm_arena *scratch, double *out, gm_err *err)
 {
-    gm_arena *scratch = gm_arena_new(0);
-    if (!scratch) return gm_err_set(err, GM_ENOMEM, "no memory for a prediction");
     gm_table table;
     double *values = NULL;
     int64_t width = 0;
@@ -180,16 +181,91 @@ static gm_rc predict_onnx(const gm_model *m, const gm_matrix *x, double *out, gm
         rc = gm_err_set(err, GM_EINVALID, "the ONNX model gave %lld columns where its file says otherwise", (long long)width);
     for (int64_t r = 0; r < x->rows && !rc; r++)
         for (int64_t o = 0; o < m->outputs; o++) out[r * m->outputs + o] = values[r * width + (m->ort_pair ? 1 : o)];
-    gm_arena_free(scratch);
     return rc;
+}
+
+struct gm_model_work {
+    gm_arena *a;            /* holds all of it; ONNX: reused by each call */
+    gm_engine_work *engine; /* NULL unless the model has an engine */
+};
+
+/* For batches of at most `rows` rows; -1: of any number. */
+static gm_rc work_new(const gm_model *m, int64_t rows, gm_model_work *w, gm_err *err)
+{
+    *w = (gm_model_work){ .a = gm_arena_new(0) };
+    if (!w->a) return gm_err_set(err, GM_ENOMEM, "no memory for a prediction");
+    if (!m->engine) return GM_OK;
+    gm_rc rc = rows < 0 ? gm_engine_work_new(m->engine, w->a, &w->engine, err) : gm_engine_work_for(m->engine, rows, w->a, &w->engine, err);
+    if (rc) gm_arena_free(w->a);
+    return rc;
+}
+
+gm_rc gm_model_work_new(const gm_model *m, gm_model_work **out, gm_err *err)
+{
+    gm_model_work *w = calloc(1, sizeof(*w));
+    gm_rc rc = w ? work_new(m, -1, w, err) : gm_err_set(err, GM_ENOMEM, "no memory for a prediction");
+    if (rc) free(w);
+    else *out = w;
+    return rc;
+}
+
+void gm_model_work_free(gm_model_work *w)
+{
+    if (!w) return;
+    gm_arena_free(w->a);
+    free(w);
+}
+
+static gm_rc engine_margin(const gm_model *m, gm_model_work *w, const gm_matrix *x, double *out, gm_err *err)
+{
+    if (x->cols != m->trees->features)
+        return gm_err_set(err, GM_EINVALID, "the model takes %d features, the matrix has %lld", m->trees->features, (long long)x->cols);
+    gm_engine_margin(m->engine, w->engine, x, out);
+    return GM_OK;
+}
+
+gm_rc gm_model_predict_with(const gm_model *m, gm_model_work *w, const gm_matrix *x, double *out, gm_err *err)
+{
+    if (m->ort) {
+        gm_arena_rewind(w->a);
+        return predict_onnx(m, x, w->a, out, err);
+    }
+    gm_rc rc = m->linear ? gm_linear_margin(m->linear, x, out, err)
+               : m->engine ? engine_margin(m, w, x, out, err)
+                           : gm_trees_margin(m->trees, x, out, err);
+    if (rc) return rc;
+    gm_link_apply(m->linear ? m->linear->link : m->trees->link, m->linear ? 1 : m->trees->sigmoid_scale, out, x->rows, m->outputs);
+    return GM_OK;
 }
 
 gm_rc gm_model_predict(const gm_model *m, const gm_matrix *x, double *out, gm_err *err)
 {
-    if (m->ort) return predict_onnx(m, x, out, err);
-    gm_rc rc = m->linear ? gm_linear_margin(m->linear, x, out, err) : gm_trees_margin(m->trees, x, out, err);
+    if (m->linear) return gm_model_predict_with(m, NULL, x, out, err); /* needs nothing to work in */
+    gm_model_work w;
+    gm_rc rc = work_new(m, x->rows, &w, err);
     if (rc) return rc;
-    gm_link_apply(m->linear ? m->linear->link : m->trees->link, m->linear ? 1 : m->trees->sigmoid_scale, out, x->rows,
-                  m->outputs);
-    return GM_OK;
+    rc = gm_model_predict_with(m, &w, x, out, err);
+    gm_arena_free(w.a);
+    return rc;
+}
+
+/* ---- the engine -------------------------------------------------------------------------------------------- */
+
+gm_rc gm_model_measure(gm_model *m, const gm_matrix *rows, int64_t budget_ms, gm_err *err)
+{
+    return m->engine ? gm_engine_measure(m->engine, rows, budget_ms, err) : GM_OK;
+}
+
+void gm_model_engine_json(const gm_model *m, gm_json *j)
+{
+    if (m->engine) {
+        gm_engine_json(m->engine, j);
+        return;
+    }
+    gm_json_object(j);
+    gm_json_key(j, "one_row");
+    gm_json_object(j);
+    gm_json_kstr(j, "kernel", m->linear ? "linear" : m->ort ? "onnxruntime" : "plain walk");
+    gm_json_object_end(j);
+    gm_json_object_end(j);
 }

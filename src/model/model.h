@@ -34,8 +34,20 @@ gm_model_format gm_model_format_of(const gm_model *m);
 const gm_trees *gm_model_trees(const gm_model *m);   /* NULL unless trees */
 const gm_linear *gm_model_linear(const gm_model *m); /* NULL unless linear */
 int64_t gm_model_outputs(const gm_model *m);         /* values per row that predict writes */
-/* out [rows * outputs]. Errors: GM_EINVALID when the width differs. */
+/* out [rows * outputs]. Errors: GM_EINVALID when the width differs; GM_ENOMEM. */
 gm_rc gm_model_predict(const gm_model *m, const gm_matrix *x, double *out, gm_err *err);
+
+/* What one thread predicts in. After a call or two gm_model_predict_with allocates nothing (ONNX Runtime does, inside). Owned. */
+typedef struct gm_model_work gm_model_work;
+gm_rc gm_model_work_new(const gm_model *m, gm_model_work **out, gm_err *err);
+void gm_model_work_free(gm_model_work *w);
+gm_rc gm_model_predict_with(const gm_model *m, gm_model_work *w, const gm_matrix *x, double *out, gm_err *err);
+
+/* Trees: choose the fastest kernels on these rows, of at least one; see gm_engine_measure. Before any gm_model_work is made and before other
+ * threads see the model. Nothing to choose in other models. */
+gm_rc gm_model_measure(gm_model *m, const gm_matrix *rows, int64_t budget_ms, gm_err *err);
+/* What predicts, and how fast if it was measured: gm_engine_json for trees, {"one_row": {"kernel": "linear" | "onnxruntime"}} for others. */
+void gm_model_engine_json(const gm_model *m, gm_json *j);
 
 /* A linear model's own file: {"format": "gristmill-linear", "version": 1, "link", "features", "outputs", "weights": [outputs][features],
  * "intercept": [outputs]}. Errors of reading: GM_EINVALID with place. */

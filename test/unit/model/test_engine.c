@@ -300,6 +300,41 @@ static void measuring_keeps_the_bits_and_says_what_it_chose(void)
     gm_arena_free(a);
 }
 
+/* Threads predict on one model, each in its own work. */
+static void a_model_predicts_through_its_engine(void)
+{
+    gm_err err;
+    gm_arena *a = gm_arena_new(0);
+    shape s = { .trees = 50, .depth = 6, .outputs = 3, .features = 8, .cuts = 200, .default_ways = true };
+    gm_trees *t = make_trees(&s, a);
+    t->link = GM_LINK_SOFTMAX;
+    gm_matrix x = make_rows(&s, 300, 0.05, a);
+    double want[900], got[900];
+    gm_model_work *w = NULL;
+    gm_buf text = { 0 };
+    gm_json j;
+    gm_model *m = gm_model_of_trees(t, a);
+    CHECK(m != NULL);
+    CHECK_OK(gm_trees_margin(t, &x, want, &err), &err);
+    gm_link_apply(GM_LINK_SOFTMAX, 1, want, 300, 3);
+    CHECK_OK(gm_model_predict(m, &x, got, &err), &err);
+    CHECK(memcmp(got, want, sizeof(want)) == 0);
+    CHECK_OK(gm_model_measure(m, &x, 10, &err), &err);
+    CHECK_OK(gm_model_work_new(m, &w, &err), &err);
+    for (int i = 0; i < 2; i++) {
+        memset(got, 0, sizeof(got));
+        CHECK_OK(gm_model_predict_with(m, w, &x, got, &err), &err);
+        CHECK(memcmp(got, want, sizeof(want)) == 0);
+    }
+    CHECK_RC(gm_model_predict_with(m, w, &(gm_matrix){ .data = x.data, .rows = 1, .cols = 7 }, got, &err), GM_EINVALID);
+    gm_json_init(&j, &text, false);
+    gm_model_engine_json(m, &j);
+    CHECK_HAS(gm_buf_str(&text), "\"large\":");
+    gm_buf_clear(&text);
+    gm_model_work_free(w);
+    gm_arena_free(a);
+}
+
 /* A tree that is not what was prepared: the comparison at loading must notice. */
 static void a_kernel_that_differs_is_left_out(void)
 {
@@ -333,4 +368,5 @@ static void a_kernel_that_differs_is_left_out(void)
 TESTS(T(xgboost_depths_one_to_twelve), T(lightgbm_depths_one_to_twelve), T(several_outputs), T(categorical_splits), T(more_than_255_cuts),
       T(exactly_255_and_256_cuts), T(rows_of_nothing_but_odd_values), T(very_deep_and_single_leaf_trees), T(hundreds_of_features),
       T(no_trees_at_all), T(bad_trees_are_refused), T(a_million_levels_are_refused), T(measuring_keeps_the_bits_and_says_what_it_chose),
+      T(a_model_predicts_through_its_engine),
       T(a_kernel_that_differs_is_left_out))
