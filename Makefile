@@ -1,7 +1,7 @@
 # Short names for the common commands. Every target installs what it needs, says so, and does nothing that was done already.
 #
 #   make build       the program: build/release/gristmill
-#   make demo        the flights example, from raw tables to a registered, explained model
+#   make demo        the flights example, from raw tables to a registered, explained model that answers over HTTP
 #   make test        all tests; the last line is `N passed, N failed, N skipped`   (ONLY=text: those whose name contains it)
 #   make check       what to run before a commit: layout, layers, debug build, unit tests
 #   make bench       every measurement, or one: make bench-NAME
@@ -43,7 +43,7 @@ test: build
 
 demo: build
 	@tools/fetch_demo.sh
-	@cd examples/flights && ../../$(PROGRAM) run
+	@tools/demo.sh $(PROGRAM)
 
 check: setup
 	@tools/check_format.sh
