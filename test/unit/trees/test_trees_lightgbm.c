@@ -55,6 +55,7 @@ static void train_and_compare(int64_t classes, double missing, double infinite, 
     int64_t count = 0, different = 0, distinct = 0, cells = ROWS * (int64_t)t->outputs;
     double *ours = GM_ARENA_ARRAY(a, double, cells), *theirs = GM_ARENA_ARRAY(a, double, cells);
     CHECK_OK(gm_trees_margin(t, &test.x, ours, &err), &err);
+    CHECK(engine_agrees(t, &test.x, ours, a));
     check(api.LGBM_BoosterPredictForMat(booster, test.x.data, GM_LIGHTGBM_FLOAT64, ROWS, COLS, 0, GM_LIGHTGBM_PREDICT_RAW, 0, -1, "num_threads=1", &count,
                                         theirs),
           __LINE__);

@@ -56,6 +56,7 @@ static void compare(gm_arena *a, void *booster, int64_t classes)
     gm_trees *t = read_text(a, text, len);
     double *ours = GM_ARENA_ARRAY(a, double, ROWS *t->outputs);
     CHECK_OK(gm_trees_margin(t, &test.x, ours, &err), &err);
+    CHECK(engine_agrees(t, &test.x, ours, a));
 
     int bad = api.XGBoosterPredictFromDense(booster, array_text(rows, ROWS, COLS, "<f4", array, sizeof(array)),
                                             "{\"type\": 1, \"training\": false, \"iteration_begin\": 0, \"iteration_end\": 0, \"strict_shape\": true, "

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "model/engine.h"
 #include "train/trainer.h"
 
 typedef struct made {
@@ -34,6 +35,28 @@ static inline made make_data(gm_arena *a, uint64_t seed, int64_t rows, int64_t c
         else if (u < missing + infinite) m.x.data[i] = gm_random_u64(&r) & 1 ? INFINITY : -INFINITY;
     }
     return m;
+}
+
+/* The tree engine gives these margins, bit for bit: at every level that this processor has, all rows at once and 300 of them singly. */
+static inline bool engine_agrees(const gm_trees *t, const gm_matrix *x, const double *want, gm_arena *a)
+{
+    size_t outputs = (size_t)t->outputs, values = (size_t)x->rows * outputs;
+    double *got = GM_ARENA_ARRAY(a, double, values), *row = GM_ARENA_ARRAY(a, double, x->cols);
+    bool same = got && row;
+    for (gm_engine_level l = GM_ENGINE_SCALAR; same && l <= gm_engine_level_here(); l++) {
+        gm_engine *e = NULL;
+        gm_engine_work *w = NULL;
+        same = !gm_engine_new(t, l, a, &e, NULL) && !gm_engine_work_new(e, a, &w, NULL);
+        if (!same) break;
+        gm_engine_margin(e, w, x, got);
+        same = memcmp(got, want, values * sizeof(*got)) == 0;
+        for (int64_t r = 0; same && r < 300; r++) {
+            for (int64_t c = 0; c < x->cols; c++) row[c] = x->data[c * x->rows + r];
+            gm_engine_margin(e, w, &(gm_matrix){ .data = row, .rows = 1, .cols = x->cols }, got);
+            same = memcmp(got, want + (size_t)r * outputs, outputs * sizeof(*got)) == 0;
+        }
+    }
+    return same;
 }
 
 static inline gm_train_data train_data(const made *m, const made *valid, int64_t classes)
