@@ -54,42 +54,22 @@ static gm_rc compare_answers(gm_served *s, const gm_node *answers, const double 
     return GM_OK;
 }
 
-/* Engines are timed on the features of the example rows, repeated to a batch's size; foreign models have no engine of ours. */
-static gm_rc measure(gm_served *s, gm_buf *json, gm_err *err)
+/* Kernels are timed on the features of the example rows, before any thread predicts; foreign models have none of ours. */
+static gm_rc measure(gm_served *s, const gm_scorer_session *probe, gm_err *err)
 {
-    const gm_matrix *features = gm_scorer_session_features(s->lanes[0].session);
+    const gm_matrix *features = gm_scorer_session_features(probe);
+    gm_buf b = { 0 };
     gm_json j;
-    if (!features) {
-        gm_buf_text(json, "null");
-        return GM_OK;
-    }
-    gm_rc rc = GM_OK;
-    gm_json_init(&j, json, false);
-    gm_json_null(&j);
-    (void)err;
-    return rc;
+    gm_rc rc = features ? gm_model_measure(s->scorer.model, features, MEASURE_MS, err) : GM_OK;
+    gm_json_init(&j, &b, false);
+    if (features)
+        gm_model_engine_json(s->scorer.model, &j);
+    else
+        gm_json_null(&j);
+    s->engine_json = gm_arena_strdup(s->arena, gm_buf_str(&b));
+    gm_buf_clear(&b);
+    return rc || s->engine_json ? rc : out_of_memory(err);
 }
-
-static gm_rc replay(gm_served *s, const gm_node *example, gm_rows *rows, gm_err *err)
-{
-    const gm_node *list = gm_node_get(example, "rows"), *answers = gm_node_get(example, "answers");
-    if (!list || list->kind != GM_NODE_SEQ || !list->count || !answers || answers->count != list->count)
-        return gm_err_set(err, GM_EINVALID, "example.json has no rows with answers");
-    int64_t times = (WARM_ROWS + (int64_t)list->count - 1) / (int64_t)list->count, all = times * (int64_t)list->count;
-    double *values = GM_ARENA_ARRAY(s->arena, double, all * s->schema.outputs);
-    if (!values) return out_of_memory(err);
-    gm_buf json = { 0 };
-    gm_rc rc = example_rows(s, list, times, rows, err);
-    if (!rc) rc = gm_scorer_session_predict(s->lanes[0].session, &rows->table, values, err);
-    if (!rc) rc = compare_answers(s, answers, values, err);
-    if (!rc) rc = measure(s, &json, err);
-    if (!rc && !(s->engine_json = gm_arena_strdup(s->arena, gm_buf_str(&json)))) rc = out_of_memory(err);
-    gm_buf_clear(&json);
-    for (unsigned i = 0; !rc && i < s->lanes_count; i++) rc = gm_scorer_session_predict(s->lanes[i].session, &rows->table, values, err);
-    return rc;
-}
-
-/* ---- life ------------------------------------------------------------------------------------------------------ */
 
 static gm_rc make_lanes(gm_served *s, unsigned lanes, gm_err *err)
 {
@@ -106,6 +86,29 @@ static gm_rc make_lanes(gm_served *s, unsigned lanes, gm_err *err)
     return GM_OK;
 }
 
+/* The example rows through the decoder and the engine, then through every lane, so that the first request finds all of it warm. */
+static gm_rc replay(gm_served *s, const gm_node *example, unsigned lanes, gm_rows *rows, gm_err *err)
+{
+    const gm_node *list = gm_node_get(example, "rows"), *answers = gm_node_get(example, "answers");
+    if (!list || list->kind != GM_NODE_SEQ || !list->count || !answers || answers->count != list->count)
+        return gm_err_set(err, GM_EINVALID, "example.json has no rows with answers");
+    int64_t times = (WARM_ROWS + (int64_t)list->count - 1) / (int64_t)list->count, all = times * (int64_t)list->count;
+    gm_scorer_session *probe = NULL;
+    double *values = GM_ARENA_ARRAY(s->arena, double, all * s->schema.outputs);
+    if (!values) return out_of_memory(err);
+    gm_rc rc = example_rows(s, list, times, rows, err);
+    if (!rc) rc = gm_scorer_session_new(&s->scorer, &probe, err);
+    if (!rc) rc = gm_scorer_session_predict(probe, &rows->table, values, err);
+    if (!rc) rc = compare_answers(s, answers, values, err);
+    if (!rc) rc = measure(s, probe, err);
+    gm_scorer_session_free(probe);
+    if (!rc) rc = make_lanes(s, lanes, err);
+    for (unsigned i = 0; !rc && i < s->lanes_count; i++) rc = gm_scorer_session_predict(s->lanes[i].session, &rows->table, values, err);
+    return rc;
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------ */
+
 static gm_rc load(gm_served *s, const gm_digest *expected, unsigned lanes, gm_err *err)
 {
     gm_node *example = NULL, *schema = NULL;
@@ -118,11 +121,10 @@ static gm_rc load(gm_served *s, const gm_digest *expected, unsigned lanes, gm_er
     if (!rc) rc = gm_node_read_file(gm_path_join(s->arena, s->dir, "schema.json"), s->arena, &schema, err);
     if (!rc) s->pipeline = gm_node_str_or(schema, "pipeline", "");
     if (!rc) rc = gm_served_joins_read(schema, &s->schema, s->arena, &s->joins, &s->joins_count, err);
-    if (!rc) rc = make_lanes(s, lanes, err);
     if (!rc) rc = gm_node_read_file(gm_path_join(s->arena, s->dir, "example.json"), s->arena, &example, err);
     if (rc) return rc;
     gm_rows_init(&rows);
-    rc = replay(s, example, &rows, err);
+    rc = replay(s, example, lanes, &rows, err);
     gm_rows_clear(&rows);
     return rc;
 }
