@@ -59,8 +59,8 @@ static void runtime(const plan *p, gm_buf *b)
                   "apiVersion: serving.kserve.io/v1alpha1\n"
                   "kind: ServingRuntime\n"
                   "metadata:\n"
-                  "  name: %s\n"
-                  "  namespace: %s\n"
+                  "  name: \"%s\"\n"
+                  "  namespace: \"%s\"\n"
                   "spec:\n"
                   "  annotations:\n"
                   "    prometheus.kserve.io/port: \"%d\"\n"
@@ -103,8 +103,8 @@ static void service(const plan *p, gm_buf *b)
                   "apiVersion: serving.kserve.io/v1beta1\n"
                   "kind: InferenceService\n"
                   "metadata:\n"
-                  "  name: %s\n"
-                  "  namespace: %s\n"
+                  "  name: \"%s\"\n"
+                  "  namespace: \"%s\"\n"
                   "  annotations:\n"
                   "    gristmill/package: \"sha256:%s\"\n"
                   "spec:\n"
@@ -115,7 +115,7 @@ static void service(const plan *p, gm_buf *b)
                   "    automountServiceAccountToken: false\n"
                   "    model:\n"
                   "      modelFormat: { name: gristmill, version: \"1\" }\n"
-                  "      runtime: %s\n"
+                  "      runtime: \"%s\"\n"
                   "      protocolVersion: v2\n",
                   p->name, p->namespace, p->in->digest.hex, p->c->replicas, p->c->replicas_max, GM_TARGET_STOP_S, p->name);
     if (p->storage) gm_buf_printf(b, "      storageUri: %s\n", p->storage);

@@ -62,14 +62,14 @@ static void object(const plan *p, const char *version, const char *kind, gm_buf 
 {
     gm_buf_printf(
         b,
-        "---\napiVersion: %s\nkind: %s\nmetadata:\n  name: %s\n  namespace: %s\n  labels:\n"
-        "    app.kubernetes.io/name: %s\n    app.kubernetes.io/version: %s\n    app.kubernetes.io/managed-by: gristmill\n",
+        "---\napiVersion: %s\nkind: %s\nmetadata:\n  name: \"%s\"\n  namespace: \"%s\"\n  labels:\n"
+        "    app.kubernetes.io/name: \"%s\"\n    app.kubernetes.io/version: %s\n    app.kubernetes.io/managed-by: gristmill\n",
         version, kind, p->name, p->namespace, p->name, p->version);
 }
 
 static void selector(const plan *p, const char *indent, gm_buf *b)
 {
-    gm_buf_printf(b, "%smatchLabels:\n%s  app.kubernetes.io/name: %s\n", indent, indent, p->name);
+    gm_buf_printf(b, "%smatchLabels:\n%s  app.kubernetes.io/name: \"%s\"\n", indent, indent, p->name);
 }
 
 static void account(const plan *p, gm_buf *b)
@@ -137,7 +137,7 @@ static void deployment(const plan *p, gm_buf *b)
                   "  template:\n"
                   "    metadata:\n"
                   "      labels:\n"
-                  "        app.kubernetes.io/name: %s\n"
+                  "        app.kubernetes.io/name: \"%s\"\n"
                   "        app.kubernetes.io/version: %s\n"
                   "        app.kubernetes.io/managed-by: gristmill\n"
                   "      annotations:\n"
@@ -146,7 +146,7 @@ static void deployment(const plan *p, gm_buf *b)
                   "        prometheus.io/port: \"%d\"\n"
                   "        prometheus.io/path: /metrics\n"
                   "    spec:\n"
-                  "      serviceAccountName: %s\n"
+                  "      serviceAccountName: \"%s\"\n"
                   "      automountServiceAccountToken: false\n"
                   "      enableServiceLinks: false\n"
                   "      terminationGracePeriodSeconds: %d\n"
@@ -166,7 +166,7 @@ static void service(const plan *p, gm_buf *b)
 {
     object(p, "v1", "Service", b);
     gm_buf_printf(
-        b, "spec:\n  selector:\n    app.kubernetes.io/name: %s\n  ports:\n    - { name: http, port: 80, targetPort: http }\n",
+        b, "spec:\n  selector:\n    app.kubernetes.io/name: \"%s\"\n  ports:\n    - { name: http, port: 80, targetPort: http }\n",
         p->name);
 }
 
@@ -176,7 +176,7 @@ static void autoscaler(const plan *p, gm_buf *b)
     object(p, "autoscaling/v2", "HorizontalPodAutoscaler", b);
     gm_buf_printf(b,
                   "spec:\n"
-                  "  scaleTargetRef: { apiVersion: apps/v1, kind: Deployment, name: %s }\n"
+                  "  scaleTargetRef: { apiVersion: apps/v1, kind: Deployment, name: \"%s\" }\n"
                   "  minReplicas: %" PRId64 "\n"
                   "  maxReplicas: %" PRId64 "\n"
                   "  metrics:\n"

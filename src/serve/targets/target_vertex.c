@@ -59,8 +59,8 @@ static gm_rc put_flags(const gm_stage *s, const conf *c, const gm_target_in *in,
 {
     gm_buf b = { 0 };
     gm_buf_printf(&b,
-                  "--region: %s\n"
-                  "--display-name: %s\n"
+                  "--region: \"%s\"\n"
+                  "--display-name: \"%s\"\n"
                   "--description: %s\n"
                   "--container-image-uri: %s\n"
                   "--container-ports: [%d]\n"
@@ -73,7 +73,7 @@ static gm_rc put_flags(const gm_stage *s, const conf *c, const gm_target_in *in,
     gm_buf_clear(&b);
     if (rc) return rc;
     gm_buf_printf(&b,
-                  "--region: %s\n--display-name: %s\n--machine-type: %s\n--min-replica-count: %" PRId64
+                  "--region: \"%s\"\n--display-name: \"%s\"\n--machine-type: \"%s\"\n--min-replica-count: %" PRId64
                   "\n--max-replica-count: %" PRId64 "\n--traffic-split: { \"0\": 100 }\n",
                   p->region, p->name, p->machine, c->replicas, c->replicas_max);
     rc = b.failed ? gm_err_set(err, GM_ENOMEM, "not enough memory for a deployment")

@@ -25,8 +25,8 @@ KUBERNETES = ("1.27", "1.31", "1.34")
 KSERVE = "v0.15.2"
 TRAINED = "data: churn.csv\ntarget: churned\npipeline: churn\ntrain: { try: [logistic], split: { by: random } }\n"
 VARIANTS = {
-    "kubernetes": [[], ["replicas=3", "replicas_max=3"], ["network_policy=true", "cpu=500m", "memory=1Gi", "namespace=ml", "image=r.example/a/b:1"]],
-    "kserve": [[], ["storage=s3://models/churn", "replicas=0", "name=other"]],
+    "kubernetes": [[], ["replicas=3", "replicas_max=3"], ["network_policy=true", "cpu=500m", "memory=1Gi", "namespace=ml", "name=yes", "image=r.example/a/b:1"]],
+    "kserve": [[], ["storage=s3://models/churn", "replicas=0", "name=on", "namespace=no"]],
 }
 
 
