@@ -81,7 +81,7 @@ typedef struct gm_http_options {
     const gm_http_route *routes; /* [routes_count], borrowed */
     size_t routes_count;
     const char *infer_token, *admin_token; /* Authorization: Bearer; compared in constant time; NULL = none */
-    const char *tls_cert, *tls_key;        /* PEM files, both or none; TLS 1.2 and later */
+    const char *tls_cert, *tls_key;        /* PEM files, both or none; TLS 1.2 and later; the Unix socket stays plain */
     const char *allowed_hosts;             /* space-separated; NULL = any for OPEN and INFER */
     bool gzip;
     /* limits; 0 = the default in brackets */

@@ -104,7 +104,9 @@ void gm_http_loop_clear(gm_http_loop *l)
 
 void gm_http_loop_date(gm_http_loop *l)
 {
-    l->date_len = gm_http_date(l->date, sizeof(l->date));
+    static const char line[] = "HTTP/1.1 200 OK\r\n";
+    memcpy(l->good, line, sizeof(line));
+    l->good_len = sizeof(line) - 1 + gm_http_date(l->good + sizeof(line) - 1, sizeof(l->good) - sizeof(line) + 1);
 }
 
 /* ---- open and close ------------------------------------------------------------------------------------ */

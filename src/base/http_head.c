@@ -27,6 +27,7 @@ void gm_http_refuse(gm_http_conn *c, int status, bool ends, const char *reason)
 
 static void pick(head *h, gm_slice name, gm_slice value)
 {
+    if (name.len == 14 && (name.data[0] | 0x20) == 'c') return; /* Content-Length, in nearly every request */
     switch (name.len) {
     case 4:
         if (!gm_http_slice_is_nocase(name, "host")) break;
@@ -69,7 +70,7 @@ static void check_framing(gm_http_conn *c, const head *h)
 
 static bool is_host_char(char b)
 {
-    return (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z') || (b >= '0' && b <= '9') || (b && strchr("-._:[]", b));
+    return (b >= 'a' && b <= 'z') || (b >= '-' && b <= ':' && b != '/') || (b >= 'A' && b <= 'Z') || b == '_' || b == '[' || b == ']';
 }
 
 static bool equal_nocase(gm_slice a, gm_slice b)
@@ -108,10 +109,10 @@ static void split_target(gm_http_conn *c, head *h)
     c->r.query = mark ? (gm_slice){ mark + 1, t.len - c->r.path.len - 1 } : (gm_slice){ t.data + t.len, 0 };
 }
 
-/* Bytes of the UTF-8 sequence at s, 0 when it is none (RFC 3629: no overlong form, no surrogate, at most U+10FFFF). */
+/* Bytes of the UTF-8 sequence of more than one byte at s, 0 when it is none (RFC 3629: no overlong form, no surrogate, at most U+10FFFF). */
 static size_t utf8_length(const unsigned char *s, size_t left)
 {
-    size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xC2 && s[0] <= 0xDF ? 2 : (s[0] & 0xF0) == 0xE0 ? 3 : s[0] >= 0xF0 && s[0] <= 0xF4 ? 4 : 0;
+    size_t n = s[0] >= 0xC2 && s[0] <= 0xDF ? 2 : (s[0] & 0xF0) == 0xE0 ? 3 : s[0] >= 0xF0 && s[0] <= 0xF4 ? 4 : 0;
     if (n > left) return 0;
     for (size_t i = 1; i < n; i++)
         if ((s[i] & 0xC0) != 0x80) return 0;
@@ -125,7 +126,7 @@ static bool is_clean_path(gm_slice path)
 {
     for (size_t i = 0; i < path.len;) {
         unsigned char b = (unsigned char)path.data[i];
-        size_t n = utf8_length((const unsigned char *)path.data + i, path.len - i);
+        size_t n = b < 0x80 ? 1 : utf8_length((const unsigned char *)path.data + i, path.len - i);
         if (n == 0 || b < 0x20 || b == 0x7F || b == '\\') return false;
         if (b == '/' && i + 1 < path.len && path.data[i + 1] == '.') { /* "/." and "/..", with or without ";..." */
             size_t end = i + 2 + (i + 2 < path.len && path.data[i + 2] == '.');
@@ -161,11 +162,12 @@ static bool is_loopback_name(gm_slice name)
 {
     char text[32];
     struct in_addr v4;
-    if (gm_http_slice_is_nocase(name, "localhost") || gm_slice_is(name, "[::1]")) return true;
-    if (name.len >= sizeof(text) || name.len == 0) return false;
+    if (name.len == 9 && (memcmp(name.data, "127.0.0.1", 9) == 0 || strncasecmp(name.data, "localhost", 9) == 0)) return true;
+    if (gm_slice_is(name, "[::1]")) return true;
+    if (name.len >= sizeof(text) || name.len < 4 || memcmp(name.data, "127.", 4) != 0) return false;
     memcpy(text, name.data, name.len);
     text[name.len] = '\0';
-    return inet_pton(AF_INET, text, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127;
+    return inet_pton(AF_INET, text, &v4) == 1;
 }
 
 static bool is_listed(const char *list, gm_slice name)

@@ -144,8 +144,8 @@ struct gm_http_loop {
     gm_buf *bufs[GM_HTTP_POOL];
     gm_arena *arenas[GM_HTTP_POOL];
     unsigned bufs_count, arenas_count;
-    char date[64]; /* "Date: ...\r\n" of the last second or so */
-    size_t date_len;
+    char good[96]; /* "HTTP/1.1 200 OK\r\nDate: ...\r\n", the date as of the last sweep */
+    size_t good_len;
     _Atomic int64_t requests; /* written by this loop only */
     void *io;                                 /* of http_io.c */
 };

@@ -115,19 +115,15 @@ static bool compress(gm_http_conn *c, gm_buf *zipped)
 
 static void add_head(gm_http_conn *c, gm_buf *to, int status, const char *content_type, size_t body_len, bool zipped)
 {
-    if (status == 200) {
-        gm_buf_add(to, "HTTP/1.1 200 OK\r\n", 17);
+    if (status == 200 && c->r.loop == c->loop->index) {
+        gm_buf_add(to, c->loop->good, c->loop->good_len);
     } else {
+        char date[64]; /* the loop's text may change under a worker */
         gm_buf_add(to, "HTTP/1.1 ", 9);
         add_number(to, (size_t)status);
         gm_buf_char(to, ' ');
         gm_buf_text(to, gm_http_status_text(status));
         gm_buf_add(to, "\r\n", 2);
-    }
-    if (c->r.loop == c->loop->index) {
-        gm_buf_add(to, c->loop->date, c->loop->date_len);
-    } else { /* the loop's text may change under a worker */
-        char date[64];
         gm_buf_add(to, date, gm_http_date(date, sizeof(date)));
     }
     if (content_type) {

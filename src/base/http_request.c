@@ -44,6 +44,7 @@ static int hex_digit(char d)
 bool gm_http_percent_decode(char *text, size_t *len, bool plus)
 {
     size_t to = 0;
+    if (!plus && !memchr(text, '%', *len)) return true;
     for (size_t i = 0; i < *len; i++) {
         char byte = text[i];
         if (byte == '%') {

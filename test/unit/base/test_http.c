@@ -185,7 +185,7 @@ static void bad_framing_is_refused(void)
         WIRE("GET /health HTTP/2.0\r\n" H "\r\n", 505, NULL),
         WIRE("GET /health HTTP/0.9\r\n" H "\r\n", 505, NULL),
         WIRE("GET /health\r\n\r\n", 400, NULL),
-        WIRE("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, NULL),
+        WIRE("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, NULL),
         WIRE("FROB /health HTTP/1.1\r\n" H "\r\n", 400, NULL),
         WIRE("\x16\x03\x01\x02\x00\x01\x00\x01\xfc", 400, NULL),
         WIRE("POST /echo HTTP/1.1\r\n" H "Expect: miracles\r\nContent-Length: 1\r\n\r\na", 417, NULL),
