@@ -81,7 +81,7 @@ static void print_list(gm_cli *cli, const gm_table *t, int64_t first)
     gm_grid_right(g, 6);
     for (int64_t i = t->rows - 1; i >= first; i--) {
         char when[32], answer[96], took[32];
-        (void)gm_show_seconds(gm_column_double(gm_table_find(t, "latency_us"), i) / 1e6, took);
+        (void)snprintf(took, sizeof(took), "%.3f ms", gm_column_double(gm_table_find(t, "latency_us"), i) / 1e3);
         gm_grid_add(g, (const char *[]){ gm_show_time(gm_table_find(t, "time")->i64[i], when), shown(t, "id", i, cli->a), shown(t, "row", i, cli->a),
                                          gm_arena_printf(cli->a, "%s/%s", shown(t, "model", i, cli->a), shown(t, "version", i, cli->a)),
                                          shown(t, "arm", i, cli->a), gm_show_answer(t, i, answer, sizeof(answer)), took });

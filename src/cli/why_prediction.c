@@ -261,11 +261,11 @@ static void print_inputs(const why_facts *w)
 
 static void print_why(gm_cli *cli, const why_facts *w)
 {
-    char when[32], answer[96], took[32];
+    char when[32], answer[96];
     const gm_column *row = gm_table_find(&w->logged, "row");
     printf("%sPrediction%s   %s, row %" PRId64 "\n", gm_term_bold(), gm_term_plain(), w->id, row ? row->i64[0] : 0);
-    printf("%sAnswered%s     %s, %s UTC, in %s, by %s over %s\n", gm_term_bold(), gm_term_plain(), gm_show_answer(&w->logged, 0, answer, sizeof(answer)),
-           gm_show_time(gm_table_find(&w->logged, "time")->i64[0], when), gm_show_seconds(gm_column_double(gm_table_find(&w->logged, "latency_us"), 0) / 1e6, took),
+    printf("%sAnswered%s     %s, %s UTC, in %.3f ms, by %s over %s\n", gm_term_bold(), gm_term_plain(), gm_show_answer(&w->logged, 0, answer, sizeof(answer)),
+           gm_show_time(gm_table_find(&w->logged, "time")->i64[0], when), gm_column_double(gm_table_find(&w->logged, "latency_us"), 0) / 1e3,
            text_of(&w->logged, "arm", cli->a), text_of(&w->logged, "protocol", cli->a));
     print_origin(w);
     print_again(w);

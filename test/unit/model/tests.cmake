@@ -3,6 +3,7 @@ gm_test(unit/model/test_onnx.c USES model LABELS unit)
 gm_test(unit/model/test_onnx_trees.c USES model LABELS unit)
 gm_test(unit/model/test_package.c USES model LABELS unit)
 gm_test(unit/model/test_model_files.c USES model LABELS unit)
+gm_test(unit/model/test_explain.c USES model LABELS unit)
 gm_test(unit/model/test_trained_onnx.c USES train model LABELS unit)
 # For test/conformance/model/check_package.py.
 add_executable(make_packages EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/test/conformance/model/make_packages.c)
