@@ -89,7 +89,8 @@ static gm_rc check_keys(yyjson_val *object, gm_arena *a, gm_err *err)
     return GM_OK;
 }
 
-static gm_rc check(yyjson_doc *doc, gm_arena *a, gm_err *err)
+/* nul: whether the text had an escaped NUL anywhere, so that most requests are not searched for one text by text. */
+static gm_rc check(yyjson_doc *doc, bool nul, gm_arena *a, gm_err *err)
 {
     yyjson_val *ends[GM_JV_DEPTH_MAX], *v = doc->root, *end = doc->root + doc->val_read;
     size_t depth = 0;
@@ -100,7 +101,7 @@ static gm_rc check(yyjson_doc *doc, gm_arena *a, gm_err *err)
             if (depth == GM_JV_DEPTH_MAX) return gm_err_set(err, GM_EINVALID, "the JSON is nested deeper than %d levels", GM_JV_DEPTH_MAX);
             ends[depth++] = unsafe_yyjson_get_next(v);
             if (unsafe_yyjson_is_obj(v)) rc = check_keys(v, a, err);
-        } else if (unsafe_yyjson_is_str(v) && memchr(v->uni.str, '\0', unsafe_yyjson_get_len(v))) {
+        } else if (nul && unsafe_yyjson_is_str(v) && memchr(v->uni.str, '\0', unsafe_yyjson_get_len(v))) {
             rc = gm_err_set(err, GM_EINVALID, "a text of the JSON holds a NUL");
         }
     }
@@ -112,11 +113,12 @@ gm_rc gm_jv_read(char *text, size_t len, bool in_place, gm_arena *a, const gm_jv
     yyjson_alc memory = { arena_malloc, arena_realloc, arena_free, a };
     yyjson_read_err problem;
     if (!len) return gm_err_set(err, GM_EINVALID, "the body is empty; JSON was expected");
+    bool nul = memmem(text, len, "\\u0000", 6) != NULL; /* a NUL as it stands is a syntax error */
     yyjson_doc *doc = yyjson_read_opts(text, len, in_place ? YYJSON_READ_INSITU : YYJSON_READ_NOFLAG, &memory, &problem);
     if (!doc && problem.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
         return gm_err_set(err, GM_ENOMEM, "the request is too large for its memory");
     if (!doc) return gm_err_set(err, GM_EINVALID, "the body is no JSON: %s at byte %zu", problem.msg, problem.pos);
-    gm_rc rc = check(doc, a, err);
+    gm_rc rc = check(doc, nul, a, err);
     if (!rc) *out = ours(doc->root);
     return rc;
 }

@@ -37,7 +37,7 @@ static void vertex(gm_http_request *r, void *user)
 
 static void run(gm_http_request *r, void (*handle)(gm_http_request *, void *), void *user)
 {
-    if (gm_protocol_accepts(r, JSON_TYPES))
+    if (gm_protocol_accepts(r, JSON_TYPES " " GM_CURL_TYPE))
         gm_protocol_run(r, handle, user);
     else
         gm_http_reply_error(r, 415, "the body must be " JSON_TYPES);

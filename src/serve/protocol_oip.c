@@ -196,7 +196,7 @@ static void infer(gm_http_request *r, void *user)
 
 void gm_oip_infer(gm_http_request *r, void *user)
 {
-    if (gm_protocol_accepts(r, "application/json application/octet-stream application/vnd.sagemaker-triton.binary+json"))
+    if (gm_protocol_accepts(r, "application/json application/octet-stream application/vnd.sagemaker-triton.binary+json " GM_CURL_TYPE))
         gm_protocol_run(r, infer, user);
     else
         gm_http_reply_error(r, 415, "the body must be application/json or application/octet-stream");

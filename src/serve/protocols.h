@@ -9,6 +9,9 @@
 
 #include "serve/infer.h"
 
+/* What curl -d says when nobody tells it: so are the examples of these protocols written, and a prediction changes nothing. */
+#define GM_CURL_TYPE "application/x-www-form-urlencoded"
+
 enum { GM_DEFER_BYTES = 64 << 10, GM_INFER_MAX_BYTES = 32 << 20 };
 
 /* Vertex AI: POST {"instances": [...]} to the only model, on AIP_PREDICT_ROUTE; body_max_bytes GM_INFER_MAX_BYTES. */
