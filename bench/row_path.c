@@ -39,6 +39,7 @@ typedef struct bench {
     gm_scorer scorer;
     gm_scorer_session *session;
     gm_program_session *program;
+    gm_model_work *work;
     gm_ort *ort;
     gm_table all; /* ROWS rows, the scorer's inputs in order */
     cell cells[COLUMNS_MAX];
@@ -150,7 +151,7 @@ static void by_features(bench *b, int i, double *out)
 static void by_model(bench *b, int i, double *out)
 {
     gm_err err;
-    must(gm_model_predict(b->scorer.model, &b->features[i], out, &err), &err);
+    must(gm_model_predict_with(b->scorer.model, b->work, &b->features[i], out, &err), &err);
 }
 
 static void by_session(bench *b, int i, double *out)
@@ -215,6 +216,7 @@ int main(int argc, char **argv)
     if (!b.scorer.program || b.scorer.outputs > 64) fail("a model over features with at most 64 outputs is measured");
     must(gm_ort_open(gm_path_join(b.a, dir, "model.onnx"), &b.ort, &err), &err);
     must(gm_scorer_session_new(&b.scorer, &b.session, &err), &err);
+    must(gm_model_work_new(b.scorer.model, &b.work, &err), &err);
     must(gm_program_session_new(b.scorer.program, &b.program, &err), &err);
     read_rows(&b, dir, &err);
     double worst = check_equal(&b), ns[5] = { 0 };
@@ -226,6 +228,7 @@ int main(int argc, char **argv)
            b.scorer.inputs_count, gm_program_width(b.scorer.program), ns[0], ns[1], ns[2], ns[3], ns[3] / ns[2], worst);
     printf("{\"name\": \"row_path_batch\", \"rows\": %d, \"ns_per_row\": %.1f}\n", BATCH, ns[4] / BATCH);
     gm_program_session_free(b.program);
+    gm_model_work_free(b.work);
     gm_scorer_session_free(b.session);
     gm_ort_close(b.ort);
     gm_arena_free(b.a);

@@ -13,6 +13,7 @@ enum { BLOCK_ROWS = 4096 };
 struct gm_scorer_session {
     const gm_scorer *s;
     gm_program_session *program; /* NULL: a foreign model      */
+    gm_model_work *model;        /* NULL then too              */
     const gm_matrix *features;   /* of the last block          */
     gm_arena *scratch;           /* of a block; foreign models */
     gm_column *columns;          /* [inputs_count] of a block  */
@@ -30,6 +31,7 @@ gm_rc gm_scorer_session_new(const gm_scorer *s, gm_scorer_session **out, gm_err 
     *w = (gm_scorer_session){ .s = s, .columns = calloc(s->inputs_count + 1, sizeof(gm_column)) };
     gm_rc rc = w->columns ? GM_OK : out_of_memory(err);
     if (!rc && s->program) rc = gm_program_session_new(s->program, &w->program, err);
+    if (!rc && s->program) rc = gm_model_work_new(s->model, &w->model, err);
     if (!rc && !s->program && !(w->scratch = gm_arena_new(0))) rc = out_of_memory(err);
     if (rc) gm_scorer_session_free(w);
     else *out = w;
@@ -39,6 +41,7 @@ gm_rc gm_scorer_session_new(const gm_scorer *s, gm_scorer_session **out, gm_err 
 void gm_scorer_session_free(gm_scorer_session *w)
 {
     if (!w) return;
+    gm_model_work_free(w->model);
     gm_program_session_free(w->program);
     gm_arena_free(w->scratch);
     free(w->columns);
@@ -84,7 +87,7 @@ static gm_rc predict_block(gm_scorer_session *w, const gm_table *t, double *out,
 {
     if (!w->program) return predict_foreign(w, t, out, err);
     gm_rc rc = gm_program_session_apply(w->program, t, &w->features, err);
-    return rc ? rc : gm_model_predict(w->s->model, w->features, out, err);
+    return rc ? rc : gm_model_predict_with(w->s->model, w->model, w->features, out, err);
 }
 
 gm_rc gm_scorer_session_predict(gm_scorer_session *w, const gm_table *raw, double *out, gm_err *err)

@@ -253,13 +253,13 @@ static void a_column_that_is_not_there_is_named(void)
 }
 
 /* Each row is another one, so that nothing can be remembered from the row before; blocks of two sizes in between. */
-static void allocates_nothing_once_warm(void)
+static void check_allocations(bool linear)
 {
     enum { ROWS = 400, WARM = 40 };
     gm_random r;
     gm_random_init(&r, 99);
     gm_arena *a = gm_harness_arena();
-    gm_scorer s = random_scorer(&r, GM_TASK_BINARY, true, a);
+    gm_scorer s = random_scorer(&r, GM_TASK_BINARY, linear, a);
     sheet *t = random_sheet(&r, ROWS, true);
     gm_table in = inputs_of(&s, &t->t, a);
     gm_column columns[COLUMNS_MAX];
@@ -281,6 +281,12 @@ static void allocates_nothing_once_warm(void)
     }
     CHECK(allocations == before);
     gm_scorer_session_free(w);
+}
+
+static void allocates_nothing_once_warm(void)
+{
+    check_allocations(false);
+    check_allocations(true);
 }
 
 typedef struct shared {
