@@ -8,6 +8,7 @@
 
 #include "base/fs.h"
 #include "cli/command.h"
+#include "cli/model_show.h"
 #include "data/engine.h"
 #include "govern/card.h"
 #include "govern/lineage.h"
@@ -192,6 +193,9 @@ static gm_rc models(gm_cli *cli, const void *conf, gm_err *err)
     gm_model_version *v = NULL;
     size_t count = 0;
     bool write = o->alias[0] || o->drop_alias[0] || o->tag[0];
+    if (cli->operands_count == 2 && strcmp(cli->operands[0], "show") != 0)
+        return gm_err_set(err, GM_EINVALID, "one model at a time; `gristmill models show %s` shows one in full", cli->operands[1]);
+    if (cli->operands_count == 2) return gm_model_show(cli, cli->operands[1], err);
     if (o->export[0]) return export_package(cli, o->export, err);
     gm_rc rc = gm_cli_store(cli, write, &store, err);
     if (!rc && write)
@@ -233,10 +237,10 @@ const gm_command gm_command_models = {
               .help = "list registered models and versions; set aliases and tags; copy a package",
               .params = models_options,
               .conf_size = sizeof(models_opts) },
-    .operands = "[MODEL]",
-    .operands_max = 1,
+    .operands = "[show] [MODEL]",
+    .operands_max = 2,
     .group = "Models",
-    .examples = "gristmill models\ngristmill models flights/2 --alias champion\ngristmill models flights@champion --tag "
+    .examples = "gristmill models\ngristmill models show flights  # its columns, and the tree engine as measured here\ngristmill models flights/2 --alias champion\ngristmill models flights@champion --tag "
                 "reviewed=yes\ngristmill models flights --export package",
     .run = models,
 };
