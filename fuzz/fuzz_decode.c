@@ -1,7 +1,8 @@
 /* fuzz_decode.c - any bytes are rows, or an error of the client's that says why.
  *
- * The first byte picks the decoder, the second the schema; a line's end in an OIP body ends its JSON. What is read as rows: decoded once more it gives
- * the same cells; every code has a text that ends in NUL and is valid UTF-8; bools are 0, 1 or missing; no number of JSON or CSV is a text.
+ * The first byte picks the decoder, the second the schema; a line's end in an OIP body ends its JSON. What is read as rows:
+ * decoded once more it gives the same cells; every code has a text that ends in NUL and is valid UTF-8; bools are 0, 1 or
+ * missing; no number of JSON or CSV is a text.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -23,14 +24,22 @@ static gm_served_schema make_schema(unsigned variant, gm_arena *a)
 {
     static const char *const names[COLUMNS] = { "distance", "temp", "carrier", "late", "at", "flight" };
     static const char *const categories[] = { "UA", "AA", "B6" };
-    static const gm_type types[COLUMNS] = { GM_TYPE_INT, GM_TYPE_FLOAT, GM_TYPE_STRING, GM_TYPE_BOOL, GM_TYPE_TIME, GM_TYPE_STRING };
-    gm_served_schema s = { .task = variant & 1 ? GM_TASK_MULTICLASS : GM_TASK_BINARY, .columns = GM_ARENA_ARRAY(a, gm_served_column, COLUMNS) };
+    static const gm_type types[COLUMNS] = {
+        GM_TYPE_INT, GM_TYPE_FLOAT, GM_TYPE_STRING, GM_TYPE_BOOL, GM_TYPE_TIME, GM_TYPE_STRING
+    };
+    gm_served_schema s = { .task = variant & 1 ? GM_TASK_MULTICLASS : GM_TASK_BINARY,
+                           .columns = GM_ARENA_ARRAY(a, gm_served_column, COLUMNS) };
     require(s.columns != NULL);
     s.inputs_count = variant & 2 ? 1 : variant & 4 ? 2 : 5; /* two: numbers alone, which may come as a matrix */
     s.columns_count = s.inputs_count == 5 ? COLUMNS : s.inputs_count;
     for (size_t i = 0; i < s.columns_count; i++) {
-        s.columns[i] = (gm_served_column){ .name = names[i], .name_len = strlen(names[i]), .type = types[i], .input = i < s.inputs_count,
-                                           .required = i == 0, .low = i < 2 ? 10 : NAN, .high = NAN };
+        s.columns[i] = (gm_served_column){ .name = names[i],
+                                           .name_len = strlen(names[i]),
+                                           .type = types[i],
+                                           .input = i < s.inputs_count,
+                                           .required = i == 0,
+                                           .low = i < 2 ? 10 : NAN,
+                                           .high = NAN };
         if (i == 2) s.columns[i].known = gm_text_set_new(categories, 3, a);
     }
     s.names = gm_text_set_new(names, s.columns_count, a);
@@ -60,7 +69,8 @@ static uint64_t sum_of(const gm_rows *r)
     char text[256];
     for (size_t k = 0; k < r->schema->columns_count; k++)
         for (int64_t i = 0; i < r->rows; i++)
-            for (const char *at = gm_column_show(&r->columns[k], i, text, sizeof(text)); *at; at++) sum = sum * 31 + (unsigned char)*at;
+            for (const char *at = gm_column_show(&r->columns[k], i, text, sizeof(text)); *at; at++)
+                sum = sum * 31 + (unsigned char)*at;
     return sum;
 }
 
@@ -88,7 +98,8 @@ static void decode_twice(decoder decode, void *ctx, const gm_served_schema *s)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    static gm_rc (*const readers[])(gm_slice, gm_arena *, gm_frame *, gm_err *) = { gm_frame_mlflow, gm_frame_instances, gm_frame_lines, gm_frame_csv };
+    static gm_rc (*const readers[])(gm_slice, gm_arena *, gm_frame *, gm_err *) = { gm_frame_mlflow, gm_frame_instances,
+                                                                                    gm_frame_lines, gm_frame_csv };
     if (size < 2) return 0;
     gm_arena *a = gm_arena_new(64 << 20);
     char *body = gm_arena_alloc(a, size - 2 + PAD, 1);

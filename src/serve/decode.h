@@ -1,6 +1,7 @@
 /* decode.h - requests that are tables (MLflow, SageMaker, KServe V1, Vertex AI) to rows; protocol_oip.h has tensors.
  *
- * A body is read once, into a gm_frame; gm_frame_decode then fills rows from it as often as asked, by any schema, and changes nothing.
+ * A body is read once, into a gm_frame; gm_frame_decode then fills rows from it as often as asked, by any schema, and changes
+ * nothing.
  */
 #ifndef GM_SERVE_DECODE_H
 #define GM_SERVE_DECODE_H
@@ -32,8 +33,8 @@ gm_rc gm_frame_mlflow(gm_slice body, gm_arena *a, gm_frame *out, gm_err *err);
 gm_rc gm_frame_instances(gm_slice body, gm_arena *a, gm_frame *out, gm_err *err);
 /* A JSON value per line; empty lines are left out. */
 gm_rc gm_frame_lines(gm_slice body, gm_arena *a, gm_frame *out, gm_err *err);
-/* Comma-separated, fields in double quotes where needed. The first line is a header when one of its fields names a column of the schema, else
- * the columns are the schema's inputs in order. Empty lines are left out; an empty field is missing. */
+/* Comma-separated, fields in double quotes where needed. The first line is a header when one of its fields names a column of the
+ * schema, else the columns are the schema's inputs in order. Empty lines are left out; an empty field is missing. */
 gm_rc gm_frame_csv(gm_slice body, gm_arena *a, gm_frame *out, gm_err *err);
 
 /* A gm_decode of infer.h; ctx is a gm_frame. Errors: GM_EINVALID with row and column. */

@@ -133,7 +133,8 @@ static gm_rc read_header(reader *r, const gm_served_schema *s, int **out_map, si
         if (rc) return rc;
         map[i] = gm_served_schema_find(s, field.data, field.len, i);
         if (map[i] >= 0 && taken[map[i]])
-            return gm_err_set(err, GM_EINVALID, "column \"%.*s\" stands twice in the CSV's header", (int)(field.len < 100 ? field.len : 100), field.data);
+            return gm_err_set(err, GM_EINVALID, "column \"%.*s\" stands twice in the CSV's header",
+                              (int)(field.len < 100 ? field.len : 100), field.data);
         if (map[i] >= 0) taken[map[i]] = true;
     }
     *out_map = map;
@@ -148,10 +149,12 @@ static gm_rc read_row(reader *r, gm_rows *rows, int64_t row, const int *map, siz
     size_t i = 0;
     for (; !last; i++) {
         gm_rc rc = next_field(r, &field, &last, err);
-        if (!rc && i < count && (!map || map[i] >= 0)) rc = gm_rows_set_field(rows, map ? (size_t)map[i] : i, row, field.data, field.len, err);
+        if (!rc && i < count && (!map || map[i] >= 0))
+            rc = gm_rows_set_field(rows, map ? (size_t)map[i] : i, row, field.data, field.len, err);
         if (rc) return rc;
     }
-    return i == count ? GM_OK : gm_err_set(err, GM_EINVALID, "line %" PRId64 " of the CSV has %zu fields, expected %zu", line, i, count);
+    return i == count ? GM_OK
+                      : gm_err_set(err, GM_EINVALID, "line %" PRId64 " of the CSV has %zu fields, expected %zu", line, i, count);
 }
 
 gm_rc gm_frame_decode_csv(const gm_frame *f, const gm_served_schema *s, gm_rows *rows, gm_err *err)
@@ -163,7 +166,8 @@ gm_rc gm_frame_decode_csv(const gm_frame *f, const gm_served_schema *s, gm_rows 
     gm_rc rc = read_header(&r, s, &map, &count, err);
     if (rc) return rc;
     if (!map && count != s->inputs_count && count != s->columns_count) {
-        gm_err_set(err, GM_EINVALID, "the CSV has %zu columns and no header that the model knows; it takes %zu", count, s->inputs_count);
+        gm_err_set(err, GM_EINVALID, "the CSV has %zu columns and no header that the model knows; it takes %zu", count,
+                   s->inputs_count);
         gm_err_hint(err, "Without a header the columns are the model's inputs in order.");
         return GM_EINVALID;
     }

@@ -21,7 +21,8 @@ static gm_rc out_of_memory(gm_err *err)
 
 static gm_rc list_of(const gm_jv *v, const char *what, gm_frame *f, gm_err *err)
 {
-    if (gm_jv_kind_of(v) != GM_JV_LIST) return gm_err_set(err, GM_EINVALID, "\"%s\" must be a list of rows, found %s", what, gm_jv_kind_name(v));
+    if (gm_jv_kind_of(v) != GM_JV_LIST)
+        return gm_err_set(err, GM_EINVALID, "\"%s\" must be a list of rows, found %s", what, gm_jv_kind_name(v));
     f->items = v;
     f->rows = (int64_t)gm_jv_count(v);
     return GM_OK;
@@ -36,10 +37,12 @@ static gm_rc read_split(const gm_jv *v, gm_frame *f, gm_err *err)
     f->form = names ? GM_FRAME_SPLIT : GM_FRAME_ROWS; /* without names the columns are the schema's */
     f->names = names;
     if (!names) return GM_OK;
-    if (gm_jv_kind_of(names) != GM_JV_LIST) return gm_err_set(err, GM_EINVALID, "\"columns\" must be a list of names, found %s", gm_jv_kind_name(names));
+    if (gm_jv_kind_of(names) != GM_JV_LIST)
+        return gm_err_set(err, GM_EINVALID, "\"columns\" must be a list of names, found %s", gm_jv_kind_name(names));
     const gm_jv *name = gm_jv_first(names);
     for (size_t i = 0; i < gm_jv_count(names); i++, name = gm_jv_next(name))
-        if (gm_jv_kind_of(name) != GM_JV_TEXT) return gm_err_set(err, GM_EINVALID, "column %zu of \"columns\" is %s, not a name", i + 1, gm_jv_kind_name(name));
+        if (gm_jv_kind_of(name) != GM_JV_TEXT)
+            return gm_err_set(err, GM_EINVALID, "column %zu of \"columns\" is %s, not a name", i + 1, gm_jv_kind_name(name));
     return GM_OK;
 }
 
@@ -58,7 +61,8 @@ static gm_rc read_inputs(const gm_jv *v, gm_frame *f, gm_err *err)
 static gm_rc read_object(gm_slice body, gm_arena *a, const gm_jv **out, gm_err *err)
 {
     gm_rc rc = gm_jv_read(gm_body_text(body), body.len, true, a, out, err);
-    if (!rc && gm_jv_kind_of(*out) != GM_JV_OBJECT) rc = gm_err_set(err, GM_EINVALID, "the body must be a JSON object, found %s", gm_jv_kind_name(*out));
+    if (!rc && gm_jv_kind_of(*out) != GM_JV_OBJECT)
+        rc = gm_err_set(err, GM_EINVALID, "the body must be a JSON object, found %s", gm_jv_kind_name(*out));
     return rc;
 }
 
@@ -77,7 +81,9 @@ gm_rc gm_frame_mlflow(gm_slice body, gm_arena *a, gm_frame *out, gm_err *err)
         count++;
     }
     if (count != 1) {
-        gm_err_set(err, GM_EINVALID, "the body has %s of \"dataframe_split\", \"dataframe_records\", \"instances\" and \"inputs\"", count ? "several" : "none");
+        gm_err_set(err, GM_EINVALID,
+                   "the body has %s of \"dataframe_split\", \"dataframe_records\", \"instances\" and \"inputs\"",
+                   count ? "several" : "none");
         gm_err_hint(err, "Send exactly one of them.");
         return GM_EINVALID;
     }
@@ -148,8 +154,8 @@ gm_rc gm_rows_set_json(gm_rows *r, size_t k, int64_t row, const gm_jv *v, gm_err
         return gm_rows_set_text(r, k, row, text.data, text.len, err);
     }
     default:
-        return gm_err_set(err, GM_EINVALID, "row %" PRId64 ", column \"%.100s\": expected one value, found %s", row + 1, r->schema->columns[k].name,
-                          gm_jv_kind_name(v));
+        return gm_err_set(err, GM_EINVALID, "row %" PRId64 ", column \"%.100s\": expected one value, found %s", row + 1,
+                          r->schema->columns[k].name, gm_jv_kind_name(v));
     }
 }
 
@@ -186,7 +192,8 @@ static gm_rc wrong_width(const gm_served_schema *s, int64_t row, size_t width, g
 {
     char names[INPUTS_SHOWN_MAX] = "";
     size_t len = 0;
-    gm_rc rc = gm_err_set(err, GM_EINVALID, "row %" PRId64 " has %zu values, the model takes %zu", row + 1, width, s->inputs_count);
+    gm_rc rc =
+        gm_err_set(err, GM_EINVALID, "row %" PRId64 " has %zu values, the model takes %zu", row + 1, width, s->inputs_count);
     for (size_t i = 0; i < s->inputs_count && len + s->columns[i].name_len + 3 < sizeof(names); i++) {
         memcpy(names + len, s->columns[i].name, s->columns[i].name_len);
         len += s->columns[i].name_len;
@@ -256,9 +263,11 @@ static gm_rc decode_split(const gm_frame *f, gm_rows *r, gm_err *err)
     gm_rc rc = map_names(f, r, &map, err);
     const gm_jv *row = gm_jv_first(f->items);
     for (int64_t i = 0; !rc && i < f->rows; i++, row = gm_jv_next(row)) {
-        if (gm_jv_kind_of(row) != GM_JV_LIST) return gm_err_set(err, GM_EINVALID, "row %" PRId64 " of \"data\" is %s, not a list", i + 1, gm_jv_kind_name(row));
+        if (gm_jv_kind_of(row) != GM_JV_LIST)
+            return gm_err_set(err, GM_EINVALID, "row %" PRId64 " of \"data\" is %s, not a list", i + 1, gm_jv_kind_name(row));
         if (gm_jv_count(row) != count)
-            return gm_err_set(err, GM_EINVALID, "row %" PRId64 " of \"data\" has %zu values, \"columns\" has %zu", i + 1, gm_jv_count(row), count);
+            return gm_err_set(err, GM_EINVALID, "row %" PRId64 " of \"data\" has %zu values, \"columns\" has %zu", i + 1,
+                              gm_jv_count(row), count);
         const gm_jv *v = gm_jv_first(row);
         for (size_t k = 0; !rc && k < count; k++, v = gm_jv_next(v))
             if (map[k] >= 0) rc = gm_rows_set_json(r, (size_t)map[k], i, v, err);
@@ -280,13 +289,15 @@ static gm_rc decode_columns(const gm_frame *f, gm_rows *r, gm_err *err)
         int64_t count = list ? (int64_t)gm_jv_count(values) : 1;
         key = gm_jv_next(values);
         if (count != f->rows)
-            return gm_err_set(err, GM_EINVALID, "column \"%.100s\" of \"inputs\" has %" PRId64 " values, the first has %" PRId64, name.data, count, f->rows);
+            return gm_err_set(err, GM_EINVALID, "column \"%.100s\" of \"inputs\" has %" PRId64 " values, the first has %" PRId64,
+                              name.data, count, f->rows);
         if (k < 0) {
             r->unknown_columns++;
             continue;
         }
         const gm_jv *v = list ? gm_jv_first(values) : values;
-        for (int64_t row = 0; !rc && row < count; row++, v = gm_jv_next(v)) rc = gm_rows_set_json(r, (size_t)k, row, unwrapped(v), err);
+        for (int64_t row = 0; !rc && row < count; row++, v = gm_jv_next(v))
+            rc = gm_rows_set_json(r, (size_t)k, row, unwrapped(v), err);
     }
     return rc;
 }

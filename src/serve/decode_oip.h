@@ -1,7 +1,7 @@
 /* decode_oip.h - inference requests of the Open Inference Protocol (version 2), as JSON and with binary tensors, to rows.
  *
- * A tensor per column: shape [N] or [N, 1], the same N in all. A model whose inputs are all numbers takes one tensor [N, inputs] as well.
- * Read once; decoding changes nothing and may be repeated with another schema.
+ * A tensor per column: shape [N] or [N, 1], the same N in all. A model whose inputs are all numbers takes one tensor [N, inputs]
+ * as well. Read once; decoding changes nothing and may be repeated with another schema.
  */
 #ifndef GM_SERVE_DECODE_OIP_H
 #define GM_SERVE_DECODE_OIP_H
@@ -33,13 +33,13 @@ typedef struct gm_oip_request {
     size_t tensors_count;
     gm_oip_output *outputs; /* [outputs_count]; none: all */
     size_t outputs_count;
-    bool binary_outputs;    /* what outputs are that were not asked for one by one */
-    bool raw;               /* the whole body is the only input's values: no JSON  */
+    bool binary_outputs; /* what outputs are that were not asked for one by one */
+    bool raw;            /* the whole body is the only input's values: no JSON  */
     gm_slice body;
 } gm_oip_request;
 
-/* json_len: of the header Inference-Header-Content-Length; -1 = not given, the body is JSON; 0 = a raw request. Reads the body in place.
- * Errors: GM_EINVALID, which says where. */
+/* json_len: of the header Inference-Header-Content-Length; -1 = not given, the body is JSON; 0 = a raw request. Reads the body in
+ * place. Errors: GM_EINVALID, which says where. */
 gm_rc gm_oip_read(gm_slice body, int64_t json_len, gm_arena *a, gm_oip_request *out, gm_err *err);
 /* A gm_decode of infer.h; ctx is a gm_oip_request. The outputs that are asked for are checked too. */
 gm_rc gm_oip_decode(void *ctx, const gm_served_schema *s, gm_rows *rows, gm_err *err);

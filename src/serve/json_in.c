@@ -98,7 +98,8 @@ static gm_rc check(yyjson_doc *doc, bool nul, gm_arena *a, gm_err *err)
     for (; !rc && v < end; v++) {
         while (depth && v == ends[depth - 1]) depth--;
         if (unsafe_yyjson_is_ctn(v)) {
-            if (depth == GM_JV_DEPTH_MAX) return gm_err_set(err, GM_EINVALID, "the JSON is nested deeper than %d levels", GM_JV_DEPTH_MAX);
+            if (depth == GM_JV_DEPTH_MAX)
+                return gm_err_set(err, GM_EINVALID, "the JSON is nested deeper than %d levels", GM_JV_DEPTH_MAX);
             ends[depth++] = unsafe_yyjson_get_next(v);
             if (unsafe_yyjson_is_obj(v)) rc = check_keys(v, a, err);
         } else if (nul && unsafe_yyjson_is_str(v) && memchr(v->uni.str, '\0', unsafe_yyjson_get_len(v))) {
@@ -142,7 +143,8 @@ gm_jv_kind gm_jv_kind_of(const gm_jv *v)
 
 const char *gm_jv_kind_name(const gm_jv *v)
 {
-    static const char *const names[] = { "null", "true or false", "a number", "a number", "a number", "a text", "a list", "an object" };
+    static const char *const names[] = { "null",     "true or false", "a number", "a number",
+                                         "a number", "a text",        "a list",   "an object" };
     return names[gm_jv_kind_of(v)];
 }
 

@@ -1,7 +1,8 @@
 /* json_in.h - a request's JSON as a flat tree of values, checked as a whole before anybody looks at it.
  *
- * Values lie one behind the other in reading order: the children of a list or object follow it, an object's as key, value, key, value. The
- * tree lives in the request's arena (texts in the body when it was read in place) and does not change, so that it may be walked twice.
+ * Values lie one behind the other in reading order: the children of a list or object follow it, an object's as key, value, key,
+ * value. The tree lives in the request's arena (texts in the body when it was read in place) and does not change, so that it may
+ * be walked twice.
  */
 #ifndef GM_SERVE_JSON_IN_H
 #define GM_SERVE_JSON_IN_H
@@ -35,13 +36,15 @@ int64_t gm_jv_int(const gm_jv *v);
 double gm_jv_double(const gm_jv *v); /* of any number */
 gm_slice gm_jv_text(const gm_jv *v);
 
-size_t gm_jv_count(const gm_jv *v);          /* entries of a list or object */
-const gm_jv *gm_jv_first(const gm_jv *list); /* first item or key; the value of a key is gm_jv_first(key). Valid when there is one */
-const gm_jv *gm_jv_next(const gm_jv *v);     /* what follows v and all within it */
+size_t gm_jv_count(const gm_jv *v); /* entries of a list or object */
+const gm_jv *
+gm_jv_first(const gm_jv *list);          /* first item or key; the value of a key is gm_jv_first(key). Valid when there is one */
+const gm_jv *gm_jv_next(const gm_jv *v); /* what follows v and all within it */
 /* NULL when object is NULL, no object, or has no such key. */
 const gm_jv *gm_jv_get(const gm_jv *object, const char *key);
 
-/* v as JSON, the shortest text that reads back equal; null for what is not finite. out holds >= 32 bytes, no NUL at the end. Returns its length. */
+/* v as JSON, the shortest text that reads back equal; null for what is not finite. out holds >= 32 bytes, no NUL at the end.
+ * Returns its length. */
 size_t gm_json_number(double v, char *out);
 
 #endif

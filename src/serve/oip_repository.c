@@ -10,7 +10,8 @@ static gm_rc optional_object(const gm_http_request *r, const gm_jv **out, gm_err
     *out = NULL;
     if (!r->body.len) return GM_OK;
     gm_rc rc = gm_jv_read((char *)(uintptr_t)r->body.data, r->body.len, true, r->arena, out, err);
-    if (!rc && gm_jv_kind_of(*out) != GM_JV_OBJECT) rc = gm_err_set(err, GM_EINVALID, "the body must be a JSON object, found %s", gm_jv_kind_name(*out));
+    if (!rc && gm_jv_kind_of(*out) != GM_JV_OBJECT)
+        rc = gm_err_set(err, GM_EINVALID, "the body must be a JSON object, found %s", gm_jv_kind_name(*out));
     return rc;
 }
 
@@ -92,7 +93,8 @@ void gm_oip_unload(gm_http_request *r, void *user)
         gm_http_reply(r, 200, NULL);
 }
 
-/* ---- statistics ------------------------------------------------------------------------------------------------------------- */
+/* ---- statistics -------------------------------------------------------------------------------------------------------------
+ */
 
 static void duration(gm_json *j, const char *key, int64_t count, int64_t us)
 {
@@ -147,7 +149,8 @@ void gm_oip_stats(gm_http_request *r, void *user)
     gm_http_reply(r, 200, "application/json");
 }
 
-/* ---- settings that do not change --------------------------------------------------------------------------------------------- */
+/* ---- settings that do not change ---------------------------------------------------------------------------------------------
+ */
 
 static bool equal(const gm_jv *a, const gm_jv *b)
 {
@@ -179,7 +182,8 @@ static void settings(gm_http_request *r, const char *text)
         if (!now)
             rc = gm_err_set(&err, GM_EINVALID, "unrecognized setting \"%.100s\"", gm_jv_text(key).data);
         else if (gm_jv_kind_of(then) != GM_JV_NULL && !equal(now, then))
-            rc = gm_err_set(&err, GM_EINVALID, "setting \"%.100s\" cannot be changed while the server runs", gm_jv_text(key).data);
+            rc =
+                gm_err_set(&err, GM_EINVALID, "setting \"%.100s\" cannot be changed while the server runs", gm_jv_text(key).data);
     }
     if (rc) {
         gm_protocol_fail(r, &err);
@@ -192,16 +196,19 @@ static void settings(gm_http_request *r, const char *text)
 void gm_oip_trace(gm_http_request *r, void *user)
 {
     (void)user;
-    settings(r, "{\"trace_level\":[\"OFF\"],\"trace_rate\":\"1000\",\"trace_count\":\"-1\",\"log_frequency\":\"0\",\"trace_file\":\"\",\"trace_mode\":\"triton\"}");
+    settings(r, "{\"trace_level\":[\"OFF\"],\"trace_rate\":\"1000\",\"trace_count\":\"-1\",\"log_frequency\":\"0\",\"trace_"
+                "file\":\"\",\"trace_mode\":\"triton\"}");
 }
 
 void gm_oip_logging(gm_http_request *r, void *user)
 {
     (void)user;
-    settings(r, "{\"log_file\":\"\",\"log_info\":true,\"log_warning\":true,\"log_error\":true,\"log_verbose_level\":0,\"log_format\":\"default\"}");
+    settings(r, "{\"log_file\":\"\",\"log_info\":true,\"log_warning\":true,\"log_error\":true,\"log_verbose_level\":0,\"log_"
+                "format\":\"default\"}");
 }
 
-/* ---- shared memory ------------------------------------------------------------------------------------------------------------ */
+/* ---- shared memory ------------------------------------------------------------------------------------------------------------
+ */
 
 void gm_oip_no_memory(gm_http_request *r, void *user)
 {

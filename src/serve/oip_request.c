@@ -1,4 +1,5 @@
-/* oip_request.c - the JSON of an inference request: tensors with their shapes and places in the body, outputs that are asked for. */
+/* oip_request.c - the JSON of an inference request: tensors with their shapes and places in the body, outputs that are asked for.
+ */
 #include "serve/oip_request.h"
 
 #include <inttypes.h>
@@ -26,7 +27,8 @@ static gm_rc refuse(const reader *r, const char *fmt, ...)
     va_start(args, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    return gm_err_set(r->err, GM_EINVALID, "%s \"%.*s\": %s", r->what, (int)(r->name.len < 100 ? r->name.len : 100), r->name.data, text);
+    return gm_err_set(r->err, GM_EINVALID, "%s \"%.*s\": %s", r->what, (int)(r->name.len < 100 ? r->name.len : 100), r->name.data,
+                      text);
 }
 
 /* The members of a tensor's object, found in one pass. */
@@ -46,11 +48,16 @@ static members members_of(const gm_jv *object)
     for (size_t i = 0, count = gm_jv_count(object); i < count; i++) {
         const gm_jv *value = gm_jv_first(key);
         gm_slice text = gm_jv_text(key);
-        if (text.len == 4 && is(text, "name")) m.name = value;
-        else if (text.len == 4 && is(text, "data")) m.data = value;
-        else if (text.len == 5 && is(text, "shape")) m.shape = value;
-        else if (text.len == 8 && is(text, "datatype")) m.datatype = value;
-        else if (text.len == 10 && is(text, "parameters")) m.parameters = value;
+        if (text.len == 4 && is(text, "name"))
+            m.name = value;
+        else if (text.len == 4 && is(text, "data"))
+            m.data = value;
+        else if (text.len == 5 && is(text, "shape"))
+            m.shape = value;
+        else if (text.len == 8 && is(text, "datatype"))
+            m.datatype = value;
+        else if (text.len == 10 && is(text, "parameters"))
+            m.parameters = value;
         key = gm_jv_next(value);
     }
     return m;
@@ -71,7 +78,8 @@ static gm_rc whole_of(const reader *r, const gm_jv *parameters, const char *key,
 {
     const gm_jv *v = gm_jv_get(parameters, key);
     if (!v) return GM_OK;
-    if (gm_jv_kind_of(v) != GM_JV_INT || gm_jv_int(v) < 0) return refuse(r, "parameter \"%s\" must be a whole number of 0 or more", key);
+    if (gm_jv_kind_of(v) != GM_JV_INT || gm_jv_int(v) < 0)
+        return refuse(r, "parameter \"%s\" must be a whole number of 0 or more", key);
     *out = gm_jv_int(v);
     return GM_OK;
 }
@@ -91,7 +99,8 @@ static gm_rc check_parameters(const reader *r, const gm_jv *v)
 
 static gm_rc take_name(reader *r, const gm_jv *name, size_t i)
 {
-    if (!name || gm_jv_kind_of(name) != GM_JV_TEXT) return gm_err_set(r->err, GM_EINVALID, "%s %zu has no \"name\"", r->what, i + 1);
+    if (!name || gm_jv_kind_of(name) != GM_JV_TEXT)
+        return gm_err_set(r->err, GM_EINVALID, "%s %zu has no \"name\"", r->what, i + 1);
     r->name = gm_jv_text(name);
     return GM_OK;
 }
@@ -105,11 +114,15 @@ static gm_rc read_shape(const reader *r, const gm_jv *shape, gm_oip_tensor *t)
     const gm_jv *dim = gm_jv_first(shape);
     t->width = 1;
     for (size_t i = 0; i < rank; i++, dim = gm_jv_next(dim)) {
-        if (gm_jv_kind_of(dim) != GM_JV_INT || gm_jv_int(dim) < 0) return refuse(r, "dimension %zu of its shape is no whole number of 0 or more", i + 1);
-        if (gm_jv_int(dim) > size_max || (gm_jv_int(dim) && elements > size_max / gm_jv_int(dim))) return refuse(r, "its shape is beyond %d MiB", TENSOR_MAX_BYTES >> 20);
+        if (gm_jv_kind_of(dim) != GM_JV_INT || gm_jv_int(dim) < 0)
+            return refuse(r, "dimension %zu of its shape is no whole number of 0 or more", i + 1);
+        if (gm_jv_int(dim) > size_max || (gm_jv_int(dim) && elements > size_max / gm_jv_int(dim)))
+            return refuse(r, "its shape is beyond %d MiB", TENSOR_MAX_BYTES >> 20);
         elements *= gm_jv_int(dim);
-        if (i) t->width *= gm_jv_int(dim);
-        else t->rows = gm_jv_int(dim);
+        if (i)
+            t->width *= gm_jv_int(dim);
+        else
+            t->rows = gm_jv_int(dim);
     }
     return elements ? GM_OK : refuse(r, "its shape has no elements");
 }
@@ -122,11 +135,14 @@ static gm_rc read_place(reader *r, const members *m, gm_oip_tensor *t)
     t->data = m->data;
     if (size >= 0 && t->data) return refuse(r, "both \"data\" and \"binary_data_size\" are given");
     if (size < 0 && !t->data) return refuse(r, "\"data\" is missing");
-    if (t->data && gm_jv_kind_of(t->data) != GM_JV_LIST) return refuse(r, "\"data\" must be a list, found %s", gm_jv_kind_name(t->data));
-    if (t->data && (t->type->kind == GM_OIP_HALF || t->type->kind == GM_OIP_BFLOAT)) return refuse(r, "%s is sent as binary data only", t->type->name);
+    if (t->data && gm_jv_kind_of(t->data) != GM_JV_LIST)
+        return refuse(r, "\"data\" must be a list, found %s", gm_jv_kind_name(t->data));
+    if (t->data && (t->type->kind == GM_OIP_HALF || t->type->kind == GM_OIP_BFLOAT))
+        return refuse(r, "%s is sent as binary data only", t->type->name);
     if (t->data) return GM_OK;
     if (!r->binary) return refuse(r, "binary data needs the header Inference-Header-Content-Length");
-    if ((uint64_t)size > r->binary_left) return refuse(r, "%" PRId64 " bytes are announced, the body has %zu left", size, r->binary_left);
+    if ((uint64_t)size > r->binary_left)
+        return refuse(r, "%" PRId64 " bytes are announced, the body has %zu left", size, r->binary_left);
     t->raw = r->binary;
     t->raw_len = (size_t)size;
     r->binary += size;
@@ -136,7 +152,8 @@ static gm_rc read_place(reader *r, const members *m, gm_oip_tensor *t)
 
 static gm_rc read_input(reader *r, const gm_jv *entry, size_t i, gm_oip_tensor *t)
 {
-    if (gm_jv_kind_of(entry) != GM_JV_OBJECT) return gm_err_set(r->err, GM_EINVALID, "input %zu is %s, not an object", i + 1, gm_jv_kind_name(entry));
+    if (gm_jv_kind_of(entry) != GM_JV_OBJECT)
+        return gm_err_set(r->err, GM_EINVALID, "input %zu is %s, not an object", i + 1, gm_jv_kind_name(entry));
     members m = members_of(entry);
     gm_rc rc = take_name(r, m.name, i);
     if (rc) return rc;
@@ -158,7 +175,8 @@ static gm_rc read_inputs(reader *r, const gm_jv *list, gm_oip_request *q)
     size_t count = list && gm_jv_kind_of(list) == GM_JV_LIST ? gm_jv_count(list) : 0;
     gm_rc rc = GM_OK;
     if (!count || count > TENSORS_MAX)
-        return gm_err_set(r->err, GM_EINVALID, count ? "the request has more than %d inputs" : "\"inputs\" must be a list of tensors", TENSORS_MAX);
+        return gm_err_set(r->err, GM_EINVALID,
+                          count ? "the request has more than %d inputs" : "\"inputs\" must be a list of tensors", TENSORS_MAX);
     q->tensors = GM_ARENA_ARRAY(r->a, gm_oip_tensor, count);
     if (!q->tensors) return gm_err_set(r->err, GM_ENOMEM, "the request is too large for its memory");
     q->tensors_count = count;
@@ -172,13 +190,15 @@ static gm_rc read_inputs(reader *r, const gm_jv *list, gm_oip_request *q)
 
 static gm_rc read_output(reader *r, const gm_jv *entry, size_t i, const gm_oip_request *q, gm_oip_output *o)
 {
-    if (gm_jv_kind_of(entry) != GM_JV_OBJECT) return gm_err_set(r->err, GM_EINVALID, "output %zu is %s, not an object", i + 1, gm_jv_kind_name(entry));
+    if (gm_jv_kind_of(entry) != GM_JV_OBJECT)
+        return gm_err_set(r->err, GM_EINVALID, "output %zu is %s, not an object", i + 1, gm_jv_kind_name(entry));
     members m = members_of(entry);
     gm_rc rc = take_name(r, m.name, i);
     if (rc) return rc;
     *o = (gm_oip_output){ .name = r->name, .binary = q->binary_outputs };
     for (size_t k = 0; k < i; k++)
-        if (q->outputs[k].name.len == r->name.len && memcmp(q->outputs[k].name.data, r->name.data, r->name.len) == 0) return refuse(r, "it is asked for twice");
+        if (q->outputs[k].name.len == r->name.len && memcmp(q->outputs[k].name.data, r->name.data, r->name.len) == 0)
+            return refuse(r, "it is asked for twice");
     rc = check_parameters(r, m.parameters);
     if (!rc) rc = flag_of(r, m.parameters, "binary_data", &o->binary);
     if (!rc) rc = whole_of(r, m.parameters, "classification", &o->classification);
@@ -196,7 +216,8 @@ static gm_rc read_outputs(reader *r, const gm_jv *list, gm_oip_request *q)
     q->outputs_count = gm_jv_count(list);
     r->what = "output";
     const gm_jv *entry = gm_jv_first(list);
-    for (size_t i = 0; !rc && i < q->outputs_count; i++, entry = gm_jv_next(entry)) rc = read_output(r, entry, i, q, &q->outputs[i]);
+    for (size_t i = 0; !rc && i < q->outputs_count; i++, entry = gm_jv_next(entry))
+        rc = read_output(r, entry, i, q, &q->outputs[i]);
     return rc;
 }
 
@@ -208,7 +229,8 @@ gm_rc gm_oip_read(gm_slice body, int64_t json_len, gm_arena *a, gm_oip_request *
     const gm_jv *root = NULL;
     bool with_binary = json_len >= 0;
     if (json_len > 0 && (uint64_t)json_len > body.len)
-        return gm_err_set(err, GM_EINVALID, "Inference-Header-Content-Length is %" PRId64 ", the body has %zu bytes", json_len, body.len);
+        return gm_err_set(err, GM_EINVALID, "Inference-Header-Content-Length is %" PRId64 ", the body has %zu bytes", json_len,
+                          body.len);
     if (json_len == 0) {
         q.raw = q.binary_outputs = true;
         *out = q;
@@ -217,17 +239,20 @@ gm_rc gm_oip_read(gm_slice body, int64_t json_len, gm_arena *a, gm_oip_request *
     size_t len = with_binary ? (size_t)json_len : body.len;
     gm_rc rc = gm_jv_read(gm_body_text(body), len, len == body.len, a, &root, err);
     if (rc) return rc;
-    if (gm_jv_kind_of(root) != GM_JV_OBJECT) return gm_err_set(err, GM_EINVALID, "the body must be a JSON object, found %s", gm_jv_kind_name(root));
+    if (gm_jv_kind_of(root) != GM_JV_OBJECT)
+        return gm_err_set(err, GM_EINVALID, "the body must be a JSON object, found %s", gm_jv_kind_name(root));
     reader r = { .a = a, .what = "input", .name = { "", 0 }, .err = err };
     if (with_binary) r.binary = (const unsigned char *)body.data + len;
     r.binary_left = body.len - len;
     const gm_jv *id = gm_jv_get(root, "id"), *parameters = gm_jv_get(root, "parameters");
-    if (id && gm_jv_kind_of(id) != GM_JV_TEXT) return gm_err_set(err, GM_EINVALID, "\"id\" must be a text, found %s", gm_jv_kind_name(id));
+    if (id && gm_jv_kind_of(id) != GM_JV_TEXT)
+        return gm_err_set(err, GM_EINVALID, "\"id\" must be a text, found %s", gm_jv_kind_name(id));
     if (parameters && gm_jv_kind_of(parameters) != GM_JV_OBJECT)
         return gm_err_set(err, GM_EINVALID, "\"parameters\" must be an object, found %s", gm_jv_kind_name(parameters));
     if (id) q.id = gm_jv_text(id);
     const gm_jv *binary = gm_jv_get(parameters, "binary_data_output");
-    if (binary && gm_jv_kind_of(binary) != GM_JV_BOOL) return gm_err_set(err, GM_EINVALID, "parameter \"binary_data_output\" is true or false");
+    if (binary && gm_jv_kind_of(binary) != GM_JV_BOOL)
+        return gm_err_set(err, GM_EINVALID, "parameter \"binary_data_output\" is true or false");
     q.binary_outputs = binary && gm_jv_bool(binary);
     rc = read_inputs(&r, gm_jv_get(root, "inputs"), &q);
     if (!rc) rc = read_outputs(&r, gm_jv_get(root, "outputs"), &q);

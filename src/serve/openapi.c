@@ -8,11 +8,14 @@
 
 static void type_json(gm_json *j, const gm_served_column *c)
 {
-    const char *name = c->type == GM_TYPE_BOOL ? "boolean" : c->type == GM_TYPE_INT || c->type == GM_TYPE_FLOAT ? "number" : "string";
+    const char *name = c->type == GM_TYPE_BOOL                              ? "boolean"
+                       : c->type == GM_TYPE_INT || c->type == GM_TYPE_FLOAT ? "number"
+                                                                            : "string";
     gm_json_key(j, "type");
     gm_json_array(j);
     gm_json_str(j, name);
-    if (c->type == GM_TYPE_TIME || (!c->input && c->type == GM_TYPE_STRING)) gm_json_str(j, c->type == GM_TYPE_TIME ? "integer" : "number");
+    if (c->type == GM_TYPE_TIME || (!c->input && c->type == GM_TYPE_STRING))
+        gm_json_str(j, c->type == GM_TYPE_TIME ? "integer" : "number");
     gm_json_str(j, "null");
     gm_json_array_end(j);
 }
@@ -22,7 +25,8 @@ static void column_json(gm_json *j, const gm_served_column *c)
     gm_json_key(j, c->name);
     gm_json_object(j);
     type_json(j, c);
-    if (c->type == GM_TYPE_TIME) gm_json_kstr(j, "description", "a time as 2013-01-31T05:00:00, or microseconds since 1970 in UTC");
+    if (c->type == GM_TYPE_TIME)
+        gm_json_kstr(j, "description", "a time as 2013-01-31T05:00:00, or microseconds since 1970 in UTC");
     if (isfinite(c->low)) gm_json_kdouble(j, "x-training-minimum", c->low);
     if (isfinite(c->high)) gm_json_kdouble(j, "x-training-maximum", c->high);
     if (c->categories && !c->personal) {
@@ -89,7 +93,8 @@ static void component_key(gm_json *j, const char *kind, const char *model)
     memcpy(name, kind, len);
     for (; *model && len + 1 < sizeof(name); model++) {
         char c = *model;
-        bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+        bool good =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
         name[len++] = good ? c : '_';
     }
     name[len] = '\0';
@@ -152,7 +157,8 @@ static void operation_json(gm_json *j, const gm_http_route *route)
         gm_json_raw(j, "{\"content\":{\"application/json\":{}}}");
     }
     gm_json_key(j, "responses");
-    gm_json_raw(j, "{\"200\":{\"description\":\"done\"},\"4XX\":{\"description\":\"the request is wrong, and how\"},\"5XX\":{\"description\":\"not now\"}}");
+    gm_json_raw(j, "{\"200\":{\"description\":\"done\"},\"4XX\":{\"description\":\"the request is wrong, and "
+                   "how\"},\"5XX\":{\"description\":\"not now\"}}");
     if (route->access != GM_HTTP_OPEN) {
         gm_json_key(j, "security");
         gm_json_raw(j, route->access == GM_HTTP_ADMIN ? "[{\"token\":[]}]" : "[{},{\"token\":[]}]");
@@ -178,7 +184,8 @@ static void paths_json(gm_json *j, const gm_http_route *routes, size_t count)
     gm_json_object_end(j);
 }
 
-void gm_openapi_write(const gm_http_route *routes, size_t routes_count, const gm_served *const *models, size_t models_count, gm_buf *out)
+void gm_openapi_write(const gm_http_route *routes, size_t routes_count, const gm_served *const *models, size_t models_count,
+                      gm_buf *out)
 {
     gm_json j;
     gm_json_init(&j, out, false);

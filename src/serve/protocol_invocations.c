@@ -13,12 +13,12 @@
 static void fail(gm_http_request *r, int status, const char *message, const char *hint)
 {
     gm_json j;
-    const char *code = status == 404                  ? "RESOURCE_DOES_NOT_EXIST"
-                       : status == 429                ? "REQUEST_LIMIT_EXCEEDED"
-                       : status == 503                ? "TEMPORARILY_UNAVAILABLE"
-                       : status == 409                ? "RESOURCE_ALREADY_EXISTS"
+    const char *code = status == 404                   ? "RESOURCE_DOES_NOT_EXIST"
+                       : status == 429                 ? "REQUEST_LIMIT_EXCEEDED"
+                       : status == 503                 ? "TEMPORARILY_UNAVAILABLE"
+                       : status == 409                 ? "RESOURCE_ALREADY_EXISTS"
                        : status >= 400 && status < 500 ? "BAD_REQUEST"
-                                                      : "INTERNAL_ERROR";
+                                                       : "INTERNAL_ERROR";
     gm_buf text = { 0 };
     gm_buf_printf(&text, hint[0] ? "%s. %s" : "%s", message, hint);
     if (status == 503) gm_http_reply_header(r, "Retry-After", "1");
@@ -88,9 +88,12 @@ static gm_rc read_frame(const gm_http_request *r, content c, gm_frame *out, gm_e
 static void answer_as(gm_http_request *r, content c, const gm_answer *answer)
 {
     gm_buf *out = gm_http_out(r);
-    if (c == CONTENT_CSV) gm_reply_csv(answer, out);
-    else if (c == CONTENT_LINES) gm_reply_lines(answer, out);
-    else gm_reply_predictions(answer, out);
+    if (c == CONTENT_CSV)
+        gm_reply_csv(answer, out);
+    else if (c == CONTENT_LINES)
+        gm_reply_lines(answer, out);
+    else
+        gm_reply_predictions(answer, out);
     if (out->failed)
         fail(r, 500, "not enough memory for the answer", "");
     else

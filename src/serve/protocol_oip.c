@@ -1,4 +1,5 @@
-/* protocol_oip.c - handlers of the Open Inference Protocol that look at models and ask them; oip_repository.c has those of administration. */
+/* protocol_oip.c - handlers of the Open Inference Protocol that look at models and ask them; oip_repository.c has those of
+ * administration. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,8 +19,9 @@ static void send_json(gm_http_request *r)
 
 void gm_oip_server(gm_http_request *r, void *user)
 {
-    static const char text[] = "{\"name\":\"gristmill\",\"version\":\"" GM_VERSION "\",\"extensions\":[\"classification\",\"binary_tensor_data\","
-                               "\"parameters\",\"model_configuration\",\"model_repository\",\"statistics\",\"trace\",\"logging\"]}";
+    static const char text[] =
+        "{\"name\":\"gristmill\",\"version\":\"" GM_VERSION "\",\"extensions\":[\"classification\",\"binary_tensor_data\","
+        "\"parameters\",\"model_configuration\",\"model_repository\",\"statistics\",\"trace\",\"logging\"]}";
     (void)user;
     gm_buf_add(gm_http_out(r), text, sizeof(text) - 1);
     send_json(r);
@@ -66,7 +68,8 @@ static void tensors_json(gm_json *j, const gm_served_schema *s, bool triton)
     gm_json_array(j);
     size_t count = gm_oip_outputs(s->task, &kinds);
     for (size_t i = 0; i < count; i++)
-        tensor_json(j, gm_oip_output_name(kinds[i]), gm_oip_output_datatype(kinds[i]), kinds[i] == GM_OIP_PROBABILITIES ? s->outputs : 0, triton, false);
+        tensor_json(j, gm_oip_output_name(kinds[i]), gm_oip_output_datatype(kinds[i]),
+                    kinds[i] == GM_OIP_PROBABILITIES ? s->outputs : 0, triton, false);
     gm_json_array_end(j);
 }
 
@@ -78,7 +81,8 @@ static gm_rc versions_json(gm_http_request *r, gm_json *j, const gm_served *serv
     gm_json_key(j, "versions");
     gm_json_array(j);
     for (size_t i = 0; !rc && i < count; i++)
-        if (strcmp(states[i].model, served->model) == 0 && strcmp(states[i].state, "READY") == 0) gm_json_str(j, states[i].version);
+        if (strcmp(states[i].model, served->model) == 0 && strcmp(states[i].state, "READY") == 0)
+            gm_json_str(j, states[i].version);
     gm_json_array_end(j);
     return rc;
 }
@@ -196,7 +200,8 @@ static void infer(gm_http_request *r, void *user)
 
 void gm_oip_infer(gm_http_request *r, void *user)
 {
-    if (gm_protocol_accepts(r, "application/json application/octet-stream application/vnd.sagemaker-triton.binary+json " GM_CURL_TYPE))
+    if (gm_protocol_accepts(
+            r, "application/json application/octet-stream application/vnd.sagemaker-triton.binary+json " GM_CURL_TYPE))
         gm_protocol_run(r, infer, user);
     else
         gm_http_reply_error(r, 415, "the body must be application/json or application/octet-stream");

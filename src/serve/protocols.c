@@ -30,19 +30,27 @@ const gm_http_route gm_protocol_routes[] = {
     { "GET", "/v2/trace/setting", GM_HTTP_ADMIN, 0, gm_oip_trace, "Trace settings, which do not change" },
     { "POST", "/v2/trace/setting", GM_HTTP_ADMIN, SMALL_BODY, gm_oip_trace, "Trace settings, which do not change" },
     { "GET", "/v2/models/{model}/trace/setting", GM_HTTP_ADMIN, 0, gm_oip_trace, "Trace settings, which do not change" },
-    { "POST", "/v2/models/{model}/trace/setting", GM_HTTP_ADMIN, SMALL_BODY, gm_oip_trace, "Trace settings, which do not change" },
+    { "POST", "/v2/models/{model}/trace/setting", GM_HTTP_ADMIN, SMALL_BODY, gm_oip_trace,
+      "Trace settings, which do not change" },
     { "GET", "/v2/logging", GM_HTTP_ADMIN, 0, gm_oip_logging, "Log settings, which do not change" },
     { "POST", "/v2/logging", GM_HTTP_ADMIN, SMALL_BODY, gm_oip_logging, "Log settings, which do not change" },
     { "GET", "/v2/systemsharedmemory/status", GM_HTTP_INFER, 0, gm_oip_no_regions, "Shared memory regions: none" },
-    { "GET", "/v2/systemsharedmemory/region/{region}/status", GM_HTTP_INFER, 0, gm_oip_no_memory, "Shared memory is not supported" },
-    { "POST", "/v2/systemsharedmemory/region/{region}/register", GM_HTTP_INFER, SMALL_BODY, gm_oip_no_memory, "Shared memory is not supported" },
-    { "POST", "/v2/systemsharedmemory/region/{region}/unregister", GM_HTTP_INFER, SMALL_BODY, gm_oip_no_memory, "Shared memory is not supported" },
-    { "POST", "/v2/systemsharedmemory/unregister", GM_HTTP_INFER, SMALL_BODY, gm_oip_live, "Unregister all regions: there are none" },
+    { "GET", "/v2/systemsharedmemory/region/{region}/status", GM_HTTP_INFER, 0, gm_oip_no_memory,
+      "Shared memory is not supported" },
+    { "POST", "/v2/systemsharedmemory/region/{region}/register", GM_HTTP_INFER, SMALL_BODY, gm_oip_no_memory,
+      "Shared memory is not supported" },
+    { "POST", "/v2/systemsharedmemory/region/{region}/unregister", GM_HTTP_INFER, SMALL_BODY, gm_oip_no_memory,
+      "Shared memory is not supported" },
+    { "POST", "/v2/systemsharedmemory/unregister", GM_HTTP_INFER, SMALL_BODY, gm_oip_live,
+      "Unregister all regions: there are none" },
     { "GET", "/v2/cudasharedmemory/status", GM_HTTP_INFER, 0, gm_oip_no_regions, "CUDA memory regions: none" },
     { "GET", "/v2/cudasharedmemory/region/{region}/status", GM_HTTP_INFER, 0, gm_oip_no_memory, "CUDA memory is not supported" },
-    { "POST", "/v2/cudasharedmemory/region/{region}/register", GM_HTTP_INFER, SMALL_BODY, gm_oip_no_memory, "CUDA memory is not supported" },
-    { "POST", "/v2/cudasharedmemory/region/{region}/unregister", GM_HTTP_INFER, SMALL_BODY, gm_oip_no_memory, "CUDA memory is not supported" },
-    { "POST", "/v2/cudasharedmemory/unregister", GM_HTTP_INFER, SMALL_BODY, gm_oip_live, "Unregister all regions: there are none" },
+    { "POST", "/v2/cudasharedmemory/region/{region}/register", GM_HTTP_INFER, SMALL_BODY, gm_oip_no_memory,
+      "CUDA memory is not supported" },
+    { "POST", "/v2/cudasharedmemory/region/{region}/unregister", GM_HTTP_INFER, SMALL_BODY, gm_oip_no_memory,
+      "CUDA memory is not supported" },
+    { "POST", "/v2/cudasharedmemory/unregister", GM_HTTP_INFER, SMALL_BODY, gm_oip_live,
+      "Unregister all regions: there are none" },
     /* MLflow and SageMaker */
     { "POST", "/invocations", INFER, gm_invocations, "Predict: data frame, instances, inputs or CSV" },
     { "GET", "/ping", GM_HTTP_OPEN, 0, gm_protocol_health, "Whether every model answers" },
@@ -116,7 +124,9 @@ void gm_openapi(gm_http_request *r, void *user)
     const gm_http_route *routes = gm_server_routes(gm_lane_of(r), &routes_count);
     (void)user;
     for (size_t i = 0; i < count && ready < MODELS_MAX; i++)
-        if (gm_lane_served(gm_lane_of(r), (gm_slice){ names[i], strlen(names[i]) }, (gm_slice){ "", 0 }, &models[ready], NULL) == GM_OK) ready++;
+        if (gm_lane_served(gm_lane_of(r), (gm_slice){ names[i], strlen(names[i]) }, (gm_slice){ "", 0 }, &models[ready], NULL) ==
+            GM_OK)
+            ready++;
     gm_openapi_write(routes, routes_count, models, ready, gm_http_out(r));
     gm_http_reply(r, 200, "application/json");
 }

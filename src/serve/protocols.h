@@ -1,8 +1,8 @@
-/* protocols.h - handlers of the protocols that have no path of their own: the server puts them where it is told to. The others stand in
- * gm_protocol_routes of infer.h.
+/* protocols.h - handlers of the protocols that have no path of their own: the server puts them where it is told to. The others
+ * stand in gm_protocol_routes of infer.h.
  *
- * Handlers are thin: read the body (decode.h, decode_oip.h), gm_infer, write the answer (reply.h). A body beyond GM_DEFER_BYTES is handled by a
- * worker, so that small requests of the loop do not wait for it.
+ * Handlers are thin: read the body (decode.h, decode_oip.h), gm_infer, write the answer (reply.h). A body beyond GM_DEFER_BYTES
+ * is handled by a worker, so that small requests of the loop do not wait for it.
  */
 #ifndef GM_SERVE_PROTOCOLS_H
 #define GM_SERVE_PROTOCOLS_H
@@ -60,6 +60,7 @@ void gm_kserve_predict(gm_http_request *r, void *user);
 void gm_openapi(gm_http_request *r, void *user); /* protocols.c */
 
 /* The OpenAPI document, openapi.c: routes, and a JSON Schema of one record for each of the models. */
-void gm_openapi_write(const gm_http_route *routes, size_t routes_count, const gm_served *const *models, size_t models_count, gm_buf *out);
+void gm_openapi_write(const gm_http_route *routes, size_t routes_count, const gm_served *const *models, size_t models_count,
+                      gm_buf *out);
 
 #endif

@@ -25,7 +25,8 @@ void gm_reply_text(gm_buf *out, const char *text, size_t len)
 {
     size_t plain = 0;
     gm_buf_char(out, '"');
-    while (plain < len && (signed char)text[plain] >= 0x20 && text[plain] != '"' && text[plain] != '\\') plain++; /* beyond ASCII is negative, and not plain */
+    while (plain < len && (signed char)text[plain] >= 0x20 && text[plain] != '"' && text[plain] != '\\')
+        plain++; /* beyond ASCII is negative, and not plain */
     if (plain == len)
         gm_buf_add(out, text, len);
     else

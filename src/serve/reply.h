@@ -5,8 +5,9 @@
 #include "serve/decode_oip.h"
 #include "serve/infer.h"
 
-/* A list of an object per row: {"probability": 0.7, "label": "true"}, {"probabilities": [...], "label": "x"} or {"prediction": 3.5}. What is
- * not finite is null. This is what a data frame of the model's outputs looks like in JSON, so MLflow's clients read it as they always did. */
+/* A list of an object per row: {"probability": 0.7, "label": "true"}, {"probabilities": [...], "label": "x"} or
+ * {"prediction": 3.5}. What is not finite is null. This is what a data frame of the model's outputs looks like in JSON, so
+ * MLflow's clients read it as they always did. */
 void gm_reply_records(const gm_answer *a, gm_buf *out);
 /* {"predictions": records} */
 void gm_reply_predictions(const gm_answer *a, gm_buf *out);

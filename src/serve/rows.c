@@ -1,10 +1,10 @@
 /* rows.c - see rows.h.
  *
  * Invariants
- *  (1) column k's cells begin k * rows * 8 bytes into store->cells, whatever its type; whole numbers and decimals share their width, so
- *      that a column changes from one to the other in place;
- *  (2) a text column has one dictionary entry per distinct text of the request; with a single row its entry is found without hashing;
- *  (3) begin fills every column anew, since the schema of the request before may be gone.
+ *  (1) column k's cells begin k * rows * 8 bytes into store->cells, whatever its type; whole numbers and decimals share their
+ * width, so that a column changes from one to the other in place; (2) a text column has one dictionary entry per distinct text of
+ * the request; with a single row its entry is found without hashing; (3) begin fills every column anew, since the schema of the
+ * request before may be gone.
  */
 #include "serve/rows.h"
 
@@ -149,7 +149,8 @@ gm_rc gm_rows_begin(gm_rows *r, const gm_served_schema *s, int64_t rows, gm_err 
     if (rows < 1) return gm_err_set(err, GM_EINVALID, "the request has no rows");
     if (rows > GM_ROWS_MAX || (size_t)rows > GM_ROWS_MAX_BYTES / sizeof(double) / (s->columns_count ? s->columns_count : 1)) {
         gm_err_set(err, GM_EINVALID, "%" PRId64 " rows of %zu columns are more than a request may hold", rows, s->columns_count);
-        gm_err_hint(err, "Send fewer rows at a time: at most %d, and %d MiB as numbers of 8 bytes.", GM_ROWS_MAX, GM_ROWS_MAX_BYTES >> 20);
+        gm_err_hint(err, "Send fewer rows at a time: at most %d, and %d MiB as numbers of 8 bytes.", GM_ROWS_MAX,
+                    GM_ROWS_MAX_BYTES >> 20);
         return GM_EINVALID;
     }
     if ((!r->store && !make_store(r)) || !grow_columns(r, s->columns_count) ||
@@ -179,9 +180,10 @@ static const char *expected(const gm_served_column *c)
 static gm_rc refuse(const gm_rows *r, size_t k, int64_t row, const char *found, size_t len, gm_err *err)
 {
     const gm_served_column *c = &r->schema->columns[k];
-    gm_rc rc = gm_err_set(err, GM_EINVALID, "row %" PRId64 ", column \"%.100s\": expected %s, found %.*s", row + 1, c->name, expected(c),
-                          (int)(len < SHOWN_MAX ? len : SHOWN_MAX), found);
-    if (c->type == GM_TYPE_TIME) gm_err_hint(err, "Times are written as 2013-01-31T05:00:00, or as microseconds since 1970 in UTC.");
+    gm_rc rc = gm_err_set(err, GM_EINVALID, "row %" PRId64 ", column \"%.100s\": expected %s, found %.*s", row + 1, c->name,
+                          expected(c), (int)(len < SHOWN_MAX ? len : SHOWN_MAX), found);
+    if (c->type == GM_TYPE_TIME)
+        gm_err_hint(err, "Times are written as 2013-01-31T05:00:00, or as microseconds since 1970 in UTC.");
     return rc;
 }
 
@@ -295,7 +297,8 @@ gm_rc gm_rows_set_int(gm_rows *r, size_t k, int64_t row, int64_t v, gm_err *err)
         (void)snprintf(text, sizeof(text), "%" PRId64, v);
         return set_made_text(r, k, row, text, err);
     }
-    if (type == GM_TYPE_STRING || v == GM_MISSING_INT || (type == GM_TYPE_BOOL && (uint64_t)v > 1)) return refuse_int(r, k, row, v, err);
+    if (type == GM_TYPE_STRING || v == GM_MISSING_INT || (type == GM_TYPE_BOOL && (uint64_t)v > 1))
+        return refuse_int(r, k, row, v, err);
     r->given[k] = true;
     wholes(r, k)[row] = v;
     return GM_OK;
@@ -397,7 +400,8 @@ static bool parse(const gm_served_column *c, gm_type type, const char *text, siz
         copy[len] = '\0';
         text = copy;
     }
-    if (type == GM_TYPE_TIME && !c->format && gm_time_parse(text, out_whole)) return true; /* the usual, without a look for markers */
+    if (type == GM_TYPE_TIME && !c->format && gm_time_parse(text, out_whole))
+        return true; /* the usual, without a look for markers */
     return gm_field_parse(type, c->format, text, out_number, out_whole);
 }
 
@@ -409,7 +413,8 @@ gm_rc gm_rows_set_text(gm_rows *r, size_t k, int64_t row, const char *text, size
     if (memchr(text, '\0', len) || len > INT32_MAX)
         return gm_err_set(err, GM_EINVALID, "row %" PRId64 ", column \"%.100s\": the text holds a NUL", row + 1, c->name);
     if (c->type == GM_TYPE_STRING) return set_category(r, k, row, text, len, err);
-    if (c->type != GM_TYPE_TIME || !parse(c, GM_TYPE_TIME, text, len, &number, &whole)) return refuse_text(r, k, row, text, len, err);
+    if (c->type != GM_TYPE_TIME || !parse(c, GM_TYPE_TIME, text, len, &number, &whole))
+        return refuse_text(r, k, row, text, len, err);
     r->given[k] = true;
     wholes(r, k)[row] = whole;
     return GM_OK;
@@ -448,7 +453,8 @@ static gm_rc name_missing_columns(const gm_rows *r, gm_err *err)
         len += (size_t)snprintf(names + len, sizeof(names) - len, "%s\"%s\"", len ? ", " : "", s->columns[k].name);
     }
     if (!count) return GM_OK;
-    gm_rc rc = gm_err_set(err, GM_EINVALID, "the request lacks %zu column%s that the model needs: %s", count, count == 1 ? "" : "s", names);
+    gm_rc rc = gm_err_set(err, GM_EINVALID, "the request lacks %zu column%s that the model needs: %s", count,
+                          count == 1 ? "" : "s", names);
     gm_err_hint(err, "A value that is not known is given as null; a column that had no missing value in training must be there.");
     return rc;
 }
@@ -505,10 +511,11 @@ static gm_rc refuse_breach(const gm_rows *r, const breach *b, gm_err *err)
     const gm_served_column *c = &r->schema->columns[b->column];
     bool missing = gm_column_is_missing(&r->columns[b->column], b->row);
     gm_rc rc = gm_err_set(err, GM_EINVALID, "row %" PRId64 ", column \"%.100s\": %s, found %s%s%s", b->row + 1, c->name, b->what,
-                          missing ? "null" : "\"", missing ? "" : gm_column_show(&r->columns[b->column], b->row, text, sizeof(text)),
-                          missing ? "" : "\"");
+                          missing ? "null" : "\"",
+                          missing ? "" : gm_column_show(&r->columns[b->column], b->row, text, sizeof(text)), missing ? "" : "\"");
     if (!missing && c->type != GM_TYPE_STRING)
-        gm_err_hint(err, "Training had %s to %s; the server is strict about that.", gm_double_text(c->low, low), gm_double_text(c->high, high));
+        gm_err_hint(err, "Training had %s to %s; the server is strict about that.", gm_double_text(c->low, low),
+                    gm_double_text(c->high, high));
     return rc;
 }
 

@@ -180,6 +180,7 @@ gm_rc gm_served_schema_read(const char *dir, const gm_scorer *scorer, gm_arena *
 
 int gm_served_schema_find(const gm_served_schema *s, const char *name, size_t len, size_t hint)
 {
-    if (hint < s->columns_count && s->columns[hint].name_len == len && memcmp(s->columns[hint].name, name, len) == 0) return (int)hint;
+    if (hint < s->columns_count && s->columns[hint].name_len == len && memcmp(s->columns[hint].name, name, len) == 0)
+        return (int)hint;
     return gm_text_set_find(s->names, name, len);
 }

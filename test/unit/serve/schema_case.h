@@ -17,14 +17,17 @@ static inline gm_served_schema schema_case(gm_arena *a, gm_task task)
     static gm_type types[] = { GM_TYPE_INT, GM_TYPE_FLOAT, GM_TYPE_STRING, GM_TYPE_BOOL, GM_TYPE_TIME };
     static const char *formats[] = { NULL, NULL, NULL, NULL, "%d/%m/%Y" };
     static const char json[] =
-        "{\"pipeline\":\"flights\",\"target\":\"late_by\",\"key\":[\"carrier\",\"flight\"],\"time\":\"at\",\"personal\":[\"temp\"],\"inputs\":["
+        "{\"pipeline\":\"flights\",\"target\":\"late_by\",\"key\":[\"carrier\",\"flight\"],\"time\":\"at\",\"personal\":["
+        "\"temp\"],\"inputs\":["
         "{\"name\":\"carrier\",\"type\":\"string\",\"required\":true,\"categories\":[\"UA\",\"AA\",\"B6\"]},"
         "{\"name\":\"distance\",\"type\":\"int\",\"required\":true,\"min\":80,\"max\":4983},"
         "{\"name\":\"temp\",\"type\":\"float\",\"required\":false,\"min\":-10.5,\"max\":40},"
         "{\"name\":\"at\",\"type\":\"time\",\"required\":false,\"min\":1e15,\"max\":2e15}]}";
     gm_scorer s = { .task = task,
                     .classes = (const char **)(uintptr_t)classes,
-                    .classes_count = task == GM_TASK_REGRESSION ? 0 : task == GM_TASK_BINARY ? 2 : 3,
+                    .classes_count = task == GM_TASK_REGRESSION ? 0
+                                     : task == GM_TASK_BINARY   ? 2
+                                                                : 3,
                     .outputs = task == GM_TASK_MULTICLASS ? 3 : 1,
                     .inputs = inputs,
                     .input_types = types,

@@ -45,24 +45,32 @@ static void every_form_gives_the_same_rows(void)
         reading read;
         const char *text;
     } forms[] = {
-        { gm_frame_mlflow, "{\"dataframe_records\":[{\"distance\":500,\"temp\":3.5,\"carrier\":\"UA\",\"late\":true,\"at\":\"2013-01-31\"},"
-                           "{\"at\":null,\"late\":false,\"carrier\":\"AA\",\"distance\":600.0}]}" },
-        { gm_frame_mlflow, "{\"dataframe_split\":{\"index\":[0,1],\"columns\":[\"carrier\",\"distance\",\"at\",\"temp\",\"late\"],"
-                           "\"data\":[[\"UA\",500,\"2013-01-31\",3.5,true],[\"AA\",600,null,null,false]]},\"params\":{\"x\":1}}" },
-        { gm_frame_mlflow, "{\"dataframe_split\":{\"data\":[[500,3.5,\"UA\",true,\"2013-01-31\"],[600,null,\"AA\",false,null]]}}" },
+        { gm_frame_mlflow,
+          "{\"dataframe_records\":[{\"distance\":500,\"temp\":3.5,\"carrier\":\"UA\",\"late\":true,\"at\":\"2013-01-31\"},"
+          "{\"at\":null,\"late\":false,\"carrier\":\"AA\",\"distance\":600.0}]}" },
+        { gm_frame_mlflow,
+          "{\"dataframe_split\":{\"index\":[0,1],\"columns\":[\"carrier\",\"distance\",\"at\",\"temp\",\"late\"],"
+          "\"data\":[[\"UA\",500,\"2013-01-31\",3.5,true],[\"AA\",600,null,null,false]]},\"params\":{\"x\":1}}" },
+        { gm_frame_mlflow,
+          "{\"dataframe_split\":{\"data\":[[500,3.5,\"UA\",true,\"2013-01-31\"],[600,null,\"AA\",false,null]]}}" },
         { gm_frame_mlflow, "{\"instances\":[[500,3.5,\"UA\",true,\"2013-01-31\"],[600,null,\"AA\",false,null]]}" },
-        { gm_frame_instances, "{\"instances\":[[500,3.5,\"UA\",true,1359590400000000,1545],{\"carrier\":[\"AA\"],\"distance\":600,\"late\":0}],\"parameters\":{}}" },
-        { gm_frame_mlflow, "{\"inputs\":{\"distance\":[500,600],\"temp\":[[3.5],[null]],\"carrier\":[\"UA\",\"AA\"],\"late\":[1,0],\"at\":[\"31/01/2013\",null]}}" },
+        { gm_frame_instances, "{\"instances\":[[500,3.5,\"UA\",true,1359590400000000,1545],{\"carrier\":[\"AA\"],\"distance\":"
+                              "600,\"late\":0}],\"parameters\":{}}" },
+        { gm_frame_mlflow, "{\"inputs\":{\"distance\":[500,600],\"temp\":[[3.5],[null]],\"carrier\":[\"UA\",\"AA\"],\"late\":[1,"
+                           "0],\"at\":[\"31/01/2013\",null]}}" },
         { gm_frame_mlflow, "{\"inputs\":[[500,3.5,\"UA\",true,\"2013-01-31\"],[600,null,\"AA\",false,null]]}" },
-        { gm_frame_lines, "{\"distance\":500,\"temp\":3.5,\"carrier\":\"UA\",\"late\":true,\"at\":\"2013-01-31\"}\n\r\n[600,null,\"AA\",false,null]\n" },
+        { gm_frame_lines, "{\"distance\":500,\"temp\":3.5,\"carrier\":\"UA\",\"late\":true,\"at\":\"2013-01-31\"}\n\r\n[600,null,"
+                          "\"AA\",false,null]\n" },
         { gm_frame_csv, "distance,temp,carrier,late,at\n500,3.5,UA,true,2013-01-31\n600,,AA,false,\n" },
-        { gm_frame_csv, "\xEF\xBB\xBF\"carrier\",extra,distance,temp,late,at\r\n\"UA\",\"a,\"\"b\"\"\n\",500,3.5,1,31/01/2013\r\n\r\nAA,,600,,0,\r\n" },
+        { gm_frame_csv, "\xEF\xBB\xBF\"carrier\",extra,distance,temp,late,at\r\n\"UA\",\"a,\"\"b\"\"\n\",500,3.5,1,31/01/"
+                        "2013\r\n\r\nAA,,600,,0,\r\n" },
         { gm_frame_csv, "500,3.5,UA,true,2013-01-31\n600,,AA,false," },
     };
     for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
         if (decode(forms[i].read, forms[i].text)) gm_harness_fail(__FILE__, __LINE__, "%s: %s", forms[i].text, err.message);
         check_two_rows();
-        CHECK(gm_frame_decode(&frame, &schema, &rows, &err) == GM_OK && gm_rows_finish(&rows, false, &err) == GM_OK); /* once more */
+        CHECK(gm_frame_decode(&frame, &schema, &rows, &err) == GM_OK &&
+              gm_rows_finish(&rows, false, &err) == GM_OK); /* once more */
         check_two_rows();
     }
     gm_rows_clear(&rows);
@@ -108,22 +116,32 @@ static void what_is_wrong_is_told(void)
         { gm_frame_mlflow, "{\"instances\":[]}", "the request has no rows" },
         { gm_frame_mlflow, "{\"instances\":[[1,2]]}", "row 1 has 2 values, the model takes 5" },
         { gm_frame_mlflow, "{\"instances\":[5]}", "row 1 has 1 values, the model takes 5" },
-        { gm_frame_mlflow, "{\"instances\":[{\"distance\":\"far\",\"carrier\":\"UA\"}]}", "row 1, column \"distance\": expected a number, found \"far\"" },
-        { gm_frame_mlflow, "{\"instances\":[{\"distance\":{},\"carrier\":\"UA\"}]}", "row 1, column \"distance\": expected one value, found an object" },
-        { gm_frame_mlflow, "{\"instances\":[{\"distance\":1,\"carrier\":\"UA\"},{\"distance\":1,\"carrier\":5}]}", "row 2, column \"carrier\": expected a text, found 5" },
+        { gm_frame_mlflow, "{\"instances\":[{\"distance\":\"far\",\"carrier\":\"UA\"}]}",
+          "row 1, column \"distance\": expected a number, found \"far\"" },
+        { gm_frame_mlflow, "{\"instances\":[{\"distance\":{},\"carrier\":\"UA\"}]}",
+          "row 1, column \"distance\": expected one value, found an object" },
+        { gm_frame_mlflow, "{\"instances\":[{\"distance\":1,\"carrier\":\"UA\"},{\"distance\":1,\"carrier\":5}]}",
+          "row 2, column \"carrier\": expected a text, found 5" },
         { gm_frame_mlflow, "{\"instances\":[[100000000000000000000000,1,\"UA\",true,null]]}", "row 1, column \"distance\"" },
         { gm_frame_mlflow, "{\"instances\":[[9223372036854775808,1,\"UA\",true,null]]}", "row 1, column \"distance\"" },
         { gm_frame_mlflow, "{\"instances\":[[1,1,\"UA\",true,1e30]]}", "row 1, column \"at\"" },
         { gm_frame_mlflow, "{\"instances\":[{\"temp\":1}]}", "the request lacks 2 columns" },
         { gm_frame_mlflow, "{\"dataframe_split\":{\"columns\":[\"distance\"]}}", "\"dataframe_split\" must be an object with" },
-        { gm_frame_mlflow, "{\"dataframe_split\":{\"columns\":\"distance\",\"data\":[[1]]}}", "\"columns\" must be a list of names" },
-        { gm_frame_mlflow, "{\"dataframe_split\":{\"columns\":[\"distance\",5],\"data\":[[1,2]]}}", "column 2 of \"columns\" is a number, not a name" },
-        { gm_frame_mlflow, "{\"dataframe_split\":{\"columns\":[\"distance\",\"distance\"],\"data\":[[1,2]]}}", "column \"distance\" stands twice" },
-        { gm_frame_mlflow, "{\"dataframe_split\":{\"columns\":[\"distance\",\"carrier\"],\"data\":[[1,\"UA\"],[1]]}}", "row 2 of \"data\" has 1 values, \"columns\" has 2" },
-        { gm_frame_mlflow, "{\"dataframe_split\":{\"columns\":[\"distance\"],\"data\":[5]}}", "row 1 of \"data\" is a number, not a list" },
+        { gm_frame_mlflow, "{\"dataframe_split\":{\"columns\":\"distance\",\"data\":[[1]]}}",
+          "\"columns\" must be a list of names" },
+        { gm_frame_mlflow, "{\"dataframe_split\":{\"columns\":[\"distance\",5],\"data\":[[1,2]]}}",
+          "column 2 of \"columns\" is a number, not a name" },
+        { gm_frame_mlflow, "{\"dataframe_split\":{\"columns\":[\"distance\",\"distance\"],\"data\":[[1,2]]}}",
+          "column \"distance\" stands twice" },
+        { gm_frame_mlflow, "{\"dataframe_split\":{\"columns\":[\"distance\",\"carrier\"],\"data\":[[1,\"UA\"],[1]]}}",
+          "row 2 of \"data\" has 1 values, \"columns\" has 2" },
+        { gm_frame_mlflow, "{\"dataframe_split\":{\"columns\":[\"distance\"],\"data\":[5]}}",
+          "row 1 of \"data\" is a number, not a list" },
         { gm_frame_mlflow, "{\"inputs\":{}}", "\"inputs\" names no column" },
-        { gm_frame_mlflow, "{\"inputs\":{\"distance\":[1,2],\"carrier\":[\"UA\"]}}", "column \"carrier\" of \"inputs\" has 1 values, the first has 2" },
-        { gm_frame_mlflow, "{\"inputs\":{\"distance\":[[1,2]],\"carrier\":[\"UA\"]}}", "row 1, column \"distance\": expected one value, found a list" },
+        { gm_frame_mlflow, "{\"inputs\":{\"distance\":[1,2],\"carrier\":[\"UA\"]}}",
+          "column \"carrier\" of \"inputs\" has 1 values, the first has 2" },
+        { gm_frame_mlflow, "{\"inputs\":{\"distance\":[[1,2]],\"carrier\":[\"UA\"]}}",
+          "row 1, column \"distance\": expected one value, found a list" },
         { gm_frame_instances, "{\"inputs\":[]}", "the body lacks \"instances\"" },
         { gm_frame_lines, "[1,2]\n{", "line 2: the body is no JSON" },
         { gm_frame_lines, "\n \n", "the request has no rows" },
@@ -142,7 +160,8 @@ static void what_is_wrong_is_told(void)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         gm_rc rc = decode(bad[i].read, bad[i].text);
         if (rc != GM_EINVALID || !strstr(err.message, bad[i].message))
-            gm_harness_fail(__FILE__, __LINE__, "%s: rc %d, \"%s\", expected \"%s\"", bad[i].text, rc, rc ? err.message : "", bad[i].message);
+            gm_harness_fail(__FILE__, __LINE__, "%s: rc %d, \"%s\", expected \"%s\"", bad[i].text, rc, rc ? err.message : "",
+                            bad[i].message);
     }
     gm_rows_clear(&rows);
 }
@@ -156,7 +175,8 @@ static void json_is_nested_only_so_deep(void)
         text[depth * 2] = '\0';
         const gm_jv *v = NULL;
         gm_slice body = body_of(text, depth * 2);
-        CHECK((gm_jv_read(gm_body_text(body), body.len, true, gm_harness_arena(), &v, &err) == GM_OK) == (depth <= GM_JV_DEPTH_MAX));
+        CHECK((gm_jv_read(gm_body_text(body), body.len, true, gm_harness_arena(), &v, &err) == GM_OK) ==
+              (depth <= GM_JV_DEPTH_MAX));
     }
     memset(text, '[', 100000);
     text[100000] = '\0';
@@ -180,8 +200,12 @@ static void many_keys_are_checked_fast(void)
 
 static void bytes_that_are_no_characters(void)
 {
-    static const char *const bad[] = { "\x80", "\xC0\x80", "\xC1\xBF", "\xE0\x80\x80", "\xED\xA0\x80", "\xF0\x80\x80\x80", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xC3", "abcdefgh\xE2\x82" };
-    static const char *const good[] = { "", "a", "abcdefghijk", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", "\xED\x9F\xBF", "\xF4\x8F\xBF\xBF" };
+    static const char *const bad[] = { "\x80",         "\xC0\x80",         "\xC1\xBF",         "\xE0\x80\x80",
+                                       "\xED\xA0\x80", "\xF0\x80\x80\x80", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80",
+                                       "\xC3",         "abcdefgh\xE2\x82" };
+    static const char *const good[] = {
+        "", "a", "abcdefghijk", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", "\xED\x9F\xBF", "\xF4\x8F\xBF\xBF"
+    };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) CHECK(!gm_utf8_valid(bad[i], strlen(bad[i])));
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) CHECK(gm_utf8_valid(good[i], strlen(good[i])));
     CHECK(!gm_utf8_valid("a\0b", 3) && !gm_utf8_valid("abcdefg\0abcdefgh", 16));
@@ -193,12 +217,17 @@ static void numbers_as_json(void)
     static const struct {
         double v;
         const char *text;
-    } cases[] = { { 0.06374395832023586, "0.06374395832023586" }, { 0, "0.0" }, { -1.5, "-1.5" }, { (double)NAN, "null" }, { (double)INFINITY, "null" } };
+    } cases[] = { { 0.06374395832023586, "0.06374395832023586" },
+                  { 0, "0.0" },
+                  { -1.5, "-1.5" },
+                  { (double)NAN, "null" },
+                  { (double)INFINITY, "null" } };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         text[gm_json_number(cases[i].v, text)] = '\0';
         CHECK_STR(text, cases[i].text);
     }
 }
 
-TESTS(T(every_form_gives_the_same_rows), T(named_columns_of_one_row_need_no_list), T(unknown_columns_are_counted), T(what_is_wrong_is_told),
-      T(json_is_nested_only_so_deep), T(many_keys_are_checked_fast), T(bytes_that_are_no_characters), T(numbers_as_json))
+TESTS(T(every_form_gives_the_same_rows), T(named_columns_of_one_row_need_no_list), T(unknown_columns_are_counted),
+      T(what_is_wrong_is_told), T(json_is_nested_only_so_deep), T(many_keys_are_checked_fast), T(bytes_that_are_no_characters),
+      T(numbers_as_json))

@@ -1,6 +1,6 @@
 /* Answers as each protocol writes them, read back as JSON; and the OpenAPI document. */
-#include "schema_case.h"
 #include "base/node.h"
+#include "schema_case.h"
 #include "serve/protocols.h"
 #include "serve/reply.h"
 
@@ -21,7 +21,9 @@ static gm_buf out;
 static void prepare(gm_task task, const double *values, int64_t rows)
 {
     served = (gm_served){ .model = "fli\"ghts", .version = "3", .schema = schema_case(gm_harness_arena(), task) };
-    answer = (gm_answer){ .served = &served, .values = values, .rows_count = rows, .outputs = served.schema.outputs, .id = { "id-1", 4 } };
+    answer = (gm_answer){
+        .served = &served, .values = values, .rows_count = rows, .outputs = served.schema.outputs, .id = { "id-1", 4 }
+    };
     out.len = 0;
 }
 
@@ -30,8 +32,9 @@ static void records(void)
     static const double p[] = { 0.25, 0.5, (double)NAN }, m[] = { 0.2, 0.3, 0.5 }, v[] = { -3, 1e300, (double)INFINITY };
     prepare(GM_TASK_BINARY, p, 3);
     gm_reply_predictions(&answer, &out);
-    CHECK_STR(gm_buf_str(&out), "{\"predictions\":[{\"probability\":0.25,\"label\":\"false\"},{\"probability\":0.5,\"label\":\"true\"},"
-                                "{\"probability\":null,\"label\":\"false\"}]}");
+    CHECK_STR(gm_buf_str(&out),
+              "{\"predictions\":[{\"probability\":0.25,\"label\":\"false\"},{\"probability\":0.5,\"label\":\"true\"},"
+              "{\"probability\":null,\"label\":\"false\"}]}");
     prepare(GM_TASK_MULTICLASS, m, 1);
     gm_reply_records(&answer, &out);
     CHECK_STR(gm_buf_str(&out), "[{\"probabilities\":[0.2,0.3,0.5],\"label\":\"may\\\"be\"}]");
@@ -121,11 +124,13 @@ static void a_document_of_the_routes(void)
     const gm_node *paths = gm_node_get(root, "paths");
     CHECK(paths && paths->count == 2);
     const gm_node *path = gm_node_get(paths, "/v2/models/{model}");
-    CHECK(gm_node_get(path, "get") && gm_node_get(path, "delete") && gm_node_get(gm_node_get(path, "get"), "parameters")->count == 1);
+    CHECK(gm_node_get(path, "get") && gm_node_get(path, "delete") &&
+          gm_node_get(gm_node_get(path, "get"), "parameters")->count == 1);
     const gm_node *record = gm_node_get(gm_node_get(gm_node_get(root, "components"), "schemas"), "record.fli_ghts");
     CHECK(gm_node_get(record, "properties")->count == 6 && gm_node_get(record, "required")->count == 2);
     CHECK(gm_node_get(gm_node_get(gm_node_get(record, "properties"), "carrier"), "examples")->count == 3);
     gm_buf_clear(&out);
 }
 
-TESTS(T(records), T(csv), T(tensors_as_json), T(classifications), T(tensors_as_bytes), T(texts_are_escaped), T(a_document_of_the_routes))
+TESTS(T(records), T(csv), T(tensors_as_json), T(classifications), T(tensors_as_bytes), T(texts_are_escaped),
+      T(a_document_of_the_routes))

@@ -25,8 +25,8 @@ static gm_rc field(size_t column, int64_t row, const char *v)
 static void a_row_of_every_type(void)
 {
     begin(1);
-    CHECK(!gm_rows_set_int(&rows, DISTANCE, 0, 500, &err) && !gm_rows_set_double(&rows, TEMP, 0, 3.5, &err) && !text(CARRIER, 0, "AA") &&
-          !gm_rows_set_bool(&rows, LATE, 0, true, &err) && !text(AT, 0, "2013-01-31T05:00:00"));
+    CHECK(!gm_rows_set_int(&rows, DISTANCE, 0, 500, &err) && !gm_rows_set_double(&rows, TEMP, 0, 3.5, &err) &&
+          !text(CARRIER, 0, "AA") && !gm_rows_set_bool(&rows, LATE, 0, true, &err) && !text(AT, 0, "2013-01-31T05:00:00"));
     CHECK(!gm_rows_finish(&rows, true, &err));
     CHECK(rows.table.rows == 1 && rows.table.columns_count == 5 && rows.breaches_total == 0);
     CHECK(rows.columns[DISTANCE].i64[0] == 500 && rows.columns[TEMP].f64[0] == 3.5 && rows.columns[LATE].i64[0] == 1);
@@ -60,14 +60,17 @@ static void what_does_not_fit_is_refused_with_its_place(void)
     CHECK_STR(err.message, "row 3, column \"distance\": expected a number, found \"far\"");
     CHECK(gm_rows_set_double(&rows, CARRIER, 0, 3.5, &err) == GM_EINVALID);
     CHECK_STR(err.message, "row 1, column \"carrier\": expected a text, found 3.5");
-    CHECK(gm_rows_set_int(&rows, CARRIER, 0, 3, &err) == GM_EINVALID && gm_rows_set_bool(&rows, CARRIER, 0, true, &err) == GM_EINVALID);
+    CHECK(gm_rows_set_int(&rows, CARRIER, 0, 3, &err) == GM_EINVALID &&
+          gm_rows_set_bool(&rows, CARRIER, 0, true, &err) == GM_EINVALID);
     CHECK(gm_rows_set_int(&rows, LATE, 3, 2, &err) == GM_EINVALID);
     CHECK_STR(err.message, "row 4, column \"late\": expected true or false, found 2");
     CHECK(gm_rows_set_double(&rows, LATE, 3, 0.5, &err) == GM_EINVALID && text(LATE, 0, "true") == GM_EINVALID);
-    CHECK(gm_rows_set_double(&rows, AT, 0, 1.5, &err) == GM_EINVALID && gm_rows_set_bool(&rows, AT, 0, true, &err) == GM_EINVALID);
+    CHECK(gm_rows_set_double(&rows, AT, 0, 1.5, &err) == GM_EINVALID &&
+          gm_rows_set_bool(&rows, AT, 0, true, &err) == GM_EINVALID);
     CHECK(text(AT, 0, "yesterday") == GM_EINVALID);
     CHECK_HAS(err.message, "expected a time as text or microseconds, found \"yesterday\"");
-    CHECK(gm_rows_set_double(&rows, DISTANCE, 0, 0x1p63, &err) == GM_EINVALID && gm_rows_set_double(&rows, DISTANCE, 0, 1e30, &err) == GM_EINVALID &&
+    CHECK(gm_rows_set_double(&rows, DISTANCE, 0, 0x1p63, &err) == GM_EINVALID &&
+          gm_rows_set_double(&rows, DISTANCE, 0, 1e30, &err) == GM_EINVALID &&
           gm_rows_set_double(&rows, DISTANCE, 0, (double)INFINITY, &err) == GM_EINVALID);
     CHECK(gm_rows_set_int(&rows, DISTANCE, 0, INT64_MIN, &err) == GM_EINVALID);
     CHECK(gm_rows_set_text(&rows, CARRIER, 0, "U\0A", 3, &err) == GM_EINVALID);
@@ -102,8 +105,8 @@ static void nan_is_missing_in_any_column(void)
 static void keys_that_are_no_inputs_take_anything(void)
 {
     begin(4);
-    CHECK(!gm_rows_set_int(&rows, FLIGHT, 0, 1545, &err) && !text(FLIGHT, 1, "1545") && !gm_rows_set_double(&rows, FLIGHT, 2, 0.5, &err) &&
-          !gm_rows_set_bool(&rows, FLIGHT, 3, true, &err));
+    CHECK(!gm_rows_set_int(&rows, FLIGHT, 0, 1545, &err) && !text(FLIGHT, 1, "1545") &&
+          !gm_rows_set_double(&rows, FLIGHT, 2, 0.5, &err) && !gm_rows_set_bool(&rows, FLIGHT, 3, true, &err));
     for (int64_t i = 0; i < 4; i++) CHECK(!gm_rows_set_int(&rows, DISTANCE, i, 100, &err) && !text(CARRIER, i, "UA"));
     CHECK(!gm_rows_finish(&rows, true, &err));
     CHECK(rows.columns[FLIGHT].code[0] == rows.columns[FLIGHT].code[1]);
@@ -165,7 +168,8 @@ static void fields_are_read_as_in_training(void)
     CHECK(rows.columns[DISTANCE].f64[0] == 500 && rows.columns[DISTANCE].f64[1] == 12.5 && rows.columns[TEMP].f64[0] == -15);
     CHECK(isnan(rows.columns[TEMP].f64[1]) && rows.columns[CARRIER].code[1] == GM_MISSING_CODE && rows.columns[LATE].i64[1] == 0);
     CHECK(rows.columns[AT].i64[0] == rows.columns[AT].i64[1]);
-    CHECK(field(DISTANCE, 0, "far") == GM_EINVALID && field(LATE, 0, "maybe") == GM_EINVALID && field(TEMP, 0, "1.2.3") == GM_EINVALID);
+    CHECK(field(DISTANCE, 0, "far") == GM_EINVALID && field(LATE, 0, "maybe") == GM_EINVALID &&
+          field(TEMP, 0, "1.2.3") == GM_EINVALID);
     gm_rows_clear(&rows);
 }
 
@@ -181,7 +185,8 @@ static void lacking_columns_are_named_together(void)
 static void breaches_are_counted_or_refused(void)
 {
     begin(3);
-    for (int64_t i = 0; i < 3; i++) CHECK(!text(CARRIER, i, i == 1 ? "ZZ" : "UA") && !gm_rows_set_int(&rows, DISTANCE, i, i == 2 ? 79 : 80, &err));
+    for (int64_t i = 0; i < 3; i++)
+        CHECK(!text(CARRIER, i, i == 1 ? "ZZ" : "UA") && !gm_rows_set_int(&rows, DISTANCE, i, i == 2 ? 79 : 80, &err));
     CHECK(!gm_rows_finish(&rows, false, &err));
     CHECK(rows.breaches[CARRIER].unknown_category == 1 && rows.breaches[DISTANCE].range == 1 && rows.breaches_total == 2);
     CHECK(gm_rows_finish(&rows, true, &err) == GM_EINVALID);
@@ -201,6 +206,6 @@ static void limits_on_rows(void)
 }
 
 TESTS(T(a_row_of_every_type), T(numbers_stand_in_for_each_other), T(what_does_not_fit_is_refused_with_its_place),
-      T(long_texts_are_cut_in_messages), T(nan_is_missing_in_any_column), T(keys_that_are_no_inputs_take_anything), T(equal_texts_have_one_code),
-      T(texts_without_an_end_are_copied), T(fields_are_read_as_in_training), T(lacking_columns_are_named_together),
-      T(breaches_are_counted_or_refused), T(limits_on_rows))
+      T(long_texts_are_cut_in_messages), T(nan_is_missing_in_any_column), T(keys_that_are_no_inputs_take_anything),
+      T(equal_texts_have_one_code), T(texts_without_an_end_are_copied), T(fields_are_read_as_in_training),
+      T(lacking_columns_are_named_together), T(breaches_are_counted_or_refused), T(limits_on_rows))

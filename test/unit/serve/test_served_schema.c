@@ -6,7 +6,8 @@ static void columns_follow_the_scorer_then_keys(void)
     gm_served_schema s = schema_case(gm_harness_arena(), GM_TASK_BINARY);
     CHECK(s.inputs_count == 5 && s.columns_count == 6);
     CHECK_STR(s.columns[DISTANCE].name, "distance");
-    CHECK(s.columns[DISTANCE].required && s.columns[DISTANCE].input && s.columns[DISTANCE].low == 80 && s.columns[DISTANCE].high == 4983);
+    CHECK(s.columns[DISTANCE].required && s.columns[DISTANCE].input && s.columns[DISTANCE].low == 80 &&
+          s.columns[DISTANCE].high == 4983);
     CHECK(!s.columns[TEMP].required && s.columns[TEMP].personal && s.columns[TEMP].low == -10.5);
     CHECK(s.columns[CARRIER].key && s.columns[CARRIER].categories_count == 3 && s.columns[CARRIER].known);
     CHECK(!s.columns[LATE].required && isnan(s.columns[LATE].low)); /* the package says nothing of it */
@@ -40,4 +41,5 @@ static void equal_schemas_have_equal_digests(void)
     CHECK(strlen(x.digest) == 64);
 }
 
-TESTS(T(columns_follow_the_scorer_then_keys), T(times_have_no_range), T(names_are_found_with_any_hint), T(equal_schemas_have_equal_digests))
+TESTS(T(columns_follow_the_scorer_then_keys), T(times_have_no_range), T(names_are_found_with_any_hint),
+      T(equal_schemas_have_equal_digests))
