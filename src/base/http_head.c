@@ -75,7 +75,7 @@ static bool is_host_char(char b)
 
 static bool equal_nocase(gm_slice a, gm_slice b)
 {
-    return a.len == b.len && strncasecmp(a.data, b.data, a.len) == 0;
+    return a.len == b.len && (a.len == 0 || strncasecmp(a.data, b.data, a.len) == 0);
 }
 
 static void check_host(gm_http_conn *c, const head *h)

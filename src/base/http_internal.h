@@ -137,7 +137,7 @@ struct gm_http_conn {
 struct gm_http_loop {
     gm_http *http;
     unsigned index;
-    int64_t now_us;
+    int64_t now_us, sweep_us; /* sweep_us: from one look at the time-outs to the next */
     gm_http_block *shared, *spare[8];
     unsigned spare_count;
     gm_http_conn *conns; /* open */

@@ -524,6 +524,7 @@ static int set_up(io *w)
 {
     gm_http *h = w->l->http;
     uint64_t every = sweep_ms(&h->o);
+    w->l->sweep_us = (int64_t)every * 1000;
     int e = uv_async_init(&w->loop, &w->wake, on_wake);
     if (!e) e = uv_timer_init(&w->loop, &w->sweep);
     if (!e) e = uv_timer_start(&w->sweep, on_sweep, every, every);
