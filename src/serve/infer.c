@@ -145,7 +145,7 @@ static void say_online(gm_http_request *r, const gm_served_join *join, const int
 }
 
 /* Joined columns that the request left to us. */
-static gm_rc look_up(gm_lane *lane, gm_http_request *r, gm_rows *rows, const gm_served *served, gm_err *err)
+static gm_rc look_up(gm_lane *lane, gm_http_request *r, bool say, gm_rows *rows, const gm_served *served, gm_err *err)
 {
     for (size_t i = 0; i < served->joins_count; i++) {
         const gm_online *table = gm_routing_table(lane->routing, served->pipeline, served->joins[i].dataset);
@@ -154,7 +154,7 @@ static gm_rc look_up(gm_lane *lane, gm_http_request *r, gm_rows *rows, const gm_
         gm_rc rc = table ? gm_online_fill(&served->joins[i], table, rows, gm_now_us(), counts, &done, err) : GM_OK;
         if (rc) return rc;
         if (!done) continue;
-        say_online(r, &served->joins[i], counts, rows->rows);
+        if (say) say_online(r, &served->joins[i], counts, rows->rows);
         pthread_mutex_lock(&lane->lock);
         for (int k = 0; k < GM_ONLINE_STATUSES; k++) served->lanes[lane->index].online[i][k] += counts[k];
         pthread_mutex_unlock(&lane->lock);
@@ -162,10 +162,11 @@ static gm_rc look_up(gm_lane *lane, gm_http_request *r, gm_rows *rows, const gm_
     return GM_OK;
 }
 
-static gm_rc decode_rows(gm_lane *lane, gm_http_request *r, gm_rows *rows, const gm_served *served, gm_decode decode, void *ctx, gm_err *err)
+/* say: tell the client what was looked up; once a request. */
+static gm_rc decode_rows(gm_lane *lane, gm_http_request *r, bool say, gm_rows *rows, const gm_served *served, gm_decode decode, void *ctx, gm_err *err)
 {
     gm_rc rc = decode(ctx, &served->schema, rows, err);
-    if (!rc && served->joins_count) rc = look_up(lane, r, rows, served, err);
+    if (!rc && served->joins_count) rc = look_up(lane, r, say, rows, served, err);
     return rc ? rc : gm_rows_finish(rows, lane->server->o.strict, err);
 }
 
@@ -249,7 +250,7 @@ static void run_shadow(gm_lane *lane, gm_http_request *r, const gm_endpoint *e, 
     int64_t begun = gm_monotonic_us();
     if (!gm_release_copies(&e->release, gm_random_u64(&lane->random)) || (r->deadline_us && begun > (r->begun_us + r->deadline_us) / 2)) return;
     if (strcmp(rows->schema->digest, e->candidate->schema.digest) != 0) {
-        if (decode_rows(lane, r, &lane->shadow_rows, e->candidate, decode, ctx, &err)) return count_refused(lane, e->candidate);
+        if (decode_rows(lane, r, false, &lane->shadow_rows, e->candidate, decode, ctx, &err)) return count_refused(lane, e->candidate);
         rows = &lane->shadow_rows;
     }
     if (make_room(&lane->shadow_answers, (size_t)(rows->rows * e->candidate->schema.outputs), &err)) return;
@@ -283,7 +284,7 @@ gm_rc gm_infer(gm_lane *lane, gm_http_request *r, const gm_ask *ask, gm_decode d
     gm_rc rc = find_served(lane, ask->model, ask->version, &e, &picked, err);
     if (rc) return rc;
     if (r->deadline_us && gm_monotonic_us() > r->deadline_us) return gm_err_set(err, GM_ECANCELED, "the request's deadline has passed");
-    rc = decode_rows(lane, r, &lane->rows, picked.served, decode, ctx, err);
+    rc = decode_rows(lane, r, true, &lane->rows, picked.served, decode, ctx, err);
     if (rc) {
         count_refused(lane, picked.served);
         return rc;
@@ -292,7 +293,7 @@ gm_rc gm_infer(gm_lane *lane, gm_http_request *r, const gm_ask *ask, gm_decode d
     if (tried && e->release.mode == GM_RELEASE_SHADOW) picked.tried = true;
     if (tried && (e->release.mode == GM_RELEASE_CANARY || e->release.mode == GM_RELEASE_AB)) pick_arm(lane, r, e, &picked);
     if (strcmp(picked.served->schema.digest, lane->rows.schema->digest) != 0)
-        rc = decode_rows(lane, r, &lane->rows, picked.served, decode, ctx, err);
+        rc = decode_rows(lane, r, false, &lane->rows, picked.served, decode, ctx, err);
     if (rc)
         count_refused(lane, picked.served);
     else

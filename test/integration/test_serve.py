@@ -3,6 +3,7 @@ import csv
 import gzip
 import json
 import os
+import random
 import struct
 import threading
 
@@ -145,6 +146,64 @@ class Answers(gm.Case):
         self.assertTrue(doc["openapi"].startswith("3.1"))
         for path in ("/invocations", "/v2/models/{model}/infer", "/metrics"):
             self.assertIn(path, doc["paths"])
+
+
+class Joined(gm.Case):
+    """Columns of a joined data set that requests leave out."""
+
+    YAML = """pipeline: sales
+data:
+  sales: { from: sales.csv, key: id, time: at }
+  weather: { from: weather.csv, key: city, time: at }
+target: sold
+features: { join: { weather: { by: city, within: 3h } }, use: [price, city, weather.temp, weather.sky] }
+train: { try: [lightgbm], split: { by: random } }
+gates: [roc_auc >= 0.5]
+"""
+    CITIES = ["Bern", "Genf", "Chur"]
+
+    def weather(self, hours):
+        r = random.Random(4)
+        lines = ["city,at,temp,sky"]
+        for h in range(hours):
+            for city in self.CITIES:
+                lines.append(f"{city},2024-01-{1 + h // 24:02d}T{h % 24:02d}:00:00,{r.uniform(-5, 25):.1f},{r.choice(['sun', 'rain', ''])}")
+        return "\n".join(lines) + "\n"
+
+    def sales(self):
+        r = random.Random(5)
+        lines = ["id,at,city,price,sold"]
+        for i in range(900):
+            h, price, city = r.randrange(240), r.uniform(1, 9), r.choice(self.CITIES)
+            lines.append(f"S{i},2024-01-{1 + h // 24:02d}T{h % 24:02d}:30:00,{city},{price:.2f},{int(r.random() < 0.2 + 0.08 * price)}")
+        return "\n".join(lines) + "\n"
+
+    def test_looked_up_by_key(self):
+        p = self.project(self.YAML, **{"sales.csv": self.sales(), "weather.csv": self.weather(240)})
+        self.ok(p.gm("run"))
+        s = serving.Server(p.dir, "--log", "off")
+        self.addCleanup(s.close)
+
+        def ask(at, city="Bern", **more):
+            r = s.post("/v1/models/sales:predict", {"instances": [{"price": 5.5, "city": city, "at": at, **more}]})
+            self.assertEqual(r.status, 200, r)
+            return r.json()["predictions"][0]["probability"], r.headers["X-Gristmill-Online"]
+
+        last = [line for line in self.weather(240).splitlines() if line.startswith("Bern")][-1].split(",")
+        given = {"weather.temp": float(last[2]), "weather.sky": last[3] or None}
+        nothing = {"weather.temp": None, "weather.sky": None}
+        self.assertEqual(ask("2024-01-11T01:00:00"), (ask("2024-01-11T01:00:00", **given)[0], "weather=PRESENT"))
+        self.assertEqual(ask("2024-01-11T02:00:01"), (ask("2024-01-11T01:00:00", **nothing)[0], "weather=EXPIRED"))
+        self.assertEqual(ask("2024-01-10T22:59:59")[1], "weather=MISSING")  # the row is later than the event
+        self.assertEqual(ask("2024-01-11T00:00:00", city="Rom")[1], "weather=MISSING")
+        self.assertIsNone(ask("2024-01-11T01:00:00", **given)[1])
+        both = s.post("/v1/models/sales:predict", {"instances": [{"price": 5.5, "city": c, "at": "2024-01-11T01:00:00"} for c in ("Bern", "Rom")]})
+        self.assertEqual(both.headers["X-Gristmill-Online"], "weather=PRESENT:1,MISSING:1")
+        self.assertEqual(s.metric("gristmill_online_lookups_total", status="EXPIRED"), 1)
+
+        p.write("weather.csv", self.weather(250))  # the next run refreshes what the server looks up
+        p.gm("run")
+        s.until(lambda: ask("2024-01-11T12:00:00")[1] == "weather=PRESENT")
 
 
 class Life(gm.Case):
