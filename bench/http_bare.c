@@ -11,7 +11,8 @@
 #include "base/clock.h"
 #include "base/http.h"
 
-static const char fixed[] = "{\"model_name\":\"m\",\"model_version\":\"1\",\"id\":\"0123456789\",\"outputs\":[{\"name\":\"predict\",\"datatype\":\"FP64\","
+static const char fixed[] = "{\"model_name\":\"m\",\"model_version\":\"1\",\"id\":\"0123456789\",\"outputs\":[{\"name\":"
+                            "\"predict\",\"datatype\":\"FP64\","
                             "\"shape\":[1],\"data\":[0.123456789012345]}]}     ";
 
 static void reply(gm_http_request *r, void *user)
@@ -33,8 +34,11 @@ static void on_signal(int number)
 
 int main(int argc, char **argv)
 {
-    gm_http_options o = { .port = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 0, .loops = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 0,
-                          .routes = routes, .routes_count = 2, .gzip = true };
+    gm_http_options o = { .port = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 0,
+                          .loops = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 0,
+                          .routes = routes,
+                          .routes_count = 2,
+                          .gzip = true };
     const struct sigaction action = { .sa_handler = on_signal };
     gm_http *h = NULL;
     gm_err err;
@@ -47,7 +51,8 @@ int main(int argc, char **argv)
     }
     printf("port %d, %u loops\n", gm_http_port(h), gm_http_loops(h));
     (void)fflush(stdout);
-    while (read(0, &byte, 1) > 0) {}
+    while (read(0, &byte, 1) > 0) {
+    }
     gm_http_stats s;
     gm_http_stats_get(h, &s);
     int64_t cpu_us = gm_cpu_us();

@@ -1,7 +1,8 @@
 /* fuzz_http.c - any bytes, however they are split, give whole replies: the connection's parser without a socket.
  *
- * The first byte says how the rest is split. Property: what goes out is a row of replies, each whole by its own Content-Length, never more than one per
- * request begun and one for the end; bytes that arrive at once and bytes that arrive in pieces give the same replies.
+ * The first byte says how the rest is split. Property: what goes out is a row of replies, each whole by its own Content-Length,
+ * never more than one per request begun and one for the end; bytes that arrive at once and bytes that arrive in pieces give the
+ * same replies.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -81,7 +82,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static gm_http *h; /* kept: making one is most of the time */
     gm_buf whole = { 0 }, pieces = { 0 };
     gm_err err;
-    gm_http_options o = { .port = 0, .loops = 1, .workers = 1, .routes = routes, .routes_count = 3, .request_line_max = 200, .headers_max_bytes = 500, .headers_max = 8 };
+    gm_http_options o = { .port = 0,
+                          .loops = 1,
+                          .workers = 1,
+                          .routes = routes,
+                          .routes_count = 3,
+                          .request_line_max = 200,
+                          .headers_max_bytes = 500,
+                          .headers_max = 8 };
     if (!h) gm_assert(gm_http_prepare(&o, &h, &err) == GM_OK);
     if (size < 1) return 0;
     for (size_t i = 1; i + 3 < size; i++)

@@ -46,7 +46,8 @@ static gm_rc take_options(gm_http *h, const gm_http_options *given, gm_err *err)
     unsigned cpus = gm_cpus() < LOOPS_MAX ? gm_cpus() : LOOPS_MAX;
     default_count(&o->loops, cpus);
     default_count(&o->workers, cpus);
-    if (o->loops > LOOPS_MAX || o->workers > LOOPS_MAX) return gm_err_set(err, GM_EINVALID, "at most %d loops and as many workers", LOOPS_MAX);
+    if (o->loops > LOOPS_MAX || o->workers > LOOPS_MAX)
+        return gm_err_set(err, GM_EINVALID, "at most %d loops and as many workers", LOOPS_MAX);
     if (o->port > 65535) return gm_err_set(err, GM_EINVALID, "port %d is above 65535", o->port);
     if (o->port < 0 && !o->unix_path) return gm_err_set(err, GM_EINVALID, "neither a port nor a socket to listen at");
     if (!o->tls_cert != !o->tls_key) return gm_err_set(err, GM_EINVALID, "TLS needs both a certificate and a key");
@@ -76,7 +77,8 @@ static gm_rc make_parts(gm_http *h, gm_err *err)
     h->listeners = calloc(o->loops, sizeof(*h->listeners));
     h->peers = gm_http_peers_new(o->connections_per_address_max, o->wrong_tokens_max, o->count_loopback);
     for (unsigned i = 0; h->listeners && i < o->loops; i++) h->listeners[i] = -1;
-    if (!h->loops || !h->zips || !h->listeners || !h->peers) return gm_err_set(err, GM_ENOMEM, "not enough memory for the server");
+    if (!h->loops || !h->zips || !h->listeners || !h->peers)
+        return gm_err_set(err, GM_ENOMEM, "not enough memory for the server");
     for (unsigned i = 0; i < o->loops; i++) gm_http_loop_init(&h->loops[i], h, i);
     gm_rc rc = gm_http_routes_new(o->routes, o->routes_count, &h->routes, err);
     if (!rc && o->tls_cert) rc = gm_http_tls_context_new(o->tls_cert, o->tls_key, &h->tls, err);
@@ -200,5 +202,6 @@ void gm_http_stats_get(const gm_http *h, gm_http_stats *out)
         .refused_total = atomic_load(&h->refused),
         .deferred_now = h->pool ? gm_http_pool_count(h->pool) : 0,
     };
-    for (unsigned i = 0; i < h->o.loops; i++) out->requests_total += atomic_load_explicit(&h->loops[i].requests, memory_order_relaxed);
+    for (unsigned i = 0; i < h->o.loops; i++)
+        out->requests_total += atomic_load_explicit(&h->loops[i].requests, memory_order_relaxed);
 }

@@ -1,11 +1,10 @@
 /* http_conn.c - one connection: bytes in, requests dispatched one after the other, bytes out. No socket is known here.
  *
  * Invariants
- *  (1) between two calls the loop's shared block is nobody's: what is half read has moved to a block of the connection's own, and a request that waits
- *      for a worker took the shared block with it.
- *  (2) slices of the request in hand point into the block at start; when the block moves, they move with it (move_block), which happens only
- *      before the request is complete.
- *  (3) the 16 zero bytes after a body overwrite what follows it, kept in `saved` until the reply.
+ *  (1) between two calls the loop's shared block is nobody's: what is half read has moved to a block of the connection's own, and
+ * a request that waits for a worker took the shared block with it. (2) slices of the request in hand point into the block at
+ * start; when the block moves, they move with it (move_block), which happens only before the request is complete. (3) the 16 zero
+ * bytes after a body overwrite what follows it, kept in `saved` until the reply.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -340,8 +339,12 @@ static int unpack_body(gm_http_conn *c)
 {
     static const char zeros[GM_HTTP_TAIL];
     gm_slice encoding;
-    if (c->body_len == 0 || !gm_http_header(&c->r, "content-encoding", &encoding) || gm_http_slice_is_nocase(encoding, "identity")) return 0;
-    if (!gm_http_slice_is_nocase(encoding, "gzip") && !gm_http_slice_is_nocase(encoding, "x-gzip") && !gm_http_slice_is_nocase(encoding, "deflate")) return 415;
+    if (c->body_len == 0 || !gm_http_header(&c->r, "content-encoding", &encoding) ||
+        gm_http_slice_is_nocase(encoding, "identity"))
+        return 0;
+    if (!gm_http_slice_is_nocase(encoding, "gzip") && !gm_http_slice_is_nocase(encoding, "x-gzip") &&
+        !gm_http_slice_is_nocase(encoding, "deflate"))
+        return 415;
     gm_http_zip **z = &c->http->zips[c->loop->index];
     if (!*z) *z = gm_http_zip_new();
     c->plain = gm_http_buf_get(c->loop);
@@ -468,12 +471,8 @@ void gm_http_conn_run(gm_http_conn *c)
             after_more(c);
             more = true;
             break;
-        case GM_HTTP_COMPLETE:
-            dispatch(c);
-            break;
-        case GM_HTTP_BROKEN:
-            gm_http_conn_fail(c, c->refusal, c->reason);
-            break;
+        case GM_HTTP_COMPLETE: dispatch(c); break;
+        case GM_HTTP_BROKEN: gm_http_conn_fail(c, c->refusal, c->reason); break;
         }
     }
     if (c->eof && c->parsed == c->len && c->state < GM_HTTP_WAITING) c->state = GM_HTTP_ENDING;
@@ -511,18 +510,17 @@ bool gm_http_conn_in_time(gm_http_conn *c)
         if (is_too_slow(o, c->stalled_sent, c->stalled_us, now)) return false;
     }
     switch (c->state) {
-    case GM_HTTP_IDLE:
-        return now - c->since_us <= (c->first ? o->header_ms : o->keep_alive_ms) * 1000;
+    case GM_HTTP_IDLE: return now - c->since_us <= (c->first ? o->header_ms : o->keep_alive_ms) * 1000;
     case GM_HTTP_HEAD:
         if (now - begun > o->header_ms * 1000) gm_http_conn_fail(c, 408, "the headers did not come in time");
         break;
     case GM_HTTP_BODY:
         if (c->stalled_us) break; /* not the sender's fault: nothing is read */
-        if (now - c->read_us > o->body_idle_ms * 1000 || is_too_slow(o, c->body_len, c->body_us, now) || now - begun > o->request_ms * 1000)
+        if (now - c->read_us > o->body_idle_ms * 1000 || is_too_slow(o, c->body_len, c->body_us, now) ||
+            now - begun > o->request_ms * 1000)
             gm_http_conn_fail(c, 408, "the body did not come in time");
         break;
-    default:
-        break;
+    default: break;
     }
     if (c->state == GM_HTTP_ENDING) settle(c);
     return true;

@@ -1,7 +1,8 @@
-/* http_head.c - what is decided from a request's head, before a byte of its body is waited for: framing, Host, the route, access, sizes.
+/* http_head.c - what is decided from a request's head, before a byte of its body is waited for: framing, Host, the route, access,
+ * sizes.
  *
- * The order matters: what makes the bytes that follow doubtful (framing, Host) ends the connection; the rest leaves it open when the body is
- * small enough to be read and dropped.
+ * The order matters: what makes the bytes that follow doubtful (framing, Host) ends the connection; the rest leaves it open when
+ * the body is small enough to be read and dropped.
  */
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -52,8 +53,7 @@ static void pick(head *h, gm_slice name, gm_slice value)
     case 20:
         if (gm_http_slice_is_nocase(name, "x-request-timeout-ms")) h->timeout = value;
         break;
-    default:
-        break;
+    default: break;
     }
 }
 
@@ -65,12 +65,14 @@ static void check_framing(gm_http_conn *c, const head *h)
     if (c->http10) gm_http_refuse(c, 400, true, "HTTP/1.0 has no Transfer-Encoding");
     if (c->has_length) gm_http_refuse(c, 400, true, "both Content-Length and Transfer-Encoding");
     if (h->transfers > 1) gm_http_refuse(c, 400, true, "more than one Transfer-Encoding");
-    if (!gm_http_slice_is_nocase(h->transfer, "chunked")) gm_http_refuse(c, 501, true, "of transfer encodings only chunked is understood");
+    if (!gm_http_slice_is_nocase(h->transfer, "chunked"))
+        gm_http_refuse(c, 501, true, "of transfer encodings only chunked is understood");
 }
 
 static bool is_host_char(char b)
 {
-    return (b >= 'a' && b <= 'z') || (b >= '-' && b <= ':' && b != '/') || (b >= 'A' && b <= 'Z') || b == '_' || b == '[' || b == ']';
+    return (b >= 'a' && b <= 'z') || (b >= '-' && b <= ':' && b != '/') || (b >= 'A' && b <= 'Z') || b == '_' || b == '[' ||
+           b == ']';
 }
 
 static bool equal_nocase(gm_slice a, gm_slice b)
@@ -85,7 +87,8 @@ static void check_host(gm_http_conn *c, const head *h)
     for (size_t i = 0; i < h->host.len; i++)
         if (!is_host_char(h->host.data[i])) gm_http_refuse(c, 400, true, "Host is not a name");
     if (h->host.len == 0) gm_http_refuse(c, 400, true, "Host is empty");
-    if (h->authority.data && !equal_nocase(h->authority, h->host)) gm_http_refuse(c, 400, true, "Host is not the one of the request target");
+    if (h->authority.data && !equal_nocase(h->authority, h->host))
+        gm_http_refuse(c, 400, true, "Host is not the one of the request target");
 }
 
 /* Splits the target into authority, path and query. */
@@ -109,7 +112,8 @@ static void split_target(gm_http_conn *c, head *h)
     c->r.query = mark ? (gm_slice){ mark + 1, t.len - c->r.path.len - 1 } : (gm_slice){ t.data + t.len, 0 };
 }
 
-/* Bytes of the UTF-8 sequence of more than one byte at s, 0 when it is none (RFC 3629: no overlong form, no surrogate, at most U+10FFFF). */
+/* Bytes of the UTF-8 sequence of more than one byte at s, 0 when it is none (RFC 3629: no overlong form, no surrogate, at most
+ * U+10FFFF). */
 static size_t utf8_length(const unsigned char *s, size_t left)
 {
     size_t n = s[0] >= 0xC2 && s[0] <= 0xDF ? 2 : (s[0] & 0xF0) == 0xE0 ? 3 : s[0] >= 0xF0 && s[0] <= 0xF4 ? 4 : 0;
@@ -143,8 +147,10 @@ static void decode_path(gm_http_conn *c)
     char *path = c->block->data + (c->r.path.data - c->block->data);
     size_t len = c->r.path.len;
     for (size_t i = 0; i + 2 < len; i++)
-        if (path[i] == '%' && path[i + 1] == '2' && (path[i + 2] | 0x20) == 'f') gm_http_refuse(c, 400, false, "the path has an encoded slash");
-    if (!gm_http_percent_decode(path, &len, false)) gm_http_refuse(c, 400, false, "the path has a % without two hexadecimal digits");
+        if (path[i] == '%' && path[i + 1] == '2' && (path[i + 2] | 0x20) == 'f')
+            gm_http_refuse(c, 400, false, "the path has an encoded slash");
+    if (!gm_http_percent_decode(path, &len, false))
+        gm_http_refuse(c, 400, false, "the path has a % without two hexadecimal digits");
     c->r.path.len = len;
     if (!is_clean_path(c->r.path)) gm_http_refuse(c, 400, false, "the path is not clean text");
 }
@@ -153,7 +159,8 @@ static void decode_path(gm_http_conn *c)
 
 static gm_slice without_port(gm_slice host)
 {
-    const char *end = host.len && host.data[0] == '[' ? memchr(host.data, ']', host.len) : memchr(host.data ? host.data : "", ':', host.len);
+    const char *end =
+        host.len && host.data[0] == '[' ? memchr(host.data, ']', host.len) : memchr(host.data ? host.data : "", ':', host.len);
     if (end) host.len = (size_t)(end - host.data) + (*end == ']');
     return host;
 }
@@ -185,7 +192,8 @@ static bool is_token(gm_slice got, const char *token)
 {
     size_t len = strlen(token);
     unsigned diff = got.len != len;
-    for (size_t i = 0; i < len; i++) diff |= (unsigned)(unsigned char)token[i] ^ (unsigned)(unsigned char)(i < got.len ? got.data[i] : 0);
+    for (size_t i = 0; i < len; i++)
+        diff |= (unsigned)(unsigned char)token[i] ^ (unsigned)(unsigned char)(i < got.len ? got.data[i] : 0);
     return diff == 0;
 }
 
@@ -206,10 +214,13 @@ static bool changes_state(const char *method)
 /* A page of another site must not act through the browser of somebody who may. */
 static bool is_cross_site(const head *h)
 {
-    if (h->fetch_site.data && !gm_http_slice_is_nocase(h->fetch_site, "same-origin") && !gm_http_slice_is_nocase(h->fetch_site, "none")) return true;
+    if (h->fetch_site.data && !gm_http_slice_is_nocase(h->fetch_site, "same-origin") &&
+        !gm_http_slice_is_nocase(h->fetch_site, "none"))
+        return true;
     if (!h->origin.data) return false;
     for (size_t i = 0; i + 3 <= h->origin.len; i++)
-        if (memcmp(h->origin.data + i, "://", 3) == 0) return !equal_nocase((gm_slice){ h->origin.data + i + 3, h->origin.len - i - 3 }, h->host);
+        if (memcmp(h->origin.data + i, "://", 3) == 0)
+            return !equal_nocase((gm_slice){ h->origin.data + i + 3, h->origin.len - i - 3 }, h->host);
     return true; /* "null" */
 }
 
@@ -227,7 +238,8 @@ static void check_token(gm_http_conn *c, const head *h, const char *wanted)
     if (admin) c->r.admin = true;
     if (admin || good) return;
     if (h->authorization.len) gm_http_peers_wrong(c->http->peers, &c->address, c->loop->now_us);
-    gm_http_refuse(c, 401, false, h->authorization.len ? "the token is not the right one" : "this needs a token: Authorization: Bearer ...");
+    gm_http_refuse(c, 401, false,
+                   h->authorization.len ? "the token is not the right one" : "this needs a token: Authorization: Bearer ...");
 }
 
 static void check_access(gm_http_conn *c, const head *h)
@@ -242,7 +254,8 @@ static void check_access(gm_http_conn *c, const head *h)
     if (c->asked->access != GM_HTTP_ADMIN) {
         if (!c->r.admin && o->admin_token && h->authorization.len) { /* an open route that tells the administrator more */
             gm_slice token = bearer_of(h->authorization);
-            c->r.admin = token.len && !gm_http_peers_blocked(c->http->peers, &c->address, c->loop->now_us) && is_token(token, o->admin_token);
+            c->r.admin = token.len && !gm_http_peers_blocked(c->http->peers, &c->address, c->loop->now_us) &&
+                         is_token(token, o->admin_token);
         }
         return;
     }
@@ -268,7 +281,8 @@ static void check_sizes(gm_http_conn *c)
 static void check_expect(gm_http_conn *c, const head *h)
 {
     if (!h->expect.data || c->http10) return;
-    if (!gm_http_slice_is_nocase(h->expect, "100-continue")) gm_http_refuse(c, 417, false, "of expectations only 100-continue is understood");
+    if (!gm_http_slice_is_nocase(h->expect, "100-continue"))
+        gm_http_refuse(c, 417, false, "of expectations only 100-continue is understood");
     c->expects = true;
 }
 

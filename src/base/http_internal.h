@@ -14,8 +14,8 @@
  * http_zip.c      zlib: bodies in, replies out
  * http_tls.c      OpenSSL
  *
- * Threads: a connection belongs to its loop. While it waits for a worker (state GM_HTTP_WAITING), its request, body_out and deferred_out
- * belong to that worker; the queues between them are the only hand-over.
+ * Threads: a connection belongs to its loop. While it waits for a worker (state GM_HTTP_WAITING), its request, body_out and
+ * deferred_out belong to that worker; the queues between them are the only hand-over.
  */
 #ifndef GM_BASE_HTTP_INTERNAL_H
 #define GM_BASE_HTTP_INTERNAL_H
@@ -98,12 +98,12 @@ struct gm_http_conn {
     unsigned fields_count;
     bool in_value, head_done, chunked, has_length, keep_alive, http10;
     uint64_t content_length;
-    const char *allowed;      /* methods of the path, for 405 and OPTIONS; of the routes */
-    bool expects;             /* Expect: 100-continue, not answered yet */
+    const char *allowed;        /* methods of the path, for 405 and OPTIONS; of the routes */
+    bool expects;               /* Expect: 100-continue, not answered yet */
     const gm_http_route *asked; /* the route found; r.route is NULL when the request is refused */
-    int refusal;              /* status, 0 = none */
-    bool refusal_ends;        /* and the connection closes after it */
-    const char *reason;       /* static */
+    int refusal;                /* status, 0 = none */
+    bool refusal_ends;          /* and the connection closes after it */
+    const char *reason;         /* static */
 
     /* The reply. */
     bool replied, deferred, zeroed, ends; /* ends: the connection, after this reply */
@@ -147,7 +147,7 @@ struct gm_http_loop {
     char good[96]; /* "HTTP/1.1 200 OK\r\nDate: ...\r\n", the date as of the last sweep */
     size_t good_len;
     _Atomic int64_t requests; /* written by this loop only */
-    void *io;                                 /* of http_io.c */
+    void *io;                 /* of http_io.c */
 };
 
 struct gm_http {
@@ -178,7 +178,8 @@ void gm_http_loop_clear(gm_http_loop *l);
 void gm_http_loop_date(gm_http_loop *l);
 gm_buf *gm_http_buf_get(gm_http_loop *l);
 void gm_http_buf_put(gm_http_loop *l, gm_buf **b);
-/* A connection that is open from now, in new or zeroed memory or that of a closed one. address copied. false when memory is out. */
+/* A connection that is open from now, in new or zeroed memory or that of a closed one. address copied. false when memory is out.
+ */
 bool gm_http_conn_open(gm_http_conn *c, gm_http_loop *l, const gm_http_address *address);
 void gm_http_conn_close(gm_http_conn *c); /* gives back to the loop what it holds; may be opened again */
 void gm_http_conn_clear(gm_http_conn *c); /* after the close: its parser and arrays too */
@@ -226,7 +227,8 @@ void gm_http_reply_self(gm_http_conn *c, int status, const char *reason);
 /* http_route.c */
 gm_rc gm_http_routes_new(const gm_http_route *routes, size_t count, gm_http_routes **out, gm_err *err);
 void gm_http_routes_free(gm_http_routes *t);
-/* The route, or NULL; then out_allowed names what the path would take ("GET, HEAD, POST"; borrowed), NULL when the path is not known. */
+/* The route, or NULL; then out_allowed names what the path would take ("GET, HEAD, POST"; borrowed), NULL when the path is not
+ * known. */
 const gm_http_route *gm_http_routes_find(const gm_http_routes *t, const char *method, gm_slice path, gm_slice *params,
                                          const char **out_allowed);
 
@@ -240,10 +242,10 @@ bool gm_http_peers_blocked(gm_http_peers *p, const gm_http_address *a, int64_t n
 
 /* http_pool.c */
 gm_http_pool *gm_http_pool_new(gm_http *h, unsigned workers, unsigned waiting_max);
-bool gm_http_pool_reserve(gm_http_pool *p); /* false: full */
+bool gm_http_pool_reserve(gm_http_pool *p);              /* false: full */
 void gm_http_pool_put(gm_http_pool *p, gm_http_conn *c); /* after a reservation */
-int64_t gm_http_pool_count(gm_http_pool *p); /* waiting and in work */
-void gm_http_pool_stop(gm_http_pool *p); /* nothing more is reserved; finish what waits, join */
+int64_t gm_http_pool_count(gm_http_pool *p);             /* waiting and in work */
+void gm_http_pool_stop(gm_http_pool *p);                 /* nothing more is reserved; finish what waits, join */
 void gm_http_pool_free(gm_http_pool *p);
 
 /* http_zip.c */
@@ -258,11 +260,11 @@ gm_rc gm_http_tls_context_new(const char *cert_path, const char *key_path, gm_ht
 void gm_http_tls_context_free(gm_http_tls_context *t);
 gm_http_tls *gm_http_tls_new(gm_http_tls_context *context);
 void gm_http_tls_free(gm_http_tls *t);
-bool gm_http_tls_put(gm_http_tls *t, const char *bytes, size_t len);      /* what came from the peer */
-int64_t gm_http_tls_read(gm_http_tls *t, char *out, size_t capacity);     /* > 0 bytes, 0 none now, -1 ended */
+bool gm_http_tls_put(gm_http_tls *t, const char *bytes, size_t len);  /* what came from the peer */
+int64_t gm_http_tls_read(gm_http_tls *t, char *out, size_t capacity); /* > 0 bytes, 0 none now, -1 ended */
 bool gm_http_tls_write(gm_http_tls *t, const char *bytes, size_t len);
-void gm_http_tls_end(gm_http_tls *t);                                     /* close notify */
-bool gm_http_tls_take(gm_http_tls *t, gm_buf *out);                       /* append what goes to the peer */
+void gm_http_tls_end(gm_http_tls *t);               /* close notify */
+bool gm_http_tls_take(gm_http_tls *t, gm_buf *out); /* append what goes to the peer */
 
 /* http_listen.c */
 gm_rc gm_http_listen(gm_http *h, gm_err *err);
@@ -270,8 +272,8 @@ void gm_http_listen_close(gm_http *h);
 void gm_http_address_of(const struct sockaddr_storage *from, gm_http_address *out);
 
 /* http_io.c */
-gm_rc gm_http_io_start(gm_http_loop *l, gm_err *err); /* the loop's thread runs */
-void gm_http_io_completed(gm_http_loop *l, gm_http_conn *c); /* a worker hands the connection back */
+gm_rc gm_http_io_start(gm_http_loop *l, gm_err *err);                                   /* the loop's thread runs */
+void gm_http_io_completed(gm_http_loop *l, gm_http_conn *c);                            /* a worker hands the connection back */
 void gm_http_io_call(gm_http_loop *l, void (*fn)(unsigned loop, void *arg), void *arg); /* and wait */
 void gm_http_io_drain(gm_http_loop *l);
 void gm_http_io_stop(gm_http_loop *l); /* closes everything, joins */

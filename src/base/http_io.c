@@ -1,7 +1,7 @@
 /* http_io.c - the loops, by libuv: one thread each, its listening sockets, its connections, one timer.
  *
- * libuv watches the descriptors; reading and writing are one recv and one send of ours, so that a request costs three system calls and no queue of
- * write requests. Time-outs are looked for in one walk over the open connections a few times a second.
+ * libuv watches the descriptors; reading and writing are one recv and one send of ours, so that a request costs three system
+ * calls and no queue of write requests. Time-outs are looked for in one walk over the open connections a few times a second.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -151,8 +151,8 @@ static bool flush(conn *k)
     return true;
 }
 
-/* All is sent and the connection shall end. A peer that may still be sending gets a moment to read the reply: closing with unread bytes would reset the
- * connection, and the reply with it. */
+/* All is sent and the connection shall end. A peer that may still be sending gets a moment to read the reply: closing with unread
+ * bytes would reset the connection, and the reply with it. */
 static void end_conn(conn *k)
 {
     gm_http_conn *c = &k->c;
@@ -272,7 +272,7 @@ static void on_event(uv_poll_t *p, int status, int events)
         drink(k);
         return;
     }
-    if (status < 0) k->mask = 0;                           /* an error of the descriptor: libuv has stopped watching */
+    if (status < 0) k->mask = 0;                         /* an error of the descriptor: libuv has stopped watching */
     if (status < 0 || events == 0) events = UV_READABLE; /* recv tells what it is */
     if (events & UV_READABLE) {
         if (gm_http_conn_reads(c)) {
@@ -286,8 +286,9 @@ static void on_event(uv_poll_t *p, int status, int events)
 
 /* ---- accepting ----------------------------------------------------------------------------------------- */
 
-static const char busy[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\nConnection: close\r\n"
-                           "Content-Length: 32\r\n\r\n{\"error\":\"too many connections\"}";
+static const char busy[] =
+    "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\nConnection: close\r\n"
+    "Content-Length: 32\r\n\r\n{\"error\":\"too many connections\"}";
 
 static void turn_away(gm_http *h, int fd)
 {

@@ -1,7 +1,8 @@
 /* http_listen.c - sockets that listen: one per loop on the TCP port, one for all on the Unix socket.
  *
- * SO_REUSEPORT alone would let a second server of the same user share the port in silence. So the first socket is bound and listens without it, which
- * fails while anybody listens there; only then it takes the option on, and the sockets of the other loops join it with theirs.
+ * SO_REUSEPORT alone would let a second server of the same user share the port in silence. So the first socket is bound and
+ * listens without it, which fails while anybody listens there; only then it takes the option on, and the sockets of the other
+ * loops join it with theirs.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -73,7 +74,8 @@ static int port_of(int fd)
     struct sockaddr_storage bound;
     socklen_t len = sizeof(bound);
     if (getsockname(fd, (struct sockaddr *)&bound, &len) != 0) return -1;
-    return ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)(void *)&bound)->sin6_port : ((struct sockaddr_in *)(void *)&bound)->sin_port);
+    return ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)(void *)&bound)->sin6_port
+                                             : ((struct sockaddr_in *)(void *)&bound)->sin_port);
 }
 
 static void set_port(struct addrinfo *a, int port)
@@ -121,7 +123,8 @@ static gm_rc listen_unix(gm_http *h, gm_err *err)
     const char *path = h->o.unix_path;
     struct sockaddr_un a = { .sun_family = AF_UNIX };
     struct stat st;
-    if (strlen(path) >= sizeof(a.sun_path)) return gm_err_set(err, GM_EINVALID, "the path of the socket \"%s\" is too long", path);
+    if (strlen(path) >= sizeof(a.sun_path))
+        return gm_err_set(err, GM_EINVALID, "the path of the socket \"%s\" is too long", path);
     memcpy(a.sun_path, path, strlen(path) + 1);
     if (lstat(path, &st) == 0) {
         if (!S_ISSOCK(st.st_mode)) return gm_err_set(err, GM_ECONFLICT, "\"%s\" is there and is no socket", path);

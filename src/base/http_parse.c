@@ -1,7 +1,7 @@
 /* http_parse.c - bytes to requests, by llhttp with all its leniency off.
  *
- * The parser sees every byte once, in the order of arrival, and leaves offsets from the request's first byte. Bodies in chunks are joined in
- * place: the joined part never reaches beyond the byte being parsed.
+ * The parser sees every byte once, in the order of arrival, and leaves offsets from the request's first byte. Bodies in chunks
+ * are joined in place: the joined part never reaches beyond the byte being parsed.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +40,8 @@ static int on_url(llhttp_t *p, const char *at, size_t len)
     }
     c->url_len = offset_of(c, at) + len - c->url;
     /* method, space, target, " HTTP/1.1" */
-    if (strlen(c->method) + 1 + c->url_len + 9 > c->http->o.request_line_max) return refuse(c, 414, "the request line is too long");
+    if (strlen(c->method) + 1 + c->url_len + 9 > c->http->o.request_line_max)
+        return refuse(c, 414, "the request line is too long");
     return 0;
 }
 

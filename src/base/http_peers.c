@@ -1,8 +1,8 @@
 /* http_peers.c - what is known of each address: its open connections and its wrong tokens of the last minute.
  *
- * A table of fixed size in groups of WAYS places. An address has its place in one group; when the group is full, the place that matters least is
- * taken: one without connections, whose last wrong token is the oldest. Under an attack from very many addresses some are forgotten early; the limit on
- * all connections holds all the same.
+ * A table of fixed size in groups of WAYS places. An address has its place in one group; when the group is full, the place that
+ * matters least is taken: one without connections, whose last wrong token is the oldest. Under an attack from very many addresses
+ * some are forgotten early; the limit on all connections holds all the same.
  */
 #include <stdlib.h>
 #include <string.h>

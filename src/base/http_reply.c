@@ -47,8 +47,8 @@ size_t gm_http_date(char *out, size_t size)
     time_t now = (time_t)(gm_now_us() / 1000000);
     struct tm t;
     if (!gmtime_r(&now, &t)) return 0;
-    return (size_t)snprintf(out, size, "Date: %.3s, %02d %.3s %d %02d:%02d:%02d GMT\r\n", days + t.tm_wday * 3, t.tm_mday, months + t.tm_mon * 3,
-                            t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
+    return (size_t)snprintf(out, size, "Date: %.3s, %02d %.3s %d %02d:%02d:%02d GMT\r\n", days + t.tm_wday * 3, t.tm_mday,
+                            months + t.tm_mon * 3, t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
 }
 
 gm_buf *gm_http_out(gm_http_request *r)
@@ -209,6 +209,7 @@ void gm_http_reply_self(gm_http_conn *c, int status, const char *reason)
     if (status == 401) gm_http_reply_header(&c->r, "WWW-Authenticate", "Bearer");
     if ((status == 405 || status == 204) && c->allowed) gm_http_reply_header(&c->r, "Allow", c->allowed);
     if (status == 415) gm_http_reply_header(&c->r, "Accept-Encoding", "gzip, deflate");
-    if (status == 429 || status == 503) gm_http_reply_header(&c->r, "Retry-After", status == 429 && c->refusal == 429 ? "60" : "1");
+    if (status == 429 || status == 503)
+        gm_http_reply_header(&c->r, "Retry-After", status == 429 && c->refusal == 429 ? "60" : "1");
     reply_json(&c->r, status, reason ? reason : gm_http_status_text(status), NULL);
 }

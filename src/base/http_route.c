@@ -1,7 +1,8 @@
 /* http_route.c - method and path to route: a tree of path segments.
  *
- * A node's children are tried in this order: the literal segment, then the parameters, the longest fixed part first; so "/v1/models/{m}:predict" goes
- * before "/v1/models/{m}". A branch that leads nowhere is left again, which costs at most the number of routes.
+ * A node's children are tried in this order: the literal segment, then the parameters, the longest fixed part first; so
+ * "/v1/models/{m}:predict" goes before "/v1/models/{m}". A branch that leads nowhere is left again, which costs at most the
+ * number of routes.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,13 +94,17 @@ static gm_rc add_route(gm_http_routes *t, const gm_http_route *r, gm_err *err)
         at = child_for(t, at, &wanted);
         if (!at) return gm_err_set(err, GM_ENOMEM, "not enough memory for the routes");
     }
-    if (params > GM_HTTP_PARAMS_MAX) return gm_err_set(err, GM_EINVALID, "route \"%s\" has more than %d parameters", r->path, GM_HTTP_PARAMS_MAX);
+    if (params > GM_HTTP_PARAMS_MAX)
+        return gm_err_set(err, GM_EINVALID, "route \"%s\" has more than %d parameters", r->path, GM_HTTP_PARAMS_MAX);
     for (unsigned i = 0; i < at->routes_count; i++)
-        if (strcmp(at->routes[i]->method, r->method) == 0) return gm_err_set(err, GM_EINVALID, "route \"%s %s\" is there twice", r->method, r->path);
-    if (at->routes_count == METHODS_MAX) return gm_err_set(err, GM_EINVALID, "route \"%s\" has more than %d methods", r->path, METHODS_MAX);
+        if (strcmp(at->routes[i]->method, r->method) == 0)
+            return gm_err_set(err, GM_EINVALID, "route \"%s %s\" is there twice", r->method, r->path);
+    if (at->routes_count == METHODS_MAX)
+        return gm_err_set(err, GM_EINVALID, "route \"%s\" has more than %d methods", r->path, METHODS_MAX);
     at->routes[at->routes_count++] = r;
     size_t len = strlen(at->allowed);
-    (void)snprintf(at->allowed + len, sizeof(at->allowed) - len, "%s%s%s", len ? ", " : "", r->method, strcmp(r->method, "GET") == 0 ? ", HEAD" : "");
+    (void)snprintf(at->allowed + len, sizeof(at->allowed) - len, "%s%s%s", len ? ", " : "", r->method,
+                   strcmp(r->method, "GET") == 0 ? ", HEAD" : "");
     return GM_OK;
 }
 
@@ -143,8 +148,8 @@ static const gm_http_route *route_of(const node *n, const char *method)
 }
 
 /* segments [count]; depth of the one that n's children are for. out_seen: the node of the path, whatever its methods. */
-static const gm_http_route *descend(const node *n, const char *method, const gm_slice *segments, unsigned count, unsigned depth, gm_slice *params,
-                                    unsigned params_count, const node **out_seen)
+static const gm_http_route *descend(const node *n, const char *method, const gm_slice *segments, unsigned count, unsigned depth,
+                                    gm_slice *params, unsigned params_count, const node **out_seen)
 {
     if (depth == count) {
         if (n->routes_count && !*out_seen) *out_seen = n;
@@ -160,7 +165,8 @@ static const gm_http_route *descend(const node *n, const char *method, const gm_
     return NULL;
 }
 
-const gm_http_route *gm_http_routes_find(const gm_http_routes *t, const char *method, gm_slice path, gm_slice *params, const char **out_allowed)
+const gm_http_route *gm_http_routes_find(const gm_http_routes *t, const char *method, gm_slice path, gm_slice *params,
+                                         const char **out_allowed)
 {
     gm_slice segments[SEGMENTS_MAX];
     unsigned count = 0;

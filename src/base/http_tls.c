@@ -1,5 +1,5 @@
-/* http_tls.c - TLS 1.2 and later by OpenSSL, over memory: no socket is known here. OpenSSL is initialised by its first call, that is only when a
- * certificate is given. */
+/* http_tls.c - TLS 1.2 and later by OpenSSL, over memory: no socket is known here. OpenSSL is initialised by its first call, that
+ * is only when a certificate is given. */
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -35,13 +35,15 @@ static gm_rc load(SSL_CTX *ctx, const char *cert_path, const char *key_path, gm_
 }
 
 /* Of the protocols that a client offers, http/1.1; another one is as good as none. */
-static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in, unsigned int in_len, void *arg)
+static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
+                           unsigned int in_len, void *arg)
 {
     static const unsigned char ours[] = "\x08http/1.1";
     (void)ssl;
     (void)arg;
     unsigned char *chosen = NULL;
-    if (SSL_select_next_proto(&chosen, out_len, ours, sizeof(ours) - 1, in, in_len) != OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_NOACK;
+    if (SSL_select_next_proto(&chosen, out_len, ours, sizeof(ours) - 1, in, in_len) != OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_NOACK;
     *out = chosen;
     return SSL_TLSEXT_ERR_OK;
 }
@@ -55,8 +57,10 @@ gm_rc gm_http_tls_context_new(const char *cert_path, const char *key_path, gm_ht
         return gm_err_set(err, GM_ENOMEM, "not enough memory for TLS");
     }
     (void)SSL_CTX_set_min_proto_version(t->ctx, TLS1_2_VERSION);
-    (void)SSL_CTX_set_options(t->ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_IGNORE_UNEXPECTED_EOF);
-    (void)SSL_CTX_set_mode(t->ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    (void)SSL_CTX_set_options(t->ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
+                                          SSL_OP_IGNORE_UNEXPECTED_EOF);
+    (void)SSL_CTX_set_mode(t->ctx,
+                           SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_alpn_select_cb(t->ctx, choose_protocol, NULL);
     gm_rc rc = load(t->ctx, cert_path, key_path, err);
     ERR_clear_error();

@@ -30,13 +30,17 @@ static bool begin(z_stream *s, bool *has, bool inflating, gm_slice in)
 {
     if (!*has) {
         *s = (z_stream){ 0 };
-        int rc = inflating ? inflateInit2(s, ANY_WRAPPER) : deflateInit2(s, Z_BEST_SPEED, Z_DEFLATED, GZIP_WRAPPER, MEMORY_LEVEL, Z_DEFAULT_STRATEGY);
+        int rc = inflating ? inflateInit2(s, ANY_WRAPPER)
+                           : deflateInit2(s, Z_BEST_SPEED, Z_DEFLATED, GZIP_WRAPPER, MEMORY_LEVEL, Z_DEFAULT_STRATEGY);
         if (rc != Z_OK) return false;
         *has = true;
     } else if ((inflating ? inflateReset(s) : deflateReset(s)) != Z_OK) {
         return false;
     }
-    union { const char *from; Bytef *to; } input = { .from = in.data }; /* zlib only reads it */
+    union {
+        const char *from;
+        Bytef *to;
+    } input = { .from = in.data }; /* zlib only reads it */
     s->next_in = input.to;
     s->avail_in = (uInt)in.len;
     return true;

@@ -17,7 +17,9 @@ enum { CLIENT_WAIT_MS = 20000 }; /* a machine under load is slow, not wrong */
 
 static inline int client_connect(int port)
 {
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in a = { .sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     CHECK(fd >= 0);
     CHECK(connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0);
@@ -82,7 +84,8 @@ static inline int client_exchange(int port, const char *bytes, size_t len, gm_bu
     if (b->data) b->data[0] = '\0';
     client_send(fd, bytes, len);
     (void)shutdown(fd, SHUT_WR);
-    while (client_read(fd, b, CLIENT_WAIT_MS) > 0) {}
+    while (client_read(fd, b, CLIENT_WAIT_MS) > 0) {
+    }
     (void)close(fd);
     return client_status(b);
 }

@@ -1,4 +1,6 @@
-/* test_http.c - what the HTTP server answers: to good requests, to bad bytes, at both sides of every limit, and to those who take their time. */
+/* test_http.c - what the HTTP server answers: to good requests, to bad bytes, at both sides of every limit, and to those who take
+ * their time. */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -21,9 +23,9 @@ static void show(gm_http_request *r, void *user)
     gm_slice q = { 0 };
     (void)user;
     bool has = gm_http_query(r, "q", &q);
-    gm_buf_printf(gm_http_out(r), "%.*s|%.*s|%.*s|%s%.*s|%s", (int)r->path.len, r->path.data, (int)r->params[0].len, r->params[0].data ? r->params[0].data : "",
-                  (int)r->params[1].len, r->params[1].data ? r->params[1].data : "", has ? "q=" : "", (int)q.len, q.data ? q.data : "",
-                  r->admin ? "admin" : "");
+    gm_buf_printf(gm_http_out(r), "%.*s|%.*s|%.*s|%s%.*s|%s", (int)r->path.len, r->path.data, (int)r->params[0].len,
+                  r->params[0].data ? r->params[0].data : "", (int)r->params[1].len, r->params[1].data ? r->params[1].data : "",
+                  has ? "q=" : "", (int)q.len, q.data ? q.data : "", r->admin ? "admin" : "");
     gm_http_reply_header(r, "X-Good", "yes");
     gm_http_reply_header(r, "X-Bad", "a\r\nX-Evil: 1");
     gm_http_reply(r, 200, "text/plain");
@@ -42,6 +44,20 @@ static void defer(gm_http_request *r, void *user)
     (void)gm_http_defer(r, slow_work, user);
 }
 
+static atomic_bool gate; /* the test's process is its own */
+
+static void work_behind_gate(gm_http_request *r, void *user)
+{
+    (void)user;
+    while (!atomic_load(&gate)) (void)usleep(1000);
+    gm_http_reply(r, 200, "text/plain");
+}
+
+static void defer_to_gate(gm_http_request *r, void *user)
+{
+    (void)gm_http_defer(r, work_behind_gate, user);
+}
+
 static void silent(gm_http_request *r, void *user)
 {
     (void)r;
@@ -51,7 +67,8 @@ static void silent(gm_http_request *r, void *user)
 static void large(gm_http_request *r, void *user)
 {
     (void)user;
-    for (int i = 0; i < 4 << 20; i += 64) gm_buf_add(gm_http_out(r), "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde\n", 64);
+    for (int i = 0; i < 4 << 20; i += 64)
+        gm_buf_add(gm_http_out(r), "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde\n", 64);
     gm_http_reply(r, 200, "text/plain");
 }
 
@@ -68,6 +85,7 @@ static const gm_http_route routes[] = {
     { "POST", "/echo", GM_HTTP_INFER, 3 << 20, echo, "" },
     { "POST", "/small", GM_HTTP_INFER, 100, echo, "" },
     { "POST", "/defer", GM_HTTP_INFER, 100, defer, "" },
+    { "POST", "/gate", GM_HTTP_INFER, 100, defer_to_gate, "" },
     { "GET", "/silent", GM_HTTP_OPEN, 0, silent, "" },
     { "GET", "/large", GM_HTTP_OPEN, 0, large, "" },
     { "POST", "/admin/load", GM_HTTP_ADMIN, 100, show, "" },
@@ -93,7 +111,10 @@ typedef struct wire_case {
     int status;
     const char *has; /* in the reply; NULL = anything */
 } wire_case;
-#define WIRE(text, status_, has_) { text, sizeof(text) - 1, status_, has_ }
+#define WIRE(text, status_, has_)                                                                                                \
+    {                                                                                                                            \
+        text, sizeof(text) - 1, status_, has_                                                                                    \
+    }
 #define H "Host: localhost\r\n"
 
 static void check_wire(int port, const wire_case *cases, size_t count)
@@ -101,7 +122,9 @@ static void check_wire(int port, const wire_case *cases, size_t count)
     gm_buf b = { 0 };
     for (size_t i = 0; i < count; i++) {
         int status = client_exchange(port, cases[i].bytes, cases[i].len, &b);
-        if (status != cases[i].status) gm_harness_fail(__FILE__, __LINE__, "%.300s\ngives %d, want %d: %.300s", cases[i].bytes, status, cases[i].status, gm_buf_str(&b));
+        if (status != cases[i].status)
+            gm_harness_fail(__FILE__, __LINE__, "%.300s\ngives %d, want %d: %.300s", cases[i].bytes, status, cases[i].status,
+                            gm_buf_str(&b));
         if (cases[i].has) CHECK_HAS(gm_buf_str(&b), cases[i].has);
         if (status >= 400) CHECK_HAS(gm_buf_str(&b), "\r\n\r\n{\"error\":\"");
         CHECK(!strstr(gm_buf_str(&b), "Access-Control") && !strstr(gm_buf_str(&b), "X-Evil"));
@@ -120,10 +143,12 @@ static void good_requests_are_answered(void)
         WIRE("GET /v1/models/a%20b HTTP/1.1\r\n" H "\r\n", 200, "/v1/models/a b|a b|"),
         WIRE("POST /v1/models/m:predict HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\nabc", 200, "\r\n\r\nabc"),
         WIRE("POST /v2/models/m/versions/7/infer HTTP/1.1\r\n" H "Content-Length: 0\r\n\r\n", 200, "|m|7|"),
-        WIRE("POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nTrailer: t\r\n\r\n", 200, "\r\n\r\nabcde"),
+        WIRE("POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nTrailer: t\r\n\r\n",
+             200, "\r\n\r\nabcde"),
         WIRE("POST /echo HTTP/1.1\r\n" H "Content-Length: 3\r\nExpect: 100-continue\r\n\r\nabc", 200, NULL),
         WIRE("POST /echo HTTP/1.1\r\n" H "Content-Encoding: identity\r\nContent-Length: 3\r\n\r\nabc", 200, NULL),
-        WIRE("OPTIONS /health HTTP/1.1\r\n" H "Origin: http://evil.example\r\nAccess-Control-Request-Method: GET\r\n\r\n", 204, "Allow: GET, HEAD\r\n"),
+        WIRE("OPTIONS /health HTTP/1.1\r\n" H "Origin: http://evil.example\r\nAccess-Control-Request-Method: GET\r\n\r\n", 204,
+             "Allow: GET, HEAD\r\n"),
         WIRE("OPTIONS * HTTP/1.1\r\n" H "\r\n", 204, NULL),
         WIRE("GET /silent HTTP/1.1\r\n" H "\r\n", 500, NULL),
         WIRE("GET /nope HTTP/1.1\r\n" H "\r\n", 404, NULL),
@@ -145,8 +170,10 @@ static void good_requests_are_answered(void)
 static void bad_framing_is_refused(void)
 {
     static const wire_case cases[] = {
-        WIRE("POST /echo HTTP/1.1\r\n" H "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 400, NULL),
-        WIRE("POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 400, NULL),
+        WIRE("POST /echo HTTP/1.1\r\n" H "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 400,
+             NULL),
+        WIRE("POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 400,
+             NULL),
         WIRE("POST /echo HTTP/1.1\r\n" H "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", 400, NULL),
         WIRE("POST /echo HTTP/1.1\r\n" H "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 400, NULL),
         WIRE("POST /echo HTTP/1.1\r\n" H "Content-Length: -1\r\n\r\n", 400, NULL),
@@ -171,7 +198,9 @@ static void bad_framing_is_refused(void)
         WIRE("GET /health HTTP/1.1\r\n" H "X: a\0b\r\n\r\n", 400, NULL),
         WIRE("GET /health HTTP/1.1\r\n" H "X\0: ab\r\n\r\n", 400, NULL),
         WIRE("GET /health HTTP/1.1\r\n" H "X: a\rb\r\n\r\n", 400, NULL),
-        WIRE("GET /health HTTP/1.1\n" "Host: localhost\n\n", 400, NULL),
+        WIRE("GET /health HTTP/1.1\n"
+             "Host: localhost\n\n",
+             400, NULL),
         WIRE("GET /health HTTP/1.1\r\nHost: localhost\n\r\n", 400, NULL),
         WIRE("GET /health HTTP/1.1\r\n" H "\n", 400, NULL),
         WIRE("GET /health HTTP/1.1\r\n" H "X: a\r\n b\r\n\r\n", 400, NULL),
@@ -201,9 +230,10 @@ static void bad_framing_is_refused(void)
 
 static void paths_are_decoded_strictly(void)
 {
-    static const char *const bad[] = { "/v1/models/..%2f..%2fetc", "/v1/models/a%00b", "/v1/models/a%5cb", "/v1/models/a\\b",      "/v1/models/%c0%ae%c0%ae",
-                                       "/v1/models/%zz",           "/v1/models/%2",    "/v1/models/%",     "/v1/models/../health", "/v1/models/..;/x",
-                                       "/v1/models/%2e%2e",        "/v1/models/a%0ab", "/v1/models/%ff",   "/v1/models/./x" };
+    static const char *const bad[] = { "/v1/models/..%2f..%2fetc", "/v1/models/a%00b", "/v1/models/a%5cb",  "/v1/models/a\\b",
+                                       "/v1/models/%c0%ae%c0%ae",  "/v1/models/%zz",   "/v1/models/%2",     "/v1/models/%",
+                                       "/v1/models/../health",     "/v1/models/..;/x", "/v1/models/%2e%2e", "/v1/models/a%0ab",
+                                       "/v1/models/%ff",           "/v1/models/./x" };
     gm_http *h = start((gm_http_options){ 0 });
     gm_buf b = { 0 };
     char text[256];
@@ -239,7 +269,9 @@ static void limits_hold_at_their_edges(void)
         gm_buf_printf(&in, "POST /small HTTP/1.1\r\n" H "Content-Length: %d\r\n\r\n%0*d", 100 + beyond, 100 + beyond, 1);
         CHECK(client_exchange(port, in.data, in.len, &b) == (beyond ? 413 : 200));
         in.len = 0;
-        gm_buf_printf(&in, "POST /small HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n32\r\n%050d\r\n%x\r\n%0*d\r\n0\r\n\r\n", 1, 50 + beyond, 50 + beyond, 1);
+        gm_buf_printf(&in,
+                      "POST /small HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n32\r\n%050d\r\n%x\r\n%0*d\r\n0\r\n\r\n", 1,
+                      50 + beyond, 50 + beyond, 1);
         CHECK(client_exchange(port, in.data, in.len, &b) == (beyond ? 413 : 200));
     }
     in.len = 0; /* blanks before a value are no part of it, and count all the same */
@@ -258,8 +290,9 @@ static void limits_hold_at_their_edges(void)
 
 static void a_request_may_come_byte_by_byte(void)
 {
-    static const char text[] = "POST /v1/models/m%20m:predict?q=1 HTTP/1.1\r\n" H "Content-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n"
-                               "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\nGET /health HTTP/1.1\r\n" H "\r\n";
+    static const char text[] =
+        "POST /v1/models/m%20m:predict?q=1 HTTP/1.1\r\n" H "Content-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\nGET /health HTTP/1.1\r\n" H "\r\n";
     gm_http *h = start((gm_http_options){ 0 });
     gm_buf b = { 0 };
     int fd = client_connect(gm_http_port(h));
@@ -281,7 +314,8 @@ static void pipelined_requests_are_answered_in_order(void)
     for (int i = 0; i < 2000; i++) {
         char body[32];
         (void)snprintf(body, sizeof(body), "%d", i);
-        gm_buf_printf(&in, "POST %s HTTP/1.1\r\n" H "Content-Length: %zu\r\n\r\n%s", i % 100 == 50 ? "/defer" : "/echo", strlen(body), body);
+        gm_buf_printf(&in, "POST %s HTTP/1.1\r\n" H "Content-Length: %zu\r\n\r\n%s", i % 100 == 50 ? "/defer" : "/echo",
+                      strlen(body), body);
     }
     int fd = client_connect(gm_http_port(h));
     client_send(fd, in.data, in.len);
@@ -406,8 +440,11 @@ static void bodies_are_unpacked_within_the_limit(void)
         CHECK(post_zipped(port, "/small", "gzip", z.data, z.len, &b) == (beyond ? 413 : 200));
     }
     zeros.len = z.len = 0;
-    for (int i = 0; i < 64 << 10; i++) gm_buf_add(&zeros, "0000000000000000000000000000000000000000000000000000000000000000"
-                                                          "0000000000000000000000000000000000000000000000000000000000000000", 128);
+    for (int i = 0; i < 64 << 10; i++)
+        gm_buf_add(&zeros,
+                   "0000000000000000000000000000000000000000000000000000000000000000"
+                   "0000000000000000000000000000000000000000000000000000000000000000",
+                   128);
     zip(zeros.data, zeros.len, 15 + 16, &z); /* 8 MB in 8 kB */
     CHECK(z.len < 20000);
     CHECK(post_zipped(port, "/echo", "gzip", z.data, z.len, &b) == 413);
@@ -479,7 +516,8 @@ static void tokens_and_hosts_are_checked(void)
         WIRE("GET /health HTTP/1.1\r\n" H "\r\n", 200, NULL),
         WIRE("GET /health HTTP/1.1\r\nHost: evil.example\r\n\r\n", 403, NULL),
     };
-    gm_http *h = start((gm_http_options){ .infer_token = "infer", .admin_token = "master", .allowed_hosts = "models.example  b.example", .wrong_tokens_max = 50 });
+    gm_http *h = start((gm_http_options){
+        .infer_token = "infer", .admin_token = "master", .allowed_hosts = "models.example  b.example", .wrong_tokens_max = 50 });
     gm_buf b = { 0 };
     static const char text[] = "POST /echo HTTP/1.1\r\n" H "Authorization: Bearer no\r\n\r\n";
     /* HEAD's reply has no body to look at: all but that one. */
@@ -493,7 +531,9 @@ static void tokens_and_hosts_are_checked(void)
     CHECK(client_exchange(gm_http_port(h), cases[1].bytes, cases[1].len, &b) == 429); /* the right one too, from here */
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in from = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1) };
-    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)gm_http_port(h)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in to = { .sin_family = AF_INET,
+                              .sin_port = htons((uint16_t)gm_http_port(h)),
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     CHECK(bind(fd, (struct sockaddr *)&from, sizeof(from)) == 0 && connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0);
     b.len = 0;
     client_send(fd, cases[1].bytes, cases[1].len);
@@ -508,7 +548,8 @@ static void tokens_and_hosts_are_checked(void)
 static int64_t until_end_ms(int fd, gm_buf *b)
 {
     int64_t begun = gm_monotonic_us();
-    while (client_read(fd, b, CLIENT_WAIT_MS) > 0) {}
+    while (client_read(fd, b, CLIENT_WAIT_MS) > 0) {
+    }
     return (gm_monotonic_us() - begun) / 1000;
 }
 
@@ -636,7 +677,9 @@ static void no_descriptor_left_is_no_end(void)
     limit.rlim_cur = 150;
     CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
     while (count < 200 && (spare[count] = dup(first)) >= 0) count++;
-    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)gm_http_port(h)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in to = { .sin_family = AF_INET,
+                              .sin_port = htons((uint16_t)gm_http_port(h)),
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     for (int i = 0; i < 40; i++) CHECK(connect(fds[i], (struct sockaddr *)&to, sizeof(to)) == 0);
     int64_t cpu = gm_cpu_us();
     b.len = 0;
@@ -683,7 +726,7 @@ static void a_thousand_slow_ones_do_not_hold_up_health(void)
 
 static void a_full_queue_says_so(void)
 {
-    static const char text[] = "POST /defer HTTP/1.1\r\n" H "Content-Length: 1\r\n\r\na";
+    static const char text[] = "POST /gate HTTP/1.1\r\n" H "Content-Length: 1\r\n\r\na";
     enum { CLIENTS = 12 };
     gm_http *h = start((gm_http_options){ .deferred_max = 2 });
     gm_buf b = { 0 };
@@ -692,6 +735,12 @@ static void a_full_queue_says_so(void)
         fds[i] = client_connect(gm_http_port(h));
         client_send(fds[i], text, sizeof(text) - 1);
     }
+    gm_http_stats s = { 0 };
+    for (int i = 0; i < 5000 && s.requests_total < CLIENTS - 3; i++) { /* one in work and two that wait: the others hear of it */
+        gm_http_stats_get(h, &s);
+        (void)usleep(1000);
+    }
+    atomic_store(&gate, true);
     for (int i = 0; i < CLIENTS; i++) {
         b.len = 0;
         CHECK(client_replies(fds[i], &b, 1) == 1);
@@ -699,7 +748,7 @@ static void a_full_queue_says_so(void)
         busy += client_status(&b) == 429 && strstr(b.data, "Retry-After: 1\r\n") != NULL;
         (void)close(fds[i]);
     }
-    CHECK(good >= 3 && busy >= 1 && good + busy == CLIENTS);
+    CHECK((good == 2 || good == 3) && good + busy == CLIENTS);
     gm_buf_clear(&b);
     gm_http_stop(h);
 }
@@ -725,7 +774,9 @@ static void drain_lets_the_begun_finish(void)
     CHECK_HAS(gm_buf_str(&b), "Connection: close");
     b.len = 0;
     CHECK(client_read(idle, &b, CLIENT_WAIT_MS) == 0);
-    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)gm_http_port(h)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in to = { .sin_family = AF_INET,
+                              .sin_port = htons((uint16_t)gm_http_port(h)),
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     CHECK(connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0);
     (void)close(fd);
@@ -781,9 +832,10 @@ static void a_unix_socket_is_replaced_only_when_it_is_dead(void)
 }
 
 TESTS(T(good_requests_are_answered), T(bad_framing_is_refused), T(paths_are_decoded_strictly), T(limits_hold_at_their_edges),
-      T(a_request_may_come_byte_by_byte), T(pipelined_requests_are_answered_in_order), T(refused_requests_keep_the_connection_when_they_can),
-      T(continue_is_said_to_who_waits_for_it), T(small_chunks_make_no_large_memory), T(bodies_are_unpacked_within_the_limit),
-      T(large_replies_are_zipped_for_who_takes_it), T(admin_routes_are_for_this_machine_and_no_foreign_page), T(tokens_and_hosts_are_checked),
-      T(the_slow_are_sent_away), T(a_drip_is_not_enough), T(who_does_not_read_is_closed), T(too_many_connections_are_turned_away),
-      T(no_descriptor_left_is_no_end), T(a_thousand_slow_ones_do_not_hold_up_health), T(a_full_queue_says_so), T(drain_lets_the_begun_finish),
-      T(a_port_has_one_server), T(a_unix_socket_is_replaced_only_when_it_is_dead))
+      T(a_request_may_come_byte_by_byte), T(pipelined_requests_are_answered_in_order),
+      T(refused_requests_keep_the_connection_when_they_can), T(continue_is_said_to_who_waits_for_it),
+      T(small_chunks_make_no_large_memory), T(bodies_are_unpacked_within_the_limit), T(large_replies_are_zipped_for_who_takes_it),
+      T(admin_routes_are_for_this_machine_and_no_foreign_page), T(tokens_and_hosts_are_checked), T(the_slow_are_sent_away),
+      T(a_drip_is_not_enough), T(who_does_not_read_is_closed), T(too_many_connections_are_turned_away),
+      T(no_descriptor_left_is_no_end), T(a_thousand_slow_ones_do_not_hold_up_health), T(a_full_queue_says_so),
+      T(drain_lets_the_begun_finish), T(a_port_has_one_server), T(a_unix_socket_is_replaced_only_when_it_is_dead))

@@ -1,5 +1,5 @@
-/* test_http_threads.c - many clients, loops and workers at once, for the thread sanitizer: requests answered here and deferred, calls into the loops,
- * statistics, a drain and a stop while requests are under way. */
+/* test_http_threads.c - many clients, loops and workers at once, for the thread sanitizer: requests answered here and deferred,
+ * calls into the loops, statistics, a drain and a stop while requests are under way. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -51,7 +51,8 @@ static void *client(void *opaque)
     shared *s = opaque;
     gm_buf in = { 0 }, b = { 0 };
     for (int i = 0; i < REQUESTS; i += 2)
-        gm_buf_printf(&in, "POST /now HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloPOST /later HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nthere");
+        gm_buf_printf(&in, "POST /now HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloPOST /later HTTP/1.1\r\nHost: "
+                           "a\r\nContent-Length: 5\r\n\r\nthere");
     int fd = client_connect(s->port);
     client_send(fd, in.data, in.len);
     if (client_replies(fd, &b, REQUESTS) != REQUESTS) atomic_fetch_add(&s->failed, 1);
@@ -73,7 +74,14 @@ static void threads_share_nothing_by_accident(void)
     gm_http *h = NULL;
     gm_err err;
     pthread_t threads[CLIENTS];
-    gm_http_options o = { .loops = LOOPS, .workers = WORKERS, .routes = routes, .routes_count = 2, .done = done, .tick = tick, .user = &s, .gzip = true };
+    gm_http_options o = { .loops = LOOPS,
+                          .workers = WORKERS,
+                          .routes = routes,
+                          .routes_count = 2,
+                          .done = done,
+                          .tick = tick,
+                          .user = &s,
+                          .gzip = true };
     CHECK_OK(gm_http_start(&o, &h, &err), &err);
     s.port = gm_http_port(h);
     for (int i = 0; i < CLIENTS; i++) CHECK(pthread_create(&threads[i], NULL, client, &s) == 0);

@@ -1,4 +1,5 @@
-/* test_http_tls.c - the HTTP server over TLS, with a certificate made here: replies large and small, old protocols refused, bad files named. */
+/* test_http_tls.c - the HTTP server over TLS, with a certificate made here: replies large and small, old protocols refused, bad
+ * files named. */
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -43,7 +44,8 @@ static void make_certificate(const char *cert_path, const char *key_path)
     CHECK(ASN1_INTEGER_set(X509_get_serialNumber(x), 1) == 1);
     CHECK(X509_gmtime_adj(X509_getm_notBefore(x), -3600) && X509_gmtime_adj(X509_getm_notAfter(x), 3600));
     CHECK(X509_set_pubkey(x, key) == 1);
-    CHECK(X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)"localhost", -1, -1, 0) == 1);
+    CHECK(X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)"localhost", -1, -1,
+                                     0) == 1);
     CHECK(X509_set_issuer_name(x, X509_get_subject_name(x)) == 1);
     CHECK(X509_sign(x, key, EVP_sha256()) > 0);
     FILE *f = fopen(cert_path, "w");
@@ -74,7 +76,9 @@ static gm_http *start(const files *f)
 {
     gm_http *h = NULL;
     gm_err err;
-    gm_http_options o = { .loops = 1, .workers = 1, .routes = routes, .routes_count = 3, .tls_cert = f->cert, .tls_key = f->key, .header_ms = 2000 };
+    gm_http_options o = {
+        .loops = 1, .workers = 1, .routes = routes, .routes_count = 3, .tls_cert = f->cert, .tls_key = f->key, .header_ms = 2000
+    };
     CHECK_OK(gm_http_start(&o, &h, &err), &err);
     return h;
 }
@@ -97,7 +101,8 @@ static void exchange(int port, int version, const char *text, size_t piece, gm_b
     CHECK(ctx);
     SSL *ssl = connect_tls(ctx, fd, version);
     CHECK(ssl);
-    for (size_t at = 0, len = strlen(text); at < len; at += piece) CHECK(SSL_write(ssl, text + at, (int)(len - at < piece ? len - at : piece)) > 0);
+    for (size_t at = 0, len = strlen(text); at < len; at += piece)
+        CHECK(SSL_write(ssl, text + at, (int)(len - at < piece ? len - at : piece)) > 0);
     b->len = 0;
     while ((n = SSL_read(ssl, bytes, sizeof(bytes))) > 0) gm_buf_add(b, bytes, (size_t)n);
     CHECK(SSL_get_error(ssl, n) == SSL_ERROR_ZERO_RETURN); /* closed with a notice, not cut off */
@@ -114,11 +119,13 @@ static void replies_come_over_tls(void)
     const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
     for (int i = 0; i < 2; i++) {
         exchange(gm_http_port(h), versions[i],
-                 "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcPOST /later HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nConnection: close\r\n\r\ndef",
+                 "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcPOST /later HTTP/1.1\r\nHost: "
+                 "a\r\nContent-Length: 3\r\nConnection: close\r\n\r\ndef",
                  i ? 7 : 1000, &b);
         CHECK_HAS(gm_buf_str(&b), "\r\n\r\nabcHTTP/1.1 200 OK");
         CHECK(strcmp(b.data + b.len - 7, "\r\n\r\ndef") == 0);
-        exchange(gm_http_port(h), versions[i], "GET /large HTTP/1.1\r\nHost: a\r\n\r\nGET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 1000, &b);
+        exchange(gm_http_port(h), versions[i],
+                 "GET /large HTTP/1.1\r\nHost: a\r\n\r\nGET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 1000, &b);
         CHECK(b.len > 2 * (3 << 20) && b.len < 2 * (3 << 20) + 1000);
         exchange(gm_http_port(h), versions[i], "GET /nope HTTP/1.1\r\n\r\n", 1000, &b);
         CHECK(client_status(&b) == 400);
@@ -143,7 +150,8 @@ static void old_protocols_and_plain_text_are_refused(void)
     CHECK(client_ask(gm_http_port(h), "GET /large HTTP/1.1\r\nHost: a\r\n\r\n", &b) == 0);
     fd = client_connect(gm_http_port(h)); /* no handshake: gone after header_ms */
     b.len = 0;
-    while (client_read(fd, &b, CLIENT_WAIT_MS) > 0) {}
+    while (client_read(fd, &b, CLIENT_WAIT_MS) > 0) {
+    }
     CHECK(b.len == 0);
     (void)close(fd);
     gm_buf_clear(&b);
