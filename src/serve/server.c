@@ -17,17 +17,24 @@ enum { FOLLOW_MS = 200, ACCESS_FLUSH_BYTES = 64 * 1024 };
 
 /* ---- routes ---------------------------------------------------------------------------------------------------------- */
 
+/* A platform may ask for a path that a protocol has already, with the same meaning: that one stays. */
+static void add_route(gm_server *s, gm_http_route route)
+{
+    for (size_t i = 0; i < s->routes_count; i++)
+        if (strcmp(s->routes[i].path, route.path) == 0 && strcmp(s->routes[i].method, route.method) == 0) return;
+    s->routes[s->routes_count++] = route;
+}
+
 static gm_rc make_routes(gm_server *s, gm_err *err)
 {
-    size_t count = gm_protocol_routes_count;
-    s->routes = GM_ARENA_ARRAY(s->arena, gm_http_route, count + 3);
+    s->routes_count = gm_protocol_routes_count;
+    s->routes = GM_ARENA_ARRAY(s->arena, gm_http_route, s->routes_count + 3);
     if (!s->routes) return gm_err_set(err, GM_ENOMEM, "not enough memory for the routes");
-    memcpy(s->routes, gm_protocol_routes, count * sizeof(*s->routes));
-    s->routes[count++] = (gm_http_route){ "GET", "/metrics", GM_HTTP_OPEN, 0, gm_metrics_handle, "Counters in Prometheus' text format" };
+    memcpy(s->routes, gm_protocol_routes, s->routes_count * sizeof(*s->routes));
+    add_route(s, (gm_http_route){ "GET", "/metrics", GM_HTTP_OPEN, 0, gm_metrics_handle, "Counters in Prometheus' text format" });
     if (s->o.predict_path)
-        s->routes[count++] = (gm_http_route){ "POST", s->o.predict_path, GM_HTTP_INFER, GM_INFER_MAX_BYTES, gm_protocol_predict, "Predict (Vertex AI)" };
-    if (s->o.health_path) s->routes[count++] = (gm_http_route){ "GET", s->o.health_path, GM_HTTP_OPEN, 0, gm_protocol_health, "Health (Vertex AI)" };
-    s->routes_count = count;
+        add_route(s, (gm_http_route){ "POST", s->o.predict_path, GM_HTTP_INFER, GM_INFER_MAX_BYTES, gm_protocol_predict, "Predict (Vertex AI)" });
+    if (s->o.health_path) add_route(s, (gm_http_route){ "GET", s->o.health_path, GM_HTTP_OPEN, 0, gm_protocol_health, "Health (Vertex AI)" });
     return GM_OK;
 }
 

@@ -327,6 +327,8 @@ class Life(gm.Case):
         s2 = self.start(other, env={"GRISTMILL_PACKAGE": "package", "AIP_PREDICT_ROUTE": "/v1/endpoints/7:predict", "AIP_HEALTH_ROUTE": "/alive"})
         self.assertEqual(s2.get("/alive").status, 200)
         self.assertEqual(s2.post("/v1/endpoints/7:predict", self.row()).status, 200)
+        s3 = self.start(other, env={"GRISTMILL_PACKAGE": "package", "AIP_PREDICT_ROUTE": "/invocations", "AIP_HEALTH_ROUTE": "/health"})
+        self.assertEqual((s3.get("/health").status, s3.post("/invocations", self.row()).status), (200, 200))
 
     def test_why_a_prediction(self):
         p = make_project()
