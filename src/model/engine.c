@@ -108,11 +108,12 @@ static gm_rc work_new(const gm_engine *e, bool blocks, gm_arena *a, gm_engine_wo
     if (good && blocks && !e->plain) {
         uint32_t masks = e->full.count > e->clean.count ? e->full.count : e->clean.count;
         w->q = engine_alloc(a, (size_t)(e->columns > 0 ? e->columns : 1) * GM_ENGINE_ROWS, 1);
+        w->packed = engine_alloc(a, (size_t)(e->columns > 0 ? e->columns : 1), 128);
         w->masks = engine_alloc(a, masks, GM_ENGINE_ROWS / 8);
         w->values = engine_alloc(a, GM_ENGINE_ROWS, sizeof(float));
         w->wide = engine_alloc(a, GM_ENGINE_ROWS, sizeof(double));
         w->ranks = engine_alloc(a, GM_ENGINE_ROWS, sizeof(uint32_t));
-        good = w->q && w->masks && w->values && w->wide && w->ranks;
+        good = w->q && w->packed && w->masks && w->values && w->wide && w->ranks;
     }
     if (!good) return gm_err_set(err, GM_ENOMEM, "not enough memory to work with a model's trees");
     *out = w;

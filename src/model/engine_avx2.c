@@ -50,18 +50,19 @@ INLINE slice load(const void *from)
 AVX2 static void compare(const engine_program *p, const uint8_t *q, slice *masks)
 {
     const slice flip = _mm256_set1_epi8(-128);
-    slice v[GROUPS];
-    uint32_t column = UINT32_MAX;
     masks[0] = _mm256_setzero_si256();
-    for (uint32_t i = 1; i < p->count; i++) {
-        if (p->column[i] != column) {
-            column = p->column[i];
-            for (int k = 0; k < GROUPS; k++) v[k] = _mm256_xor_si256(load(q + (size_t)column * ROWS + k * LANES), flip);
+    for (uint32_t i = 1; i < p->count;) { /* the comparisons of a column follow each other */
+        slice v[GROUPS];
+        uint32_t column = p->column[i];
+        UNROLL
+        for (int k = 0; k < GROUPS; k++) v[k] = _mm256_xor_si256(load(q + (size_t)column * ROWS + k * LANES), flip);
+        for (; i < p->count && p->column[i] == column; i++) {
+            slice cut = _mm256_set1_epi8((char)(p->cut[i] ^ 128)), all = _mm256_setzero_si256();
+            UNROLL
+            for (int k = 0; k < GROUPS; k++)
+                all = _mm256_or_si256(all, _mm256_and_si256(_mm256_cmpgt_epi8(v[k], cut), _mm256_set1_epi8((char)(1 << k))));
+            masks[i] = all;
         }
-        slice cut = _mm256_set1_epi8((char)(p->cut[i] ^ 128)), all = _mm256_setzero_si256();
-        for (int k = 0; k < GROUPS; k++)
-            all = _mm256_or_si256(all, _mm256_and_si256(_mm256_cmpgt_epi8(v[k], cut), _mm256_set1_epi8((char)(1 << k))));
-        masks[i] = all;
     }
 }
 
@@ -116,16 +117,21 @@ INLINE void swap_bits(slice *a, slice *b, int shift, slice mask)
 INLINE void transpose(slice *p)
 {
     const slice m4 = _mm256_set1_epi8(0x0f), m2 = _mm256_set1_epi8(0x33), m1 = _mm256_set1_epi8(0x55);
+    UNROLL
     for (int j = 0; j < 4; j++) swap_bits(&p[j], &p[j + 4], 4, m4);
+    UNROLL
     for (int j = 0; j < 8; j += 4)
         for (int i = j; i < j + 2; i++) swap_bits(&p[i], &p[i + 2], 2, m2);
+    UNROLL
     for (int j = 0; j < 8; j += 2) swap_bits(&p[j], &p[j + 1], 1, m1);
 }
 
 /* The last four decisions are bits 3..0, the earlier ones bits 7, 6, ... */
 INLINE void leaf_numbers(const slice *b, int32_t levels, slice *numbers)
 {
+    UNROLL
     for (int j = 0; j < 8; j++) numbers[j] = _mm256_setzero_si256();
+    UNROLL
     for (int32_t l = 0; l < levels; l++) {
         int32_t early = levels - 4;
         numbers[l < early ? 7 - l : levels - 1 - l] = b[l];
@@ -176,18 +182,23 @@ INLINE void join(const slice *p, slice *out)
 INLINE void add32(const uint8_t *planes, size_t slots, slice low, const slice *c, int32_t levels, float *sums)
 {
     slice p[4], v[4];
+    UNROLL
     for (size_t i = 0; i < 4; i++) p[i] = fetch(planes + i * slots, low, c, levels);
     join(p, v);
+    UNROLL
     for (int j = 0; j < 4; j++) _mm256_store_ps(sums + j * 8, _mm256_add_ps(_mm256_load_ps(sums + j * 8), _mm256_castsi256_ps(v[j])));
 }
 
 INLINE void add64(const uint8_t *planes, size_t slots, slice low, const slice *c, int32_t levels, double *sums)
 {
     slice p[4], v[4], h[4];
+    UNROLL
     for (size_t i = 0; i < 4; i++) p[i] = fetch(planes + i * slots, low, c, levels);
     join(p, v);
+    UNROLL
     for (size_t i = 0; i < 4; i++) p[i] = fetch(planes + (i + 4) * slots, low, c, levels);
     join(p, h);
+    UNROLL
     for (int j = 0; j < 4; j++) {
         __m256d a = _mm256_castsi256_pd(_mm256_unpacklo_epi32(v[j], h[j])), b = _mm256_castsi256_pd(_mm256_unpackhi_epi32(v[j], h[j]));
         _mm256_store_pd(sums + j * 8, _mm256_add_pd(_mm256_load_pd(sums + j * 8), a));
@@ -206,6 +217,7 @@ INLINE void add_tree_of(const gm_engine *e, const engine_tree *t, const slice *m
     for (int32_t k = 0; k < groups; k++) {
         slice low = _mm256_and_si256(numbers[k], _mm256_set1_epi8(15));
         c[0] = numbers[k];
+        UNROLL
         for (int i = 1; i < 4; i++) c[i] = _mm256_add_epi8(c[i - 1], c[i - 1]);
         if (e->t->float32) add32(planes, slots, low, c, levels, (float *)w->sums + at + k * LANES);
         else add64(planes, slots, low, c, levels, (double *)w->sums + at + k * LANES);

@@ -165,6 +165,7 @@ AVX512 void engine_avx512_one(const gm_engine *e, gm_engine_work *w, double *out
 {
     slice row[4];
     float *sums = w->sums;
+    UNROLL
     for (int i = 0; i < 4; i++) row[i] = load(w->row + i * LANES);
     for (int32_t k = 0; k < e->t->outputs; k++) {
         if (e->t->float32) sums[k] = (float)e->t->base[k];
@@ -183,16 +184,18 @@ AVX512 void engine_avx512_one(const gm_engine *e, gm_engine_work *w, double *out
 /* masks[p]: rows that go right at comparison p. */
 AVX512 static void compare(const engine_program *p, const uint8_t *q, uint64_t *masks)
 {
-    slice v[GROUPS];
-    uint32_t column = UINT32_MAX;
+    UNROLL
     for (int k = 0; k < GROUPS; k++) masks[k] = 0;
-    for (uint32_t i = 1; i < p->count; i++) {
-        if (p->column[i] != column) {
-            column = p->column[i];
-            for (int k = 0; k < GROUPS; k++) v[k] = load(q + (size_t)column * ROWS + k * LANES);
+    for (uint32_t i = 1; i < p->count;) { /* the comparisons of a column follow each other */
+        slice v[GROUPS];
+        uint32_t column = p->column[i];
+        UNROLL
+        for (int k = 0; k < GROUPS; k++) v[k] = load(q + (size_t)column * ROWS + k * LANES);
+        for (; i < p->count && p->column[i] == column; i++) {
+            slice cut = _mm512_set1_epi8((char)p->cut[i]);
+            UNROLL
+            for (int k = 0; k < GROUPS; k++) masks[(size_t)i * GROUPS + (size_t)k] = _mm512_cmpgt_epu8_mask(v[k], cut);
         }
-        slice cut = _mm512_set1_epi8((char)p->cut[i]);
-        for (int k = 0; k < GROUPS; k++) masks[(size_t)i * GROUPS + (size_t)k] = _mm512_cmpgt_epu8_mask(v[k], cut);
     }
 }
 
@@ -255,8 +258,10 @@ INLINE void join(const slice *p, slice *out)
 INLINE void add32(const uint8_t *planes, size_t slots, slice at, int32_t levels, float *sums)
 {
     slice p[4], v[4];
+    UNROLL
     for (size_t i = 0; i < 4; i++) p[i] = fetch(planes + i * slots, at, levels);
     join(p, v);
+    UNROLL
     for (int j = 0; j < 4; j++)
         _mm512_storeu_ps(sums + j * 16, _mm512_add_ps(_mm512_loadu_ps(sums + j * 16), _mm512_castsi512_ps(v[j])));
 }
@@ -264,10 +269,13 @@ INLINE void add32(const uint8_t *planes, size_t slots, slice at, int32_t levels,
 INLINE void add64(const uint8_t *planes, size_t slots, slice at, int32_t levels, double *sums)
 {
     slice p[4], v[4], h[4];
+    UNROLL
     for (size_t i = 0; i < 4; i++) p[i] = fetch(planes + i * slots, at, levels);
     join(p, v);
+    UNROLL
     for (size_t i = 0; i < 4; i++) p[i] = fetch(planes + (i + 4) * slots, at, levels);
     join(p, h);
+    UNROLL
     for (int j = 0; j < 4; j++) {
         __m512d a = _mm512_castsi512_pd(_mm512_unpacklo_epi32(v[j], h[j])), b = _mm512_castsi512_pd(_mm512_unpackhi_epi32(v[j], h[j]));
         _mm512_storeu_pd(sums + j * 16, _mm512_add_pd(_mm512_loadu_pd(sums + j * 16), a));
@@ -283,9 +291,11 @@ INLINE void add_tree_of(const gm_engine *e, const engine_tree *t, const uint64_t
     const uint8_t *planes = e->planes + t->planes;
     size_t slots = (size_t)t->leaf_slots, first = (size_t)t->output * GM_ENGINE_ROWS;
     decide(masks, ids, levels, b);
+    UNROLL
     for (int32_t l = 0; l < levels; l++) _mm512_storeu_si512(words[l], b[l]);
     for (int32_t k = 0; k < groups; k++) {
         slice at = _mm512_setzero_si512();
+        UNROLL
         for (int32_t l = 0; l < levels; l++) at = _mm512_mask_add_epi8(at, words[l][k], at, _mm512_set1_epi8((char)(1 << (levels - 1 - l))));
         if (e->t->float32) add32(planes, slots, at, levels, (float *)w->sums + first + k * LANES);
         else add64(planes, slots, at, levels, (double *)w->sums + first + k * LANES);

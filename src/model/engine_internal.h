@@ -26,6 +26,13 @@ enum {
     GM_ENGINE_STEPS_MAX = 4
 };
 
+/* Before a loop of at most 8 rounds that must be straight code. */
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 8")
+#endif
+
 /* What a node does with a missing value; (feature, way) is a set of byte columns. */
 typedef enum engine_way { WAY_NAN_LEFT, WAY_NAN_RIGHT, WAY_NAN_ZERO, WAY_ZERO_LEFT, WAY_ZERO_RIGHT, WAYS } engine_way;
 
@@ -130,6 +137,7 @@ struct gm_engine {
 struct gm_engine_work {
     uint8_t *row;    /* [max(columns, 256)] one row */
     uint8_t *q;      /* [columns][rows of the block] */
+    uint8_t *packed; /* [columns][128] the block again, eight rows at a time */
     uint8_t *masks;  /* [predicates][64 or 32 bytes] */
     void *sums;      /* [outputs][GM_ENGINE_ROWS] float or double */
     float *values;   /* [GM_ENGINE_ROWS] a feature in float32 */
@@ -153,7 +161,7 @@ void engine_walk_block(const gm_engine *e, gm_engine_work *w, int32_t rows, bool
 uint32_t engine_bucket32(const engine_feature *f, float v);
 uint32_t engine_bucket64(const engine_feature *f, double v);
 uint32_t engine_walk_tree(const gm_engine *e, const engine_tree *t, const uint8_t *q, size_t stride); /* the leaf's node */
-/* Add tree t's leaves to sums [GM_ENGINE_ROWS] for rows that stand at place[r] in w->q (NULL: at r). */
+/* Add tree t's leaves to sums [GM_ENGINE_ROWS] for rows that stand at place[r] in w->q. */
 void engine_walk_add(const gm_engine *e, const engine_tree *t, const uint8_t *q, int32_t stride, const uint16_t *place, int32_t rows,
                      void *sums);
 void engine_sums_begin(const gm_engine *e, gm_engine_work *w);

@@ -8,7 +8,7 @@
 
 #include "model/engine_internal.h"
 
-enum { TOGETHER = 8, STEADY = 48, WALK_ROWS = 128 };
+enum { TOGETHER = 8, STEADY = 48, BLOCK_ROWS = 128 };
 
 static inline uint32_t step4(const uint32_t *nodes, uint32_t at, const uint8_t *q, size_t stride)
 {
@@ -49,9 +49,10 @@ static void walk_trees4(const gm_engine *e, const engine_tree *t, int32_t depth,
     uint32_t at[TOGETHER] = { 0 };
     for (int32_t k = 0; k < TOGETHER; k++) nodes[k] = e->nodes4 + t[k].node;
     for (int32_t d = 0; d < depth; d++) {
-#pragma GCC unroll 8
+        UNROLL
         for (int32_t k = 0; k < TOGETHER; k++) at[k] = step4(nodes[k], at[k], q, 1);
     }
+    UNROLL
     for (int32_t k = 0; k < TOGETHER; k++) leaf[k] = t[k].node + at[k];
 }
 
@@ -61,9 +62,10 @@ static void walk_trees8(const gm_engine *e, const engine_tree *t, int32_t depth,
     uint32_t at[TOGETHER] = { 0 };
     for (int32_t k = 0; k < TOGETHER; k++) nodes[k] = e->nodes8 + t[k].node;
     for (int32_t d = 0; d < depth; d++) {
-#pragma GCC unroll 8
+        UNROLL
         for (int32_t k = 0; k < TOGETHER; k++) at[k] = step8(nodes[k], at[k], q, 1);
     }
+    UNROLL
     for (int32_t k = 0; k < TOGETHER; k++) leaf[k] = t[k].node + at[k];
 }
 
@@ -125,51 +127,69 @@ void engine_walk_one(const gm_engine *e, gm_engine_work *w, double *out)
 
 /* ---- blocks ------------------------------------------------------------------------------------------------ */
 
-/* leaf [TOGETHER]: nodes of the leaves that TOGETHER rows, standing at place[], reach in tree t. */
-static void walk_rows4(const uint32_t *nodes, int32_t depth, const uint8_t *q, size_t stride, const uint16_t *place, uint32_t *leaf)
-{
-    uint32_t at[TOGETHER] = { 0 };
-    for (int32_t d = 0; d < depth; d++) {
-#pragma GCC unroll 8
-        for (int32_t k = 0; k < TOGETHER; k++) at[k] = step4(nodes, at[k], q + place[k], stride);
+/* What a tree adds to the sums of TOGETHER rows that stand at place[]. Inlined, so that a constant stride and constant places cost nothing. */
+#define WALK_ROWS(name, node_type, step, value_type)                                                                                 \
+    static inline __attribute__((always_inline)) void name(const node_type *nodes, const value_type *leaves, int32_t depth,          \
+                                                           const uint8_t *q, size_t stride, const uint16_t *place, value_type *sums) \
+    {                                                                                                                                \
+        uint32_t at[TOGETHER] = { 0 };                                                                                               \
+        for (int32_t d = 0; d < depth; d++) {                                                                                        \
+            UNROLL                                                                                                                   \
+            for (int32_t k = 0; k < TOGETHER; k++) at[k] = step(nodes, at[k], q + place[k], stride);                                 \
+        }                                                                                                                            \
+        UNROLL                                                                                                                       \
+        for (int32_t k = 0; k < TOGETHER; k++) sums[k] += leaves[at[k]];                                                             \
     }
-    memcpy(leaf, at, sizeof(at));
+WALK_ROWS(rows4_32, uint32_t, step4, float)
+WALK_ROWS(rows4_64, uint32_t, step4, double)
+WALK_ROWS(rows8_32, uint64_t, step8, float)
+WALK_ROWS(rows8_64, uint64_t, step8, double)
+
+static const uint16_t natural[TOGETHER] = { 0, 1, 2, 3, 4, 5, 6, 7 };
+
+/* One by one, leaf by leaf. */
+static void add_deep(const gm_engine *e, const engine_tree *t, const uint8_t *q, size_t stride, const uint16_t *place, void *sums)
+{
+    for (int32_t k = 0; k < TOGETHER; k++) {
+        uint32_t leaf = engine_walk_tree(e, t, q + place[k], stride);
+        if (e->leaves32) ((float *)sums)[k] += e->leaves32[leaf];
+        else ((double *)sums)[k] += e->leaves64[leaf];
+    }
 }
 
-static void walk_rows8(const uint64_t *nodes, int32_t depth, const uint8_t *q, size_t stride, const uint16_t *place, uint32_t *leaf)
+/* TOGETHER rows. */
+static inline __attribute__((always_inline)) void add_rows(const gm_engine *e, const engine_tree *t, const uint8_t *q, size_t stride,
+                                                           const uint16_t *place, void *sums)
 {
-    uint32_t at[TOGETHER] = { 0 };
-    for (int32_t d = 0; d < depth; d++) {
-#pragma GCC unroll 8
-        for (int32_t k = 0; k < TOGETHER; k++) at[k] = step8(nodes, at[k], q + place[k], stride);
-    }
-    memcpy(leaf, at, sizeof(at));
+    if (t->depth > STEADY) add_deep(e, t, q, stride, place, sums);
+    else if (e->compact && e->leaves32) rows4_32(e->nodes4 + t->node, e->leaves32 + t->node, t->depth, q, stride, place, sums);
+    else if (e->compact) rows4_64(e->nodes4 + t->node, e->leaves64 + t->node, t->depth, q, stride, place, sums);
+    else if (e->leaves32) rows8_32(e->nodes8 + t->node, e->leaves32 + t->node, t->depth, q, stride, place, sums);
+    else rows8_64(e->nodes8 + t->node, e->leaves64 + t->node, t->depth, q, stride, place, sums);
 }
 
 /* rows is a multiple of TOGETHER; the rows behind the last one of a block hold bytes of some kind and their sums are not read. */
 void engine_walk_add(const gm_engine *e, const engine_tree *t, const uint8_t *q, int32_t stride, const uint16_t *place, int32_t rows,
                      void *sums)
 {
-    static const uint16_t natural[TOGETHER] = { 0, 1, 2, 3, 4, 5, 6, 7 };
-    uint32_t leaf[TOGETHER];
-    float *sums32 = (float *)sums + (size_t)t->output * GM_ENGINE_ROWS;
-    double *sums64 = (double *)sums + (size_t)t->output * GM_ENGINE_ROWS;
-    for (int32_t first = 0; first < rows; first += TOGETHER) {
-        const uint16_t *at = place ? place + first : natural;
-        const uint8_t *from = place ? q : q + first;
-        if (t->depth > STEADY)
-            for (int32_t k = 0; k < TOGETHER; k++) leaf[k] = engine_walk_tree(e, t, from + at[k], (size_t)stride) - t->node;
-        else if (!e->compact)
-            walk_rows8(e->nodes8 + t->node, t->depth, from, (size_t)stride, at, leaf);
-        else if (stride == WALK_ROWS) /* lets the compiler shift instead of multiply */
-            walk_rows4(e->nodes4 + t->node, t->depth, from, WALK_ROWS, at, leaf);
-        else
-            walk_rows4(e->nodes4 + t->node, t->depth, from, (size_t)stride, at, leaf);
-        if (e->leaves32)
-            for (int32_t k = 0; k < TOGETHER; k++) sums32[first + k] += e->leaves32[t->node + leaf[k]];
-        else
-            for (int32_t k = 0; k < TOGETHER; k++) sums64[first + k] += e->leaves64[t->node + leaf[k]];
-    }
+    size_t first = (size_t)t->output * GM_ENGINE_ROWS, size = e->leaves32 ? sizeof(float) : sizeof(double);
+    for (int32_t r = 0; r < rows; r += TOGETHER)
+        add_rows(e, t, q, (size_t)stride, place + r, (char *)sums + (first + (size_t)r) * size);
+}
+
+/* The block once more as [rows / 8][columns][8]: a node's byte is then one address away. */
+static void pack(const gm_engine *e, gm_engine_work *w, int32_t slots)
+{
+    for (int32_t r = 0; r < slots; r += TOGETHER)
+        for (int32_t c = 0; c < e->columns; c++)
+            memcpy(w->packed + (size_t)r * (size_t)e->columns + (size_t)c * TOGETHER, w->q + (size_t)c * BLOCK_ROWS + r, TOGETHER);
+}
+
+static void add_packed(const gm_engine *e, const engine_tree *t, const gm_engine_work *w, int32_t slots)
+{
+    size_t first = (size_t)t->output * GM_ENGINE_ROWS, size = e->leaves32 ? sizeof(float) : sizeof(double);
+    for (int32_t r = 0; r < slots; r += TOGETHER)
+        add_rows(e, t, w->packed + (size_t)r * (size_t)e->columns, TOGETHER, natural, (char *)w->sums + (first + (size_t)r) * size);
 }
 
 void engine_sums_begin(const gm_engine *e, gm_engine_work *w)
@@ -198,6 +218,7 @@ void engine_walk_block(const gm_engine *e, gm_engine_work *w, int32_t rows, bool
     (void)clean; /* the columns of all ways are filled */
     int32_t slots = (rows + TOGETHER - 1) / TOGETHER * TOGETHER;
     engine_sums_begin(e, w);
-    for (int32_t i = 0; i < e->t->trees_count; i++) engine_walk_add(e, &e->trees[i], w->q, WALK_ROWS, NULL, slots, w->sums);
+    pack(e, w, slots);
+    for (int32_t i = 0; i < e->t->trees_count; i++) add_packed(e, &e->trees[i], w, slots);
     engine_sums_end(e, w, NULL, slots, rows, out);
 }
