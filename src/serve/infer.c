@@ -302,6 +302,11 @@ gm_rc gm_infer(gm_lane *lane, gm_http_request *r, const gm_ask *ask, gm_decode d
     return rc;
 }
 
+const gm_matrix *gm_lane_features(gm_lane *lane, const gm_answer *answer)
+{
+    return answer->rows_count <= GM_EXPLAIN_ROWS_MAX ? gm_scorer_session_features(answer->served->lanes[lane->index].session) : NULL;
+}
+
 int64_t gm_answer_class(const gm_answer *a, int64_t row)
 {
     const double *values = a->values + row * a->outputs;

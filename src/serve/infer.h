@@ -37,6 +37,9 @@ typedef struct gm_answer {
 
 /* Errors: GM_ENOTFOUND (model or version), GM_EINVALID (the request), GM_ECANCELED (past its deadline), GM_EUNAVAILABLE (not ready). */
 gm_rc gm_infer(gm_lane *lane, gm_http_request *r, const gm_ask *ask, gm_decode decode, void *ctx, gm_answer *out, gm_err *err);
+/* The features of the answer's rows, as the model read them: of at most GM_EXPLAIN_ROWS_MAX rows. NULL for a foreign model. */
+enum { GM_EXPLAIN_ROWS_MAX = 1024 };
+const gm_matrix *gm_lane_features(gm_lane *lane, const gm_answer *answer);
 /* The served version that (model, version) names now, without a request's dice; borrowed until the handler returns. */
 gm_rc gm_lane_served(gm_lane *lane, gm_slice model, gm_slice version, const gm_served **out, gm_err *err);
 /* Names of the endpoints; borrowed until the handler returns. */

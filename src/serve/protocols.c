@@ -65,6 +65,7 @@ const gm_http_route gm_protocol_routes[] = {
     { "GET", "/v1/models", GM_HTTP_INFER, 0, gm_kserve_models, "Names of the models" },
     { "GET", "/v1/models/{model}", GM_HTTP_INFER, 0, gm_kserve_model, "Whether a model answers" },
     { "POST", "/v1/models/{model}:predict", INFER, gm_kserve_predict, "Predict: instances" },
+    { "POST", "/v1/models/{model}:explain", INFER, gm_kserve_explain, "What each feature added to the answers: instances" },
     { "POST", "/v1/models/{model}/versions/{version}:predict", INFER, gm_kserve_predict, "Predict with a version" },
     { "GET", "/openapi.json", GM_HTTP_INFER, 0, gm_openapi, "This document" },
 };

@@ -57,6 +57,7 @@ void gm_models_unload(gm_http_request *r, void *user);
 void gm_kserve_models(gm_http_request *r, void *user);
 void gm_kserve_model(gm_http_request *r, void *user);
 void gm_kserve_predict(gm_http_request *r, void *user);
+void gm_kserve_explain(gm_http_request *r, void *user);
 void gm_openapi(gm_http_request *r, void *user); /* protocols.c */
 
 /* The OpenAPI document, openapi.c: routes, and a JSON Schema of one record for each of the models. */

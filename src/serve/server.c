@@ -13,7 +13,7 @@
 #include "serve/protocols.h"
 #include "serve/server_internal.h"
 
-enum { FOLLOW_MS = 200, ACCESS_FLUSH_BYTES = 64 * 1024 };
+enum { FOLLOW_MS = 200, ACCESS_FLUSH_BYTES = 64 * 1024, LOG_TICK_US = 1000000 };
 
 /* ---- routes ---------------------------------------------------------------------------------------------------------- */
 
@@ -91,7 +91,6 @@ static void tick(unsigned loop, void *user)
     gm_server *s = user;
     gm_lane *lane = &s->lanes[loop];
     gm_lane_refresh(lane); /* so that a lane without requests does not hold an old version */
-    if (s->log) gm_predlog_tick(s->log, loop);
     if (lane->access.len) flush_access(lane);
 }
 
@@ -102,8 +101,13 @@ static void *control(void *user)
     gm_server *s = user;
     int64_t every_ms = s->o.follow_ms ? s->o.follow_ms : FOLLOW_MS;
     struct timespec pause = { every_ms / 1000, every_ms % 1000 * 1000000 };
+    int64_t ticked_us = 0;
     while (!__atomic_load_n(&s->stopping, __ATOMIC_ACQUIRE)) {
         gm_follow_look(s);
+        if (s->log && gm_monotonic_us() - ticked_us >= LOG_TICK_US) {
+            ticked_us = gm_monotonic_us();
+            for (unsigned i = 0; i < s->lanes_count; i++) gm_predlog_tick(s->log, i); /* here: a sync must not stop a loop */
+        }
         nanosleep(&pause, NULL);
     }
     return NULL;
@@ -155,6 +159,8 @@ static gm_rc start(gm_server *s, gm_err *err)
     if (!rc) rc = gm_follow_new(s, err);
     if (rc) return rc;
     s->o.log.lanes = s->lanes_count;
+    s->o.log.say = s->o.say;
+    s->o.log.say_user = s->o.say_user;
     if (s->o.log.dir && s->o.log.mode != GM_PREDLOG_OFF) rc = gm_predlog_open(&s->o.log, &s->log, err);
     s->o.http.routes = s->routes;
     s->o.http.routes_count = s->routes_count;

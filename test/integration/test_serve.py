@@ -2,6 +2,7 @@
 import csv
 import gzip
 import json
+import math
 import os
 import random
 import struct
@@ -97,6 +98,14 @@ class Answers(gm.Case):
     def test_kserve_and_vertex(self):
         self.same(self.s.post("/v1/models/churn:predict", {"instances": self.rows}), lambda x: x["probability"] if isinstance(x, dict) else x)
         self.assertEqual(self.s.get("/v1/models").json()["models"], ["churn"])
+
+    def test_explain(self):
+        found = self.s.post("/v1/models/churn:explain", {"instances": self.rows}).json()["explanations"]
+        self.assertEqual(len(found), len(self.expected))
+        for e, probability in zip(found, self.expected):
+            self.assertAlmostEqual(e["base"] + sum(c["value"] for c in e["contributions"]), e["margin"], places=9)
+            self.assertAlmostEqual(1 / (1 + math.exp(-e["margin"])), probability, places=6)
+        self.assertEqual(self.s.post("/v1/models/churn:explain", {"instances": [{}]}).status, 400)
 
     def test_mlflow(self):
         names = list(self.rows[0])
