@@ -92,17 +92,24 @@ MUX(5, 4, 16)
 MUX(6, 5, 32)
 MUX(7, 6, 64)
 
-INLINE void decide(const slice *m, const uint32_t *ids, int32_t levels, slice *b)
+/* b[0 .. n): the decisions of a tree of n levels. */
+INLINE void decide4(const slice *m, const uint32_t *ids, slice *b)
 {
     b[0] = mux0(m, ids, b);
     b[1] = mux1(m, ids + 1, b);
     b[2] = mux2(m, ids + 3, b);
     b[3] = mux3(m, ids + 7, b);
-    if (levels > 4) b[4] = mux4(m, ids + 15, b);
-    if (levels > 5) b[5] = mux5(m, ids + 31, b);
-    if (levels > 6) b[6] = mux6(m, ids + 63, b);
-    if (levels > 7) b[7] = mux7(m, ids + 127, b);
 }
+#define DECIDE(n, below, l)                                                                                                          \
+    INLINE void decide##n(const slice *m, const uint32_t *ids, slice *b)                                                             \
+    {                                                                                                                                \
+        decide##below(m, ids, b);                                                                                                    \
+        b[l] = mux##l(m, ids + (1 << (l)) - 1, b);                                                                                   \
+    }
+DECIDE(5, 4, 4)
+DECIDE(6, 5, 5)
+DECIDE(7, 6, 6)
+DECIDE(8, 7, 7)
 
 /* ---- leaf numbers, a byte for each row --------------------------------------------------------------------- */
 
@@ -141,8 +148,8 @@ INLINE void leaf_numbers(const slice *b, int32_t levels, slice *numbers)
 
 /* ---- leaf values ------------------------------------------------------------------------------------------- */
 
-/* Entry `low` of one of 2^n tables of 16 bytes, chosen by the highest bits of the bytes of c[0 .. n). */
-INLINE slice fetch0(const uint8_t *table, slice low, const slice *c)
+/* Entry `low` of one of 2^(n - 4) tables of 16 bytes, chosen by the highest bits of the bytes of c[0 .. n - 4). */
+INLINE slice fetch4(const uint8_t *table, slice low, const slice *c)
 {
     (void)c;
     return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_load_si128((const __m128i *)table)), low);
@@ -152,21 +159,10 @@ INLINE slice fetch0(const uint8_t *table, slice low, const slice *c)
     {                                                                                                                                \
         return _mm256_blendv_epi8(fetch##below(table, low, c + 1), fetch##below(table + (half), low, c + 1), c[0]);                  \
     }
-FETCH(1, 0, 16)
-FETCH(2, 1, 32)
-FETCH(3, 2, 64)
-FETCH(4, 3, 128)
-
-INLINE slice fetch(const uint8_t *table, slice low, const slice *c, int32_t levels)
-{
-    switch (levels) {
-    case 4: return fetch0(table, low, c);
-    case 5: return fetch1(table, low, c);
-    case 6: return fetch2(table, low, c);
-    case 7: return fetch3(table, low, c);
-    default: return fetch4(table, low, c);
-    }
-}
+FETCH(5, 4, 16)
+FETCH(6, 5, 32)
+FETCH(7, 6, 64)
+FETCH(8, 7, 128)
 
 /* Four byte planes to 32 values of 32 bits: value j * 8 + s of out belongs to row (s / 4) * 16 + j * 4 + s % 4. */
 INLINE void join(const slice *p, slice *out)
@@ -179,25 +175,19 @@ INLINE void join(const slice *p, slice *out)
     out[3] = _mm256_unpackhi_epi16(high01, high23);
 }
 
-INLINE void add32(const uint8_t *planes, size_t slots, slice low, const slice *c, int32_t levels, float *sums)
+INLINE void add32(const slice *p, float *sums)
 {
-    slice p[4], v[4];
-    UNROLL
-    for (size_t i = 0; i < 4; i++) p[i] = fetch(planes + i * slots, low, c, levels);
+    slice v[4];
     join(p, v);
     UNROLL
     for (int j = 0; j < 4; j++) _mm256_store_ps(sums + j * 8, _mm256_add_ps(_mm256_load_ps(sums + j * 8), _mm256_castsi256_ps(v[j])));
 }
 
-INLINE void add64(const uint8_t *planes, size_t slots, slice low, const slice *c, int32_t levels, double *sums)
+INLINE void add64(const slice *p, double *sums)
 {
-    slice p[4], v[4], h[4];
-    UNROLL
-    for (size_t i = 0; i < 4; i++) p[i] = fetch(planes + i * slots, low, c, levels);
+    slice v[4], h[4];
     join(p, v);
-    UNROLL
-    for (size_t i = 0; i < 4; i++) p[i] = fetch(planes + (i + 4) * slots, low, c, levels);
-    join(p, h);
+    join(p + 4, h);
     UNROLL
     for (int j = 0; j < 4; j++) {
         __m256d a = _mm256_castsi256_pd(_mm256_unpacklo_epi32(v[j], h[j])), b = _mm256_castsi256_pd(_mm256_unpackhi_epi32(v[j], h[j]));
@@ -206,33 +196,46 @@ INLINE void add64(const uint8_t *planes, size_t slots, slice low, const slice *c
     }
 }
 
-INLINE void add_tree_of(const gm_engine *e, const engine_tree *t, const slice *masks, const uint32_t *ids, int32_t groups, int32_t levels,
-                        gm_engine_work *w)
-{
-    slice b[GM_ENGINE_DEPTH_MAX], numbers[GROUPS], c[4];
-    const uint8_t *planes = e->planes + t->planes;
-    size_t slots = (size_t)t->leaf_slots, at = (size_t)t->output * GM_ENGINE_ROWS;
-    decide(masks, ids, levels, b);
-    leaf_numbers(b, levels, numbers);
-    for (int32_t k = 0; k < groups; k++) {
-        slice low = _mm256_and_si256(numbers[k], _mm256_set1_epi8(15));
-        c[0] = numbers[k];
-        UNROLL
-        for (int i = 1; i < 4; i++) c[i] = _mm256_add_epi8(c[i - 1], c[i - 1]);
-        if (e->t->float32) add32(planes, slots, low, c, levels, (float *)w->sums + at + k * LANES);
-        else add64(planes, slots, low, c, levels, (double *)w->sums + at + k * LANES);
+/* A tree of n levels, for `groups` times 32 rows. */
+#define ADD_TREE(n)                                                                                                                  \
+    AVX2 static void add_tree##n(const gm_engine *e, const engine_tree *t, const slice *masks, const uint32_t *ids, int32_t groups,  \
+                                 gm_engine_work *w)                                                                                  \
+    {                                                                                                                                \
+        slice b[n], numbers[GROUPS], c[4], p[8];                                                                                     \
+        const uint8_t *planes = e->planes + t->planes;                                                                               \
+        size_t slots = (size_t)t->leaf_slots, at = (size_t)t->output * GM_ENGINE_ROWS;                                               \
+        decide##n(masks, ids, b);                                                                                                    \
+        leaf_numbers(b, n, numbers);                                                                                                 \
+        for (int32_t k = 0; k < groups; k++) {                                                                                       \
+            slice low = _mm256_and_si256(numbers[k], _mm256_set1_epi8(15));                                                          \
+            c[0] = numbers[k];                                                                                                       \
+            UNROLL                                                                                                                   \
+            for (int i = 1; i < 4; i++) c[i] = _mm256_add_epi8(c[i - 1], c[i - 1]);                                                  \
+            UNROLL                                                                                                                   \
+            for (size_t i = 0; i < 4; i++) p[i] = fetch##n(planes + i * slots, low, c);                                              \
+            if (e->t->float32) {                                                                                                     \
+                add32(p, (float *)w->sums + at + k * LANES);                                                                         \
+                continue;                                                                                                            \
+            }                                                                                                                        \
+            UNROLL                                                                                                                   \
+            for (size_t i = 4; i < 8; i++) p[i] = fetch##n(planes + i * slots, low, c);                                              \
+            add64(p, (double *)w->sums + at + k * LANES);                                                                            \
+        }                                                                                                                            \
     }
-}
+ADD_TREE(4)
+ADD_TREE(5)
+ADD_TREE(6)
+ADD_TREE(7)
+ADD_TREE(8)
 
-AVX2 static void add_tree(const gm_engine *e, const engine_tree *t, const slice *masks, const uint32_t *ids, int32_t groups,
-                          gm_engine_work *w)
+static void add_tree(const gm_engine *e, const engine_tree *t, const slice *masks, const uint32_t *ids, int32_t groups, gm_engine_work *w)
 {
     switch (t->levels) {
-    case 4: add_tree_of(e, t, masks, ids, groups, 4, w); break;
-    case 5: add_tree_of(e, t, masks, ids, groups, 5, w); break;
-    case 6: add_tree_of(e, t, masks, ids, groups, 6, w); break;
-    case 7: add_tree_of(e, t, masks, ids, groups, 7, w); break;
-    default: add_tree_of(e, t, masks, ids, groups, 8, w); break;
+    case 4: add_tree4(e, t, masks, ids, groups, w); break;
+    case 5: add_tree5(e, t, masks, ids, groups, w); break;
+    case 6: add_tree6(e, t, masks, ids, groups, w); break;
+    case 7: add_tree7(e, t, masks, ids, groups, w); break;
+    default: add_tree8(e, t, masks, ids, groups, w); break;
     }
 }
 

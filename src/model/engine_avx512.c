@@ -94,24 +94,24 @@ PICK(5, 4, 16)
 PICK(6, 5, 32)
 PICK(7, 6, 64)
 
-#define DECIDE(l)                                                                                                                    \
+#define LEVEL(l)                                                                                                                     \
     if (g->levels > (l)) {                                                                                                           \
         size_t at = (((size_t)1 << (l)) - 1) * GM_ENGINE_GROUP;                                                                      \
         k[l] = _mm512_cmpgt_epu8_mask(look_up(row, quarters, pick##l(g->columns + at, k)), pick##l(g->cuts + at, k));                \
     }
 
 /* number [64]: the leaf of each tree of the group. */
-INLINE void group_leaves(const engine_group *g, const slice *row, int32_t quarters, uint8_t *number)
+AVX512 static void group_leaves(const engine_group *g, const slice *row, int32_t quarters, uint8_t *number)
 {
     __mmask64 k[GM_ENGINE_DEPTH_MAX] = { 0 };
-    DECIDE(0)
-    DECIDE(1)
-    DECIDE(2)
-    DECIDE(3)
-    DECIDE(4)
-    DECIDE(5)
-    DECIDE(6)
-    DECIDE(7)
+    LEVEL(0)
+    LEVEL(1)
+    LEVEL(2)
+    LEVEL(3)
+    LEVEL(4)
+    LEVEL(5)
+    LEVEL(6)
+    LEVEL(7)
     slice sum = _mm512_setzero_si512();
     for (int32_t l = 0; l < g->levels; l++) {
         sum = _mm512_add_epi8(sum, sum);
@@ -120,11 +120,9 @@ INLINE void group_leaves(const engine_group *g, const slice *row, int32_t quarte
     _mm512_storeu_si512(number, sum);
 }
 
-INLINE void leaves_of(const gm_engine *e, const engine_group *g, const slice *row, uint8_t *number)
+static int32_t quarters_of(const gm_engine *e)
 {
-    if (e->columns <= 64) group_leaves(g, row, 1, number);
-    else if (e->columns <= 128) group_leaves(g, row, 2, number);
-    else group_leaves(g, row, 4, number);
+    return e->columns <= 64 ? 1 : e->columns <= 128 ? 2 : 4;
 }
 
 /* The value of tree i of the group; a tree that is too deep is walked. */
@@ -138,7 +136,7 @@ AVX512 static void one32(const gm_engine *e, const gm_engine_work *w, const slic
         const engine_group *g = &e->groups[n];
         const engine_tree *t = e->trees + n * GM_ENGINE_GROUP;
         int32_t left = e->t->trees_count - n * GM_ENGINE_GROUP, count = left < GM_ENGINE_GROUP ? left : GM_ENGINE_GROUP;
-        leaves_of(e, g, row, number);
+        group_leaves(g, row, quarters_of(e), number);
         if (e->t->outputs == 1 && !g->walked) { /* the sum stays in a register */
             float sum = sums[0];
             for (int32_t i = 0; i < count; i++) sum += g->leaves32[((size_t)i << g->levels) + number[i]];
@@ -156,7 +154,7 @@ AVX512 static void one64(const gm_engine *e, const gm_engine_work *w, const slic
         const engine_group *g = &e->groups[n];
         const engine_tree *t = e->trees + n * GM_ENGINE_GROUP;
         int32_t left = e->t->trees_count - n * GM_ENGINE_GROUP, count = left < GM_ENGINE_GROUP ? left : GM_ENGINE_GROUP;
-        leaves_of(e, g, row, number);
+        group_leaves(g, row, quarters_of(e), number);
         for (int32_t i = 0; i < count; i++) sums[t[i].output] += VALUE(g, i, g->leaves64, e->leaves64);
     }
 }
@@ -223,25 +221,39 @@ MUX(5, 4, 16)
 MUX(6, 5, 32)
 MUX(7, 6, 64)
 
-INLINE void decide(const uint64_t *m, const uint32_t *ids, int32_t levels, slice *b)
+/* b[0 .. n): the decisions of a tree of n levels. */
+INLINE void decide4(const uint64_t *m, const uint32_t *ids, slice *b)
 {
     b[0] = mux0(m, ids, b);
     b[1] = mux1(m, ids + 1, b);
     b[2] = mux2(m, ids + 3, b);
     b[3] = mux3(m, ids + 7, b);
-    if (levels > 4) b[4] = mux4(m, ids + 15, b);
-    if (levels > 5) b[5] = mux5(m, ids + 31, b);
-    if (levels > 6) b[6] = mux6(m, ids + 63, b);
-    if (levels > 7) b[7] = mux7(m, ids + 127, b);
+}
+#define DECIDE(n, below, l)                                                                                                          \
+    INLINE void decide##n(const uint64_t *m, const uint32_t *ids, slice *b)                                                             \
+    {                                                                                                                                \
+        decide##below(m, ids, b);                                                                                                    \
+        b[l] = mux##l(m, ids + (1 << (l)) - 1, b);                                                                                   \
+    }
+DECIDE(5, 4, 4)
+DECIDE(6, 5, 5)
+DECIDE(7, 6, 6)
+DECIDE(8, 7, 7)
+
+/* Byte `at` of a table of 2^n bytes (at least 64). */
+INLINE slice fetch6(const uint8_t *table, slice at)
+{
+    return _mm512_permutexvar_epi8(at, load(table));
 }
 
-/* Byte `at` of a table of 2^levels bytes (at least 64). */
-INLINE slice fetch(const uint8_t *table, slice at, int32_t levels)
+INLINE slice fetch7(const uint8_t *table, slice at)
 {
-    if (levels <= 6) return _mm512_permutexvar_epi8(at, load(table));
-    slice low = _mm512_permutex2var_epi8(load(table), at, load(table + 64));
-    if (levels == 7) return low;
-    return _mm512_mask_blend_epi8(_mm512_movepi8_mask(at), low, _mm512_permutex2var_epi8(load(table + 128), at, load(table + 192)));
+    return _mm512_permutex2var_epi8(load(table), at, load(table + 64));
+}
+
+INLINE slice fetch8(const uint8_t *table, slice at)
+{
+    return _mm512_mask_blend_epi8(_mm512_movepi8_mask(at), fetch7(table, at), fetch7(table + 128, at));
 }
 
 /* Four byte planes to 64 values of 32 bits: value j * 16 + s of out belongs to row (s / 4) * 16 + j * 4 + s % 4. */
@@ -255,26 +267,20 @@ INLINE void join(const slice *p, slice *out)
     out[3] = _mm512_unpackhi_epi16(high01, high23);
 }
 
-INLINE void add32(const uint8_t *planes, size_t slots, slice at, int32_t levels, float *sums)
+INLINE void add32(const slice *p, float *sums)
 {
-    slice p[4], v[4];
-    UNROLL
-    for (size_t i = 0; i < 4; i++) p[i] = fetch(planes + i * slots, at, levels);
+    slice v[4];
     join(p, v);
     UNROLL
     for (int j = 0; j < 4; j++)
         _mm512_storeu_ps(sums + j * 16, _mm512_add_ps(_mm512_loadu_ps(sums + j * 16), _mm512_castsi512_ps(v[j])));
 }
 
-INLINE void add64(const uint8_t *planes, size_t slots, slice at, int32_t levels, double *sums)
+INLINE void add64(const slice *p, double *sums)
 {
-    slice p[4], v[4], h[4];
-    UNROLL
-    for (size_t i = 0; i < 4; i++) p[i] = fetch(planes + i * slots, at, levels);
+    slice v[4], h[4];
     join(p, v);
-    UNROLL
-    for (size_t i = 0; i < 4; i++) p[i] = fetch(planes + (i + 4) * slots, at, levels);
-    join(p, h);
+    join(p + 4, h);
     UNROLL
     for (int j = 0; j < 4; j++) {
         __m512d a = _mm512_castsi512_pd(_mm512_unpacklo_epi32(v[j], h[j])), b = _mm512_castsi512_pd(_mm512_unpackhi_epi32(v[j], h[j]));
@@ -283,34 +289,48 @@ INLINE void add64(const uint8_t *planes, size_t slots, slice at, int32_t levels,
     }
 }
 
-INLINE void add_tree_of(const gm_engine *e, const engine_tree *t, const uint64_t *masks, const uint32_t *ids, int32_t groups, int32_t levels,
-                        gm_engine_work *w)
-{
-    slice b[GM_ENGINE_DEPTH_MAX];
-    uint64_t words[GM_ENGINE_DEPTH_MAX][GROUPS];
-    const uint8_t *planes = e->planes + t->planes;
-    size_t slots = (size_t)t->leaf_slots, first = (size_t)t->output * GM_ENGINE_ROWS;
-    decide(masks, ids, levels, b);
-    UNROLL
-    for (int32_t l = 0; l < levels; l++) _mm512_storeu_si512(words[l], b[l]);
-    for (int32_t k = 0; k < groups; k++) {
-        slice at = _mm512_setzero_si512();
-        UNROLL
-        for (int32_t l = 0; l < levels; l++) at = _mm512_mask_add_epi8(at, words[l][k], at, _mm512_set1_epi8((char)(1 << (levels - 1 - l))));
-        if (e->t->float32) add32(planes, slots, at, levels, (float *)w->sums + first + k * LANES);
-        else add64(planes, slots, at, levels, (double *)w->sums + first + k * LANES);
+/* A tree of n levels, for `groups` times 64 rows. */
+#define ADD_TREE(n, fetch)                                                                                                           \
+    AVX512 static void add_tree##n(const gm_engine *e, const engine_tree *t, const uint64_t *masks, const uint32_t *ids,             \
+                                   int32_t groups, gm_engine_work *w)                                                                \
+    {                                                                                                                                \
+        slice b[n], p[8];                                                                                                            \
+        uint64_t words[n][GROUPS];                                                                                                   \
+        const uint8_t *planes = e->planes + t->planes;                                                                               \
+        size_t slots = (size_t)t->leaf_slots, first = (size_t)t->output * GM_ENGINE_ROWS;                                            \
+        decide##n(masks, ids, b);                                                                                                    \
+        UNROLL                                                                                                                       \
+        for (int l = 0; l < n; l++) _mm512_storeu_si512(words[l], b[l]);                                                             \
+        for (int32_t k = 0; k < groups; k++) {                                                                                       \
+            slice at = _mm512_setzero_si512();                                                                                       \
+            UNROLL                                                                                                                   \
+            for (int l = 0; l < n; l++)                                                                                              \
+                at = _mm512_mask_add_epi8(at, words[l][k], at, _mm512_set1_epi8((char)(1 << (n - 1 - l))));                          \
+            UNROLL                                                                                                                   \
+            for (size_t i = 0; i < 4; i++) p[i] = fetch(planes + i * slots, at);                                                     \
+            if (e->t->float32) {                                                                                                     \
+                add32(p, (float *)w->sums + first + k * LANES);                                                                      \
+                continue;                                                                                                            \
+            }                                                                                                                        \
+            UNROLL                                                                                                                   \
+            for (size_t i = 4; i < 8; i++) p[i] = fetch(planes + i * slots, at);                                                     \
+            add64(p, (double *)w->sums + first + k * LANES);                                                                         \
+        }                                                                                                                            \
     }
-}
+ADD_TREE(4, fetch6)
+ADD_TREE(5, fetch6)
+ADD_TREE(6, fetch6)
+ADD_TREE(7, fetch7)
+ADD_TREE(8, fetch8)
 
-AVX512 static void add_tree(const gm_engine *e, const engine_tree *t, const uint64_t *masks, const uint32_t *ids, int32_t groups,
-                            gm_engine_work *w)
+static void add_tree(const gm_engine *e, const engine_tree *t, const uint64_t *masks, const uint32_t *ids, int32_t groups, gm_engine_work *w)
 {
     switch (t->levels) {
-    case 4: add_tree_of(e, t, masks, ids, groups, 4, w); break;
-    case 5: add_tree_of(e, t, masks, ids, groups, 5, w); break;
-    case 6: add_tree_of(e, t, masks, ids, groups, 6, w); break;
-    case 7: add_tree_of(e, t, masks, ids, groups, 7, w); break;
-    default: add_tree_of(e, t, masks, ids, groups, 8, w); break;
+    case 4: add_tree4(e, t, masks, ids, groups, w); break;
+    case 5: add_tree5(e, t, masks, ids, groups, w); break;
+    case 6: add_tree6(e, t, masks, ids, groups, w); break;
+    case 7: add_tree7(e, t, masks, ids, groups, w); break;
+    default: add_tree8(e, t, masks, ids, groups, w); break;
     }
 }
 
