@@ -137,7 +137,7 @@ def lleaves(np, rows):
 
 def ours(kind, file):
     build = pathlib.Path(os.environ.get("GRISTMILL", ROOT / "build/release/gristmill")).parent
-    subprocess.run(["cmake", "--build", str(build), "--target", "bench_engine_trees", "--", "--quiet"], check=True)
+    subprocess.run(["cmake", "--build", str(build), "--target", "bench_engine_trees", "--", "--quiet"], check=True, stdout=subprocess.DEVNULL)
     program = next(p for p in build.rglob("bench_engine_trees") if p.is_file())
     out = subprocess.run([program, kind, HOME / file, HOME / "rows.f64"], check=True, capture_output=True, text=True).stdout
     for line in map(json.loads, out.splitlines()):
