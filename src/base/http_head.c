@@ -211,12 +211,12 @@ static bool changes_state(const char *method)
     return strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0 && strcmp(method, "OPTIONS") != 0;
 }
 
-/* A page of another site must not act through the browser of somebody who may. */
+/* A page of another site must not act through the browser of somebody who may. Sec-Fetch-Site, which no page can set, decides where
+ * it is sent (behind a proxy, too, that asks with a Host of its own); else Origin must be the Host. */
 static bool is_cross_site(const head *h)
 {
-    if (h->fetch_site.data && !gm_http_slice_is_nocase(h->fetch_site, "same-origin") &&
-        !gm_http_slice_is_nocase(h->fetch_site, "none"))
-        return true;
+    if (h->fetch_site.data)
+        return !gm_http_slice_is_nocase(h->fetch_site, "same-origin") && !gm_http_slice_is_nocase(h->fetch_site, "none");
     if (!h->origin.data) return false;
     for (size_t i = 0; i + 3 <= h->origin.len; i++)
         if (memcmp(h->origin.data + i, "://", 3) == 0)
@@ -250,6 +250,8 @@ static void check_access(gm_http_conn *c, const head *h)
     bool at_home = c->address.unix_socket || (c->address.local && is_loopback_name(name));
     c->r.admin = at_home && !o->admin_token;
     if (o->allowed_hosts && !listed && !at_home) gm_http_refuse(c, 403, false, "this Host is not served here");
+    if (c->asked->access != GM_HTTP_OPEN && changes_state(c->method) && is_cross_site(h))
+        gm_http_refuse(c, 403, false, "a page of another site may not do this");
     if (c->asked->access == GM_HTTP_INFER && o->infer_token) check_token(c, h, o->infer_token);
     if (c->asked->access != GM_HTTP_ADMIN) {
         if (!c->r.admin && o->admin_token && h->authorization.len) { /* an open route that tells the administrator more */
@@ -259,7 +261,6 @@ static void check_access(gm_http_conn *c, const head *h)
         }
         return;
     }
-    if (changes_state(c->method) && is_cross_site(h)) gm_http_refuse(c, 403, false, "a page of another site may not do this");
     if (o->admin_token) {
         check_token(c, h, o->admin_token);
     } else if (!c->address.local) {

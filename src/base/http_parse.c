@@ -37,6 +37,7 @@ static int on_url(llhttp_t *p, const char *at, size_t len)
     if (c->url_len == 0) {
         c->url = offset_of(c, at);
         c->method = llhttp_method_name((llhttp_method_t)llhttp_get_method(p));
+        if (at[-2] == ' ') return refuse(c, 400, "more than one space in the request line");
     }
     c->url_len = offset_of(c, at) + len - c->url;
     /* method, space, target, " HTTP/1.1" */
@@ -107,6 +108,7 @@ static int on_headers_complete(llhttp_t *p)
     c->has_length = (p->flags & F_CONTENT_LENGTH) != 0;
     c->chunked = (p->flags & F_CHUNKED) != 0;
     c->content_length = c->has_length ? p->content_length : 0;
+    if (p->http_major != 1) return refuse(c, 400, "the request line names no version of HTTP");
     p->upgrade = 0; /* nothing is upgraded here; the header is passed over */
     gm_http_head_check(c);
     if (c->refusal && c->refusal_ends) return HPE_USER;

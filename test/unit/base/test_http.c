@@ -213,6 +213,8 @@ static void bad_framing_is_refused(void)
         WIRE("GET http://evil.example/health HTTP/1.1\r\n" H "\r\n", 400, NULL),
         WIRE("GET /health HTTP/2.0\r\n" H "\r\n", 505, NULL),
         WIRE("GET /health HTTP/0.9\r\n" H "\r\n", 505, NULL),
+        WIRE("GET /health\r\n" H "\r\n", 400, NULL),
+        WIRE("GET  /health HTTP/1.1\r\n" H "\r\n", 400, NULL),
         WIRE("GET /health\r\n\r\n", 400, NULL),
         WIRE("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, NULL),
         WIRE("FROB /health HTTP/1.1\r\n" H "\r\n", 400, NULL),
@@ -491,6 +493,9 @@ static void admin_routes_are_for_this_machine_and_no_foreign_page(void)
         WIRE("POST /admin/load HTTP/1.1\r\n" H "Sec-Fetch-Site: same-site\r\n\r\n", 403, NULL),
         WIRE("POST /admin/load HTTP/1.1\r\n" H "Sec-Fetch-Site: same-origin\r\n\r\n", 200, NULL),
         WIRE("GET /admin/load HTTP/1.1\r\n" H "Sec-Fetch-Site: cross-site\r\n\r\n", 200, NULL),
+        WIRE("POST /echo HTTP/1.1\r\n" H "Origin: http://evil.example\r\nContent-Length: 0\r\n\r\n", 403, NULL),
+        WIRE("POST /echo HTTP/1.1\r\n" H "Sec-Fetch-Site: cross-site\r\nContent-Length: 0\r\n\r\n", 403, NULL),
+        WIRE("POST /echo HTTP/1.1\r\n" H "Origin: https://behind.a.proxy\r\nSec-Fetch-Site: same-origin\r\nContent-Length: 0\r\n\r\n", 200, NULL),
     };
     gm_http *h = start((gm_http_options){ 0 });
     check_wire(gm_http_port(h), cases, sizeof(cases) / sizeof(cases[0]));
