@@ -101,6 +101,8 @@ typedef struct gm_http_options {
     void (*done)(const gm_http_request *r, int status, size_t reply_bytes, int64_t took_us, void *user);
     /* Called on each loop's thread about every second, for upkeep of per-loop state. May be NULL. */
     void (*tick)(unsigned loop, void *user);
+    /* Called on a worker's thread after each deferred request, with its r->loop: what it keeps for a request ends here. May be NULL. */
+    void (*rest)(unsigned worker, void *user);
     void *user;
 } gm_http_options;
 

@@ -4,6 +4,7 @@
  * calls and no queue of write requests. Time-outs are looked for in one walk over the open connections a few times a second.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -531,7 +532,7 @@ static int set_up(io *w)
     if (!e) e = uv_timer_start(&w->sweep, on_sweep, every, every);
     if (!e) e = add_listener(w, 0, h->listeners[w->l->index]);
     if (!e && h->unix_listener >= 0) {
-        int fd = dup(h->unix_listener);
+        int fd = fcntl(h->unix_listener, F_DUPFD_CLOEXEC, 0);
         e = fd < 0 ? -errno : add_listener(w, LISTENERS - 1, fd);
         if (e && fd >= 0) (void)close(fd);
     }

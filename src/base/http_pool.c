@@ -9,6 +9,8 @@ typedef struct worker {
     pthread_t thread;
     gm_http_pool *pool;
     unsigned index; /* loops .. loops + workers - 1 */
+    void (*rest)(unsigned worker, void *user);
+    void *user;
 } worker;
 
 struct gm_http_pool {
@@ -44,6 +46,7 @@ static void *work(void *opaque)
     for (gm_http_conn *c; (c = take(w->pool)) != NULL;) {
         c->r.loop = w->index;
         c->work(&c->r, c->work_user);
+        if (w->rest) w->rest(w->index, w->user);
         (void)pthread_mutex_lock(&w->pool->lock);
         w->pool->in_work--;
         (void)pthread_mutex_unlock(&w->pool->lock);
@@ -61,7 +64,7 @@ gm_http_pool *gm_http_pool_new(gm_http *h, unsigned workers, unsigned waiting_ma
     p->waiting_max = waiting_max;
     for (; p->count < workers; p->count++) {
         worker *w = &p->workers[p->count];
-        *w = (worker){ .pool = p, .index = h->o.loops + p->count };
+        *w = (worker){ .pool = p, .index = h->o.loops + p->count, .rest = h->o.rest, .user = h->o.user };
         if (pthread_create(&w->thread, NULL, work, w) != 0) {
             gm_http_pool_free(p);
             return NULL;
