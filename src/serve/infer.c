@@ -25,7 +25,10 @@ typedef struct gm_picked {
 gm_lane *gm_lane_of(gm_http_request *r)
 {
     gm_server *s = r->server_user;
-    return &s->lanes[r->loop];
+    gm_lane *lane = &s->lanes[r->loop];
+    if (lane->request != r) gm_lane_refresh(lane); /* once a request: what its handler borrows stays */
+    lane->request = r;
+    return lane;
 }
 
 gm_server *gm_lane_server(gm_lane *lane)
@@ -79,7 +82,6 @@ gm_rc gm_lane_served(gm_lane *lane, gm_slice model, gm_slice version, const gm_s
 {
     const gm_endpoint *e = NULL;
     gm_picked picked;
-    gm_lane_refresh(lane);
     gm_rc rc = find_served(lane, model, version, &e, &picked, err);
     if (!rc) *out = picked.served;
     return rc;
@@ -87,7 +89,6 @@ gm_rc gm_lane_served(gm_lane *lane, gm_slice model, gm_slice version, const gm_s
 
 size_t gm_lane_models(gm_lane *lane, const char *const **out_names)
 {
-    gm_lane_refresh(lane);
     *out_names = lane->routing ? lane->routing->names : NULL;
     return lane->routing ? lane->routing->count : 0;
 }
@@ -280,7 +281,6 @@ gm_rc gm_infer(gm_lane *lane, gm_http_request *r, const gm_ask *ask, gm_decode d
 {
     const gm_endpoint *e = NULL;
     gm_picked picked;
-    gm_lane_refresh(lane);
     gm_rc rc = find_served(lane, ask->model, ask->version, &e, &picked, err);
     if (rc) return rc;
     if (r->deadline_us && gm_monotonic_us() > r->deadline_us) return gm_err_set(err, GM_ECANCELED, "the request's deadline has passed");

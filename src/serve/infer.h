@@ -12,7 +12,7 @@
 typedef struct gm_server gm_server; /* server.h */
 typedef struct gm_lane gm_lane;     /* what one thread of the server works in: rows, sessions, counters, log buffer */
 
-/* The lane of the thread that handles r. */
+/* The lane of the thread that handles r, with the newest routing table, which it keeps until the reply. */
 gm_lane *gm_lane_of(gm_http_request *r);
 gm_server *gm_lane_server(gm_lane *lane);
 
@@ -65,7 +65,7 @@ gm_rc gm_server_index(gm_lane *lane, gm_arena *a, gm_version_state **out, size_t
 /* Let model answer: version "" = its champion. Blocks while it loads, so from a worker only (gm_http_defer). A model that is loaded already is
  * looked at anew and is no error. Errors: GM_ENOTFOUND, as gm_served_open, GM_EUNSUPPORTED (a server of one package, and another model). */
 gm_rc gm_server_load(gm_lane *lane, gm_slice model, gm_slice version, gm_err *err);
-/* Requests for model are GM_ENOTFOUND from now on; those that run are answered. Errors: GM_ENOTFOUND. */
+/* Requests for model are GM_ENOTFOUND from now on; those that run are answered. From a worker only, as gm_server_load. Errors: GM_ENOTFOUND. */
 gm_rc gm_server_unload(gm_lane *lane, gm_slice model, gm_err *err);
 
 /* What a version did since it was loaded, over all lanes. */

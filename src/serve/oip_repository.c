@@ -80,7 +80,7 @@ void gm_oip_load(gm_http_request *r, void *user)
     (void)gm_http_defer(r, load, user); /* replies by itself when the queue is full */
 }
 
-void gm_oip_unload(gm_http_request *r, void *user)
+static void unload(gm_http_request *r, void *user)
 {
     const gm_jv *body = NULL;
     gm_err err;
@@ -91,6 +91,12 @@ void gm_oip_unload(gm_http_request *r, void *user)
         gm_protocol_fail(r, &err);
     else
         gm_http_reply(r, 200, NULL);
+}
+
+/* On a worker, as loading: it waits for a load that is under way. */
+void gm_oip_unload(gm_http_request *r, void *user)
+{
+    (void)gm_http_defer(r, unload, user);
 }
 
 /* ---- statistics -------------------------------------------------------------------------------------------------------------

@@ -227,7 +227,7 @@ void gm_models_load(gm_http_request *r, void *user)
     (void)gm_http_defer(r, load, user); /* replies by itself when the queue is full */
 }
 
-void gm_models_unload(gm_http_request *r, void *user)
+static void unload(gm_http_request *r, void *user)
 {
     gm_err err;
     (void)user;
@@ -235,4 +235,10 @@ void gm_models_unload(gm_http_request *r, void *user)
         fail_err(r, &err);
     else
         show(r, r->params[0]);
+}
+
+/* On a worker, as loading: it waits for a load that is under way. */
+void gm_models_unload(gm_http_request *r, void *user)
+{
+    (void)gm_http_defer(r, unload, user);
 }

@@ -11,7 +11,6 @@ const gm_http_route *gm_server_routes(gm_lane *lane, size_t *out_count)
 
 bool gm_server_ready(gm_lane *lane)
 {
-    gm_lane_refresh(lane);
     const gm_routing *r = lane->routing;
     if (__atomic_load_n(&lane->server->draining, __ATOMIC_ACQUIRE) || !r || !r->count) return false;
     for (size_t i = 0; i < r->count; i++)
@@ -40,7 +39,6 @@ gm_rc gm_server_index(gm_lane *lane, gm_arena *a, gm_version_state **out, size_t
 {
     gm_served *versions[2 + GM_SERVED_MAX];
     size_t count = 0;
-    gm_lane_refresh(lane);
     gm_version_state *states = GM_ARENA_ARRAY(a, gm_version_state, versions_max(lane->routing));
     if (!states) return gm_err_set(err, GM_ENOMEM, "not enough memory for the repository's index");
     for (size_t i = 0; lane->routing && i < lane->routing->count; i++) {
@@ -70,7 +68,6 @@ static void add_stats(gm_lane *lane, const gm_endpoint *e, gm_slice version, gm_
 gm_rc gm_server_stats(gm_lane *lane, gm_slice model, gm_slice version, gm_arena *a, gm_version_stats **out, size_t *out_count, gm_err *err)
 {
     size_t count = 0;
-    gm_lane_refresh(lane);
     const gm_routing *r = lane->routing;
     gm_version_stats *stats = GM_ARENA_ARRAY(a, gm_version_stats, versions_max(r));
     if (!stats) return gm_err_set(err, GM_ENOMEM, "not enough memory for statistics");

@@ -50,6 +50,7 @@ static void flush_access(gm_lane *lane)
         done += (size_t)n;
     }
     lane->access.len = 0;
+    if (lane->access.failed) gm_buf_clear(&lane->access); /* lines were lost for want of memory; the next ones need not be */
 }
 
 static void add_slice(gm_buf *b, gm_slice text, size_t max)
@@ -80,6 +81,7 @@ static void done(const gm_http_request *r, int status, size_t reply_bytes, int64
 {
     gm_server *s = user;
     gm_lane *lane = &s->lanes[r->loop];
+    lane->request = NULL;
     pthread_mutex_lock(&lane->lock);
     if (status >= 100 && status < 600) lane->statuses[status / 100]++;
     pthread_mutex_unlock(&lane->lock);
@@ -91,7 +93,16 @@ static void tick(unsigned loop, void *user)
     gm_server *s = user;
     gm_lane *lane = &s->lanes[loop];
     gm_lane_refresh(lane); /* so that a lane without requests does not hold an old version */
-    if (lane->access.len) flush_access(lane);
+    if (lane->access.len || lane->access.failed) flush_access(lane);
+}
+
+/* A worker that waits for its next request does not hold an old version either. */
+static void rest(unsigned worker, void *user)
+{
+    gm_lane *lane = &((gm_server *)user)->lanes[worker];
+    gm_routing_unref(lane->routing);
+    lane->routing = NULL;
+    lane->request = NULL;
 }
 
 /* ---- control ------------------------------------------------------------------------------------------------------------ */
@@ -166,6 +177,7 @@ static gm_rc start(gm_server *s, gm_err *err)
     s->o.http.routes_count = s->routes_count;
     s->o.http.done = done;
     s->o.http.tick = tick;
+    s->o.http.rest = rest;
     s->o.http.user = s;
     if (!rc) rc = gm_http_start(&s->o.http, &s->http, err);
     if (!rc && s->o.store_root && pthread_create(&s->control, NULL, control, s) != 0)

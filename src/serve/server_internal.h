@@ -48,6 +48,7 @@ struct gm_lane {
     gm_server *server;
     unsigned index;
     gm_routing *routing;   /* a reference; renewed before a request when the server has a newer one */
+    const gm_http_request *request; /* which it was renewed for; only compared */
     uint64_t routing_seen; /* the server's generation that it belongs to */
     gm_rows rows, shadow_rows;
     gm_values_buffer answers, shadow_answers;
@@ -125,7 +126,7 @@ void gm_routing_publish(gm_server *s, gm_routing *r); /* takes the reference */
 gm_routing *gm_routing_ref(gm_server *s, uint64_t *out_generation);
 void gm_routing_unref(gm_routing *r);
 const gm_endpoint *gm_routing_find(const gm_routing *r, gm_slice name);
-/* The newest routing for this request. */
+/* The newest routing. What was borrowed from the one before is gone. */
 void gm_lane_refresh(gm_lane *lane);
 /* Counters of a version over all lanes. sum->breaches and sum->online, zeroed, are the caller's, or NULL. */
 void gm_server_seen(gm_server *s, gm_served *served, gm_served_lane *sum);
