@@ -2,12 +2,13 @@
 #include "serve/explain.h"
 
 #include <math.h>
-#include <string.h>
 
-#include "base/fs.h"
 #include "model/explain.h"
 
-static gm_rc no_memory(gm_err *err) { return gm_err_set(err, GM_ENOMEM, "not enough memory to explain an answer"); }
+static gm_rc no_memory(gm_err *err)
+{
+    return gm_err_set(err, GM_ENOMEM, "not enough memory to explain an answer");
+}
 
 /* Contributions of the matrix's columns, summed by the feature that they come from. */
 static void sum_up(const gm_program *p, const double *from, int64_t cols, double *to, size_t features)
@@ -59,51 +60,9 @@ gm_rc gm_scorer_explain(const gm_scorer *s, const gm_matrix *features, const dou
     return rc;
 }
 
-/* ---- served ------------------------------------------------------------------------------------------------------------------ */
-
-static gm_rc example_features(const gm_served *s, gm_rows *rows, gm_arena *a, gm_matrix *out, gm_err *err)
-{
-    gm_node *example = NULL;
-    gm_rc rc = gm_node_read_file(gm_path_join(a, s->dir, "example.json"), a, &example, err);
-    const gm_node *list = rc ? NULL : gm_node_get(example, "rows");
-    if (!rc && (!list || list->kind != GM_NODE_SEQ || !list->count)) rc = gm_err_set(err, GM_EINVALID, "example.json has no rows");
-    if (!rc) rc = gm_rows_begin(rows, &s->schema, (int64_t)list->count, err);
-    for (size_t i = 0; !rc && i < list->count; i++) {
-        const gm_node *row = list->items[i];
-        for (size_t k = 0; !rc && row->kind == GM_NODE_MAP && k < row->count; k++) {
-            int at = gm_served_schema_find(&s->schema, row->keys[k], strlen(row->keys[k]), k);
-            if (at < 0) continue;
-            rows->given[at] = true;
-            if (!row->items[k]->is_null) rc = gm_rows_set_field(rows, (size_t)at, (int64_t)i, row->items[k]->text, row->items[k]->text_len, err);
-        }
-    }
-    if (!rc) rc = gm_rows_finish(rows, false, err);
-    return rc ? rc : gm_program_apply(s->scorer.program, &rows->table, a, out, err);
-}
-
-static gm_rc example_means(const gm_served *s, gm_arena *a, double **out, gm_err *err)
-{
-    gm_rows rows;
-    gm_matrix x = { 0 };
-    gm_rows_init(&rows);
-    gm_rc rc = example_features(s, &rows, a, &x, err);
-    gm_rows_clear(&rows);
-    double *means = rc ? NULL : GM_ARENA_ARRAY(a, double, x.cols);
-    if (!rc && !means) rc = no_memory(err);
-    for (int64_t c = 0; !rc && c < x.cols; c++) {
-        for (int64_t r = 0; r < x.rows; r++) means[c] += x.data[c * x.rows + r];
-        means[c] /= (double)x.rows;
-    }
-    if (!rc) *out = means;
-    return rc;
-}
-
 gm_rc gm_served_explain(const gm_served *s, const gm_matrix *features, gm_arena *a, gm_explanation *out, gm_err *err)
 {
-    double *means = NULL;
-    bool linear = s->scorer.model && gm_model_linear(s->scorer.model);
-    gm_rc rc = linear ? example_means(s, a, &means, err) : GM_OK;
-    return rc ? rc : gm_scorer_explain(&s->scorer, features, means, a, out, err);
+    return gm_scorer_explain(&s->scorer, features, s->means, a, out, err);
 }
 
 /* ---- showing ----------------------------------------------------------------------------------------------------------------- */

@@ -27,7 +27,7 @@ typedef struct gm_served {
     const char *model;       /* endpoint and registered name */
     const char *version;     /* "3"                          */
     gm_digest digest;        /* of the package               */
-    const char *dir;         /* its folder                   */
+    const char *dir;         /* its folder; need not be there once it is open */
     gm_scorer scorer;
     gm_served_schema schema;
     const char *pipeline;    /* whose runs refresh the online tables */
@@ -37,6 +37,7 @@ typedef struct gm_served {
     int64_t loaded_us;       /* wall clock                   */
     int64_t load_took_us;
     double score_low, score_high; /* regression: the span of the example answers, for score positions */
+    const double *means;     /* [features] over the example rows, which a linear model is explained against; else NULL */
     gm_served_lane *lanes;   /* [lanes_count] */
     unsigned lanes_count;
     gm_arena *arena;
