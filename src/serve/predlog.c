@@ -22,6 +22,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/random.h"
 #include "serve/predlog_format.h"
 
 enum { DEFINITIONS_MAX = 64, PATH_BYTES = 4096 };
@@ -362,23 +363,9 @@ static bool add_all(const gm_predlog *l, lane *w, const gm_logged *e)
 
 /* ---- interface ----------------------------------------------------------------------------------------------------------- */
 
-/* A 64-bit mix of the bytes: each word is multiplied in and folded, so that every bit of the id moves every bit of the result. */
-static uint64_t hash(gm_slice id)
-{
-    uint64_t h = 0x9e3779b97f4a7c15u ^ id.len;
-    for (size_t i = 0; i < id.len; i += 8) {
-        uint64_t word = 0;
-        memcpy(&word, id.data + i, id.len - i < 8 ? id.len - i : 8);
-        h = (h ^ word) * 0xff51afd7ed558ccdu;
-        h ^= h >> 32;
-    }
-    h *= 0xc4ceb9fe1a85ec53u;
-    return h ^ h >> 29;
-}
-
 bool gm_predlog_wants(const gm_predlog *l, gm_slice id)
 {
-    return l->o.mode == GM_PREDLOG_FULL || (l->o.mode == GM_PREDLOG_SAMPLED && hash(id) < l->threshold) || l->threshold == UINT64_MAX;
+    return l->o.mode == GM_PREDLOG_FULL || (l->o.mode == GM_PREDLOG_SAMPLED && gm_hash_bytes(0, id.data, id.len) < l->threshold) || l->threshold == UINT64_MAX;
 }
 
 gm_rc gm_predlog_add(gm_predlog *l, unsigned index, const gm_logged *entry, gm_err *err)
@@ -416,6 +403,7 @@ static to_sync upkeep(const gm_predlog *l, lane *w, bool all)
     }
     if (l->o.sync_ms >= 0 && w->fd >= 0 && w->good > w->synced && now - w->synced_us >= l->o.sync_ms * 1000) {
         t.open_fd = fcntl(w->fd, F_DUPFD_CLOEXEC, 0);
+        if (t.open_fd < 0) return t; /* no descriptor is free: at the next tick */
         t.dir = t.dir || !w->synced_dir;
         w->synced_dir = true;
         w->synced = w->good;

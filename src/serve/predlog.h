@@ -27,7 +27,6 @@ typedef struct gm_predlog_options {
     size_t segment_bytes; /* a segment is sealed at this size (0 = 64 MiB) or age (segment_age_s, 0 = 3600) */
     int64_t segment_age_s;
     int64_t sync_ms;      /* fsync at most this often; 0 = 1000; -1 = never */
-    int64_t keep_days, keep_bytes; /* retention of sealed and compressed files; 0 = 30 days, 10 GiB */
     void (*say)(void *user, const char *line); /* once when writing begins to fail and once when it works again, from the lane's thread; or NULL */
     void *say_user;
 } gm_predlog_options;

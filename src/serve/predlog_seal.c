@@ -150,7 +150,10 @@ static gm_rc write_part(gm_engine *e, const char *dir, const char *segment, size
     const char *path = folder ? gm_arena_printf(a, "%s/%016" PRId64 "-%016" PRId64 "-%s-%zu.parquet", folder, p->first_us, p->last_us, segment, number) : NULL;
     if (!path) return gm_err_set(err, GM_ENOMEM, "not enough memory to seal the prediction log");
     gm_rc rc = gm_fs_mkdirs(folder, err);
-    return rc ? rc : gm_data_write(e, &p->table, path, err);
+    if (!rc) rc = gm_data_write(e, &p->table, path, err); /* syncs the file and its folder */
+    if (!rc) rc = gm_fs_sync_dir(gm_path_join(a, folder, ".."), err);
+    if (!rc) rc = gm_fs_sync_dir(gm_path_join(a, folder, "../.."), err);
+    return rc ? rc : gm_fs_sync_dir(dir, err);
 }
 
 static gm_rc seal_segment(gm_engine *e, const char *dir, const gm_predlog_file *f, gm_err *err)
