@@ -201,7 +201,7 @@ static gm_rc put_file(writer *w, int64_t keys, gm_arena *a, const char *path, gm
     for (h.slots_count = 16; h.slots_count < h.keys_count * 2; h.slots_count *= 2) {}
     int64_t *slots = GM_ARENA_ARRAY(a, int64_t, h.slots_count);
     struct field *fields = GM_ARENA_ARRAY(a, struct field, w->width);
-    if (!slots || !fields) return gm_err_set(err, GM_ENOMEM, "not enough memory for an online table");
+    if (!slots || !fields || w->rows.failed) return gm_err_set(err, GM_ENOMEM, "not enough memory for an online table");
     for (uint64_t i = 0; i < h.keys_count; i++) {
         uint64_t hash;
         memcpy(&hash, w->rows.data + i * stride * 8, sizeof(hash));
@@ -221,7 +221,7 @@ static gm_rc put_file(writer *w, int64_t keys, gm_arena *a, const char *path, gm
     gm_buf_add(&file, slots, h.slots_count * 8);
     if (w->rows.len) gm_buf_add(&file, w->rows.data, w->rows.len);
     gm_buf_add(&file, w->heap.data, w->heap.len);
-    bool failed = file.failed || w->rows.failed || w->heap.failed;
+    bool failed = file.failed || w->heap.failed;
     gm_rc rc = failed ? gm_err_set(err, GM_ENOMEM, "not enough memory for an online table") : gm_fs_write(path, file.data, file.len, err);
     gm_buf_clear(&file);
     return rc;

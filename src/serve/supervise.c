@@ -394,7 +394,7 @@ static bool open_notify(keeper *k)
 static void close_others(int lock, int report)
 {
     int low = lock < report ? lock : report, high = lock < report ? report : lock,
-        null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+        null_fd = open("/dev/null", O_RDWR); /* one of the three when the starter had closed it, else closed below */
     for (int i = 0; i < 3; i++) (void)dup2(null_fd, i);
     if (low > 3) (void)syscall(SYS_close_range, 3u, (unsigned)low - 1, 0u);
     if (high > low + 1) (void)syscall(SYS_close_range, (unsigned)low + 1, (unsigned)high - 1, 0u);

@@ -212,7 +212,7 @@ static const char *in_configured(const walk *w, const char *name, gm_elf *out)
         gm_buf b = { 0 };
         if (gm_fs_read(found.gl_pathv[i], 1 << 16, &b, NULL) == GM_OK) {
             char *text = gm_arena_strdup(w->a, gm_buf_str(&b));
-            for (char *line = text, *rest = NULL; line && *line && !path; line = rest) {
+            for (char *line = text, *end = text ? text + strlen(text) : NULL, *rest = NULL; line < end && !path; line = rest) {
                 size_t len = strcspn(line, "\r\n");
                 rest = line[len] ? line + len + 1 : line + len;
                 line[len] = '\0';
