@@ -84,7 +84,7 @@ static void print(const char *kernel, const char *what, double us_per_row, bool 
 }
 
 /* Rows as a server sees them: each a matrix of its own. */
-static void one_row(const gm_engine *e, const engine_kernel *k, gm_engine_work *w, const gm_matrix *x, const double *want, gm_arena *a)
+static void one_row(const gm_tree_engine *e, const engine_kernel *k, gm_tree_engine_work *w, const gm_matrix *x, const double *want, gm_arena *a)
 {
     int64_t outputs = e->t->outputs;
     double *rows = GM_ARENA_ARRAY(a, double, ONE_ROWS *x->cols), *got = GM_ARENA_ARRAY(a, double, ONE_ROWS *outputs), least = 1e30;
@@ -100,7 +100,7 @@ static void one_row(const gm_engine *e, const engine_kernel *k, gm_engine_work *
     print(k->name, "one row", least / ONE_ROWS, memcmp(got, want, (size_t)(ONE_ROWS * outputs) * sizeof(*got)) == 0);
 }
 
-static void many_rows(const gm_engine *e, const engine_kernel *k, gm_engine_work *w, const gm_matrix *x, const double *want, gm_arena *a)
+static void many_rows(const gm_tree_engine *e, const engine_kernel *k, gm_tree_engine_work *w, const gm_matrix *x, const double *want, gm_arena *a)
 {
     double *got = GM_ARENA_ARRAY(a, double, x->rows *e->t->outputs), least = 1e30;
     for (int round = 0; round < ROUNDS; round++) {
@@ -131,14 +131,14 @@ int main(int argc, char **argv)
         if (took < least) least = took;
     }
     print("plain walk", "10,000 rows", least / ROWS, true);
-    for (gm_engine_level l = GM_ENGINE_SCALAR; l <= gm_engine_level_here(); l++) {
-        gm_engine *e = NULL;
-        gm_engine_work *w = NULL;
+    for (gm_tree_engine_level l = GM_TREE_ENGINE_SCALAR; l <= gm_tree_engine_level_here(); l++) {
+        gm_tree_engine *e = NULL;
+        gm_tree_engine_work *w = NULL;
         double before = now_us();
-        must(gm_engine_new(t, l, a, &e, &err), &err);
-        printf("{\"bench\": \"trees\", \"who\": \"gristmill %s\", \"what\": \"preparing\", \"ms\": %.3f}\n", gm_engine_level_name(l),
+        must(gm_tree_engine_new(t, l, a, &e, &err), &err);
+        printf("{\"bench\": \"trees\", \"who\": \"gristmill %s\", \"what\": \"preparing\", \"ms\": %.3f}\n", gm_tree_engine_level_name(l),
                (now_us() - before) / 1e3);
-        must(gm_engine_work_new(e, a, &w, &err), &err);
+        must(gm_tree_engine_work_new(e, a, &w, &err), &err);
         for (int32_t k = 0; k < engine_kernels_count; k++) {
             if (engine_kernels[k].level != l || !engine_usable(e, &engine_kernels[k])) continue;
             if (engine_kernels[k].one) one_row(e, &engine_kernels[k], w, &x, want, a);

@@ -9,53 +9,53 @@
 enum { BLOCK_FROM = 24 };
 
 const engine_kernel engine_kernels[] = {
-    { "scalar", GM_ENGINE_SCALAR, engine_walk_one, engine_walk_block, 128 },
-#if GM_ENGINE_X86
-    { "avx2 bit slices", GM_ENGINE_AVX2, NULL, engine_avx2_block, 256 },
-    { "avx512 64 trees", GM_ENGINE_AVX512, engine_avx512_one, NULL, 0 },
-    { "avx512 bit slices", GM_ENGINE_AVX512, NULL, engine_avx512_block, 512 },
+    { "scalar", GM_TREE_ENGINE_SCALAR, engine_walk_one, engine_walk_block, 128 },
+#if GM_TREE_ENGINE_X86
+    { "avx2 bit slices", GM_TREE_ENGINE_AVX2, NULL, engine_avx2_block, 256 },
+    { "avx512 64 trees", GM_TREE_ENGINE_AVX512, engine_avx512_one, NULL, 0 },
+    { "avx512 bit slices", GM_TREE_ENGINE_AVX512, NULL, engine_avx512_block, 512 },
 #endif
 };
 const int32_t engine_kernels_count = sizeof(engine_kernels) / sizeof(engine_kernels[0]);
 
 static const char *const level_names[] = { "scalar", "avx2", "avx512" };
 
-const char *gm_engine_level_name(gm_engine_level l)
+const char *gm_tree_engine_level_name(gm_tree_engine_level l)
 {
     gm_assert((unsigned)l < sizeof(level_names) / sizeof(level_names[0]));
     return level_names[l];
 }
 
-static gm_engine_level level_of_processor(void)
+static gm_tree_engine_level level_of_processor(void)
 {
-#if GM_ENGINE_X86
+#if GM_TREE_ENGINE_X86
     __builtin_cpu_init();
     bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
                   __builtin_cpu_supports("avx512vbmi");
-    if (avx512) return GM_ENGINE_AVX512;
-    if (__builtin_cpu_supports("avx2")) return GM_ENGINE_AVX2;
+    if (avx512) return GM_TREE_ENGINE_AVX512;
+    if (__builtin_cpu_supports("avx2")) return GM_TREE_ENGINE_AVX2;
 #endif
-    return GM_ENGINE_SCALAR;
+    return GM_TREE_ENGINE_SCALAR;
 }
 
-gm_engine_level gm_engine_level_here(void)
+gm_tree_engine_level gm_tree_engine_level_here(void)
 {
-    gm_engine_level here = level_of_processor();
+    gm_tree_engine_level here = level_of_processor();
     const char *wish = getenv("GRISTMILL_ENGINE");
     for (int l = 0; wish && l < (int)here; l++)
-        if (strcmp(wish, level_names[l]) == 0) return (gm_engine_level)l;
+        if (strcmp(wish, level_names[l]) == 0) return (gm_tree_engine_level)l;
     return here;
 }
 
 /* ---- making ------------------------------------------------------------------------------------------------ */
 
-bool engine_usable(const gm_engine *e, const engine_kernel *k)
+bool engine_usable(const gm_tree_engine *e, const engine_kernel *k)
 {
     if (k->level > e->level) return false;
-    return k->level != GM_ENGINE_AVX512 || !k->one || e->columns <= 256;
+    return k->level != GM_TREE_ENGINE_AVX512 || !k->one || e->columns <= 256;
 }
 
-static void choose(gm_engine *e)
+static void choose(gm_tree_engine *e)
 {
     for (int32_t i = 0; i < engine_kernels_count; i++) {
         if (!engine_usable(e, &engine_kernels[i])) continue;
@@ -65,16 +65,16 @@ static void choose(gm_engine *e)
     e->block_from = BLOCK_FROM;
 }
 
-gm_rc gm_engine_new(const gm_trees *t, gm_engine_level level, gm_arena *a, gm_engine **out, gm_err *err)
+gm_rc gm_tree_engine_new(const gm_trees *t, gm_tree_engine_level level, gm_arena *a, gm_tree_engine **out, gm_err *err)
 {
-    gm_engine *e = GM_ARENA_NEW(a, gm_engine);
+    gm_tree_engine *e = GM_ARENA_NEW(a, gm_tree_engine);
     gm_arena *scratch = gm_arena_new(0);
     gm_rc rc = e && scratch ? GM_OK : gm_err_set(err, GM_ENOMEM, "not enough memory for preparing a model's trees");
     if (!rc) {
-        *e = (gm_engine){ .t = t, .level = level };
+        *e = (gm_tree_engine){ .t = t, .level = level };
         rc = engine_build(e, a, scratch, err);
     }
-    if (!rc && !e->plain && level > GM_ENGINE_SCALAR) rc = engine_pad(e, a, scratch, err);
+    if (!rc && !e->plain && level > GM_TREE_ENGINE_SCALAR) rc = engine_pad(e, a, scratch, err);
     gm_arena_free(scratch);
     if (rc) return gm_err_ctx(err, rc, "preparing %d trees", t->trees_count);
     choose(e);
@@ -83,18 +83,18 @@ gm_rc gm_engine_new(const gm_trees *t, gm_engine_level level, gm_arena *a, gm_en
 }
 
 /* Rows that the plain walk takes at a time: what fits a few MB. */
-static int64_t plain_rows(const gm_engine *e)
+static int64_t plain_rows(const gm_tree_engine *e)
 {
     int64_t rows = (1 << 18) / (e->t->features > 0 ? e->t->features : 1);
     return rows < 1 ? 1 : rows > 128 ? 128 : rows;
 }
 
-static gm_rc work_new(const gm_engine *e, bool blocks, gm_arena *a, gm_engine_work **out, gm_err *err)
+static gm_rc work_new(const gm_tree_engine *e, bool blocks, gm_arena *a, gm_tree_engine_work **out, gm_err *err)
 {
-    gm_engine_work *w = GM_ARENA_NEW(a, gm_engine_work);
+    gm_tree_engine_work *w = GM_ARENA_NEW(a, gm_tree_engine_work);
     size_t columns = e->columns > 256 ? (size_t)e->columns : 256, outputs = (size_t)e->t->outputs;
     bool good = w != NULL;
-    if (good) *w = (gm_engine_work){ 0 };
+    if (good) *w = (gm_tree_engine_work){ 0 };
     if (good && e->plain) {
         size_t rows = (size_t)plain_rows(e);
         w->plain = engine_alloc(a, rows * (size_t)(e->t->features > 0 ? e->t->features : 1), sizeof(double));
@@ -102,17 +102,17 @@ static gm_rc work_new(const gm_engine *e, bool blocks, gm_arena *a, gm_engine_wo
         good = w->plain && w->sums;
     } else if (good) {
         w->row = engine_alloc(a, columns, 1);
-        w->sums = engine_alloc(a, blocks ? outputs * GM_ENGINE_ROWS : outputs, sizeof(double));
+        w->sums = engine_alloc(a, blocks ? outputs * GM_TREE_ENGINE_ROWS : outputs, sizeof(double));
         good = w->row && w->sums;
     }
     if (good && blocks && !e->plain) {
         uint32_t masks = e->full.count > e->clean.count ? e->full.count : e->clean.count;
-        w->q = engine_alloc(a, (size_t)(e->columns > 0 ? e->columns : 1) * GM_ENGINE_ROWS, 1);
+        w->q = engine_alloc(a, (size_t)(e->columns > 0 ? e->columns : 1) * GM_TREE_ENGINE_ROWS, 1);
         w->packed = engine_alloc(a, (size_t)(e->columns > 0 ? e->columns : 1), 128);
-        w->masks = engine_alloc(a, masks, GM_ENGINE_ROWS / 8);
-        w->values = engine_alloc(a, GM_ENGINE_ROWS, sizeof(float));
-        w->wide = engine_alloc(a, GM_ENGINE_ROWS, sizeof(double));
-        w->ranks = engine_alloc(a, GM_ENGINE_ROWS, sizeof(uint32_t));
+        w->masks = engine_alloc(a, masks, GM_TREE_ENGINE_ROWS / 8);
+        w->values = engine_alloc(a, GM_TREE_ENGINE_ROWS, sizeof(float));
+        w->wide = engine_alloc(a, GM_TREE_ENGINE_ROWS, sizeof(double));
+        w->ranks = engine_alloc(a, GM_TREE_ENGINE_ROWS, sizeof(uint32_t));
         good = w->q && w->packed && w->masks && w->values && w->wide && w->ranks;
     }
     if (!good) return gm_err_set(err, GM_ENOMEM, "not enough memory to work with a model's trees");
@@ -120,32 +120,32 @@ static gm_rc work_new(const gm_engine *e, bool blocks, gm_arena *a, gm_engine_wo
     return GM_OK;
 }
 
-gm_rc gm_engine_work_new(const gm_engine *e, gm_arena *a, gm_engine_work **out, gm_err *err)
+gm_rc gm_tree_engine_work_new(const gm_tree_engine *e, gm_arena *a, gm_tree_engine_work **out, gm_err *err)
 {
     return work_new(e, true, a, out, err);
 }
 
-gm_rc gm_engine_work_for(const gm_engine *e, int64_t rows, gm_arena *a, gm_engine_work **out, gm_err *err)
+gm_rc gm_tree_engine_work_for(const gm_tree_engine *e, int64_t rows, gm_arena *a, gm_tree_engine_work **out, gm_err *err)
 {
     return work_new(e, rows >= e->block_from, a, out, err);
 }
 
 /* ---- running ----------------------------------------------------------------------------------------------- */
 
-void engine_run_one(const gm_engine *e, const engine_kernel *k, gm_engine_work *w, const gm_matrix *x, int64_t first, double *out)
+void engine_run_one(const gm_tree_engine *e, const engine_kernel *k, gm_tree_engine_work *w, const gm_matrix *x, int64_t first, double *out)
 {
     engine_quantize_row(e, w, x, first);
     k->one(e, w, out);
 }
 
-void engine_run_block(const gm_engine *e, const engine_kernel *k, gm_engine_work *w, const gm_matrix *x, int64_t first, int32_t rows,
+void engine_run_block(const gm_tree_engine *e, const engine_kernel *k, gm_tree_engine_work *w, const gm_matrix *x, int64_t first, int32_t rows,
                       double *out)
 {
     bool clean = engine_quantize_block(e, w, x, first, rows, k->rows);
     k->block(e, w, rows, clean, out);
 }
 
-static void run_plain(const gm_engine *e, gm_engine_work *w, const gm_matrix *x, double *out)
+static void run_plain(const gm_tree_engine *e, gm_tree_engine_work *w, const gm_matrix *x, double *out)
 {
     int64_t most = plain_rows(e);
     for (int64_t first = 0; first < x->rows; first += most) {
@@ -154,7 +154,7 @@ static void run_plain(const gm_engine *e, gm_engine_work *w, const gm_matrix *x,
     }
 }
 
-void gm_engine_margin(const gm_engine *e, gm_engine_work *w, const gm_matrix *x, double *out)
+void gm_tree_engine_margin(const gm_tree_engine *e, gm_tree_engine_work *w, const gm_matrix *x, double *out)
 {
     gm_assert(x->cols == e->t->features);
     if (e->plain) {

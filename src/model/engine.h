@@ -10,27 +10,27 @@
 #include "base/buf.h"
 #include "model/trees.h"
 
-typedef enum gm_engine_level { GM_ENGINE_SCALAR = 0, GM_ENGINE_AVX2, GM_ENGINE_AVX512 } gm_engine_level;
+typedef enum gm_tree_engine_level { GM_TREE_ENGINE_SCALAR = 0, GM_TREE_ENGINE_AVX2, GM_TREE_ENGINE_AVX512 } gm_tree_engine_level;
 
-typedef struct gm_engine gm_engine;   /* constant once made; shared by threads; borrows the trees */
-typedef struct gm_engine_work gm_engine_work; /* what one thread works in */
+typedef struct gm_tree_engine gm_tree_engine; /* constant once made; shared by threads; borrows the trees */
+typedef struct gm_tree_engine_work gm_tree_engine_work; /* what one thread works in */
 
 /* What this processor can do; GRISTMILL_ENGINE=scalar|avx2|avx512 lowers it. */
-gm_engine_level gm_engine_level_here(void);
-const char *gm_engine_level_name(gm_engine_level l);
+gm_tree_engine_level gm_tree_engine_level_here(void);
+const char *gm_tree_engine_level_name(gm_tree_engine_level l);
 
 /* Prepare for kernels up to `level`. In a; borrows t until a is reset. Errors: GM_ENOMEM; GM_ECORRUPT (trees that gm_tree_check refuses). */
-gm_rc gm_engine_new(const gm_trees *t, gm_engine_level level, gm_arena *a, gm_engine **out, gm_err *err);
-/* What gm_engine_margin works in, for any number of rows (larger batches are cut into blocks); in a. Errors: GM_ENOMEM. */
-gm_rc gm_engine_work_new(const gm_engine *e, gm_arena *a, gm_engine_work **out, gm_err *err);
+gm_rc gm_tree_engine_new(const gm_trees *t, gm_tree_engine_level level, gm_arena *a, gm_tree_engine **out, gm_err *err);
+/* What gm_tree_engine_margin works in, for any number of rows (larger batches are cut into blocks); in a. Errors: GM_ENOMEM. */
+gm_rc gm_tree_engine_work_new(const gm_tree_engine *e, gm_arena *a, gm_tree_engine_work **out, gm_err *err);
 /* The same, smaller, for batches of at most `rows` rows. */
-gm_rc gm_engine_work_for(const gm_engine *e, int64_t rows, gm_arena *a, gm_engine_work **out, gm_err *err);
+gm_rc gm_tree_engine_work_for(const gm_tree_engine *e, int64_t rows, gm_arena *a, gm_tree_engine_work **out, gm_err *err);
 /* Margins, as gm_trees_margin: x column-major with stride x->rows, out [rows * outputs]. Allocates nothing, cannot fail; width was checked. */
-void gm_engine_margin(const gm_engine *e, gm_engine_work *w, const gm_matrix *x, double *out);
+void gm_tree_engine_margin(const gm_tree_engine *e, gm_tree_engine_work *w, const gm_matrix *x, double *out);
 /* Time the kernels on these rows (1, 64 and all of them) for at most budget_ms, keep the fastest for each batch size, after comparing each
  * bit for bit with gm_trees_margin: a kernel that differs is left out and the reason kept. rows of the model's own reference sample. */
-gm_rc gm_engine_measure(gm_engine *e, const gm_matrix *rows, int64_t budget_ms, gm_err *err);
+gm_rc gm_tree_engine_measure(gm_tree_engine *e, const gm_matrix *rows, int64_t budget_ms, gm_err *err);
 /* {"one_row": {"kernel", "us"}, "small": ..., "large": {"kernel", "rows_per_s"}, "cuts": 8 | 16, "left_out": [...]} */
-void gm_engine_json(const gm_engine *e, gm_json *j);
+void gm_tree_engine_json(const gm_tree_engine *e, gm_json *j);
 
 #endif

@@ -10,7 +10,7 @@
  */
 #include "model/engine_internal.h"
 
-#if GM_ENGINE_X86
+#if GM_TREE_ENGINE_X86
 #include <immintrin.h>
 #include <stddef.h>
 
@@ -27,7 +27,7 @@ typedef __m256i slice;
 AVX2 bool engine_avx2_buckets32(const engine_feature *f, const double *x, int32_t rows, float *values, uint32_t *buckets)
 {
     const __m256 low = _mm256_set1_ps((float)f->low), scale = _mm256_set1_ps((float)f->scale);
-    const __m256 zero = _mm256_setzero_ps(), last = _mm256_set1_ps(GM_ENGINE_BUCKETS - 1);
+    const __m256 zero = _mm256_setzero_ps(), last = _mm256_set1_ps(GM_TREE_ENGINE_BUCKETS - 1);
     __m256 nan = zero;
     for (int32_t r = 0; r < rows; r += 8) {
         __m256 v = _mm256_set_m128(_mm256_cvtpd_ps(_mm256_loadu_pd(x + r + 4)), _mm256_cvtpd_ps(_mm256_loadu_pd(x + r)));
@@ -198,12 +198,12 @@ INLINE void add64(const slice *p, double *sums)
 
 /* A tree of n levels, for `groups` times 32 rows. */
 #define ADD_TREE(n)                                                                                                                  \
-    AVX2 static void add_tree##n(const gm_engine *e, const engine_tree *t, const slice *masks, const uint32_t *ids, int32_t groups,  \
-                                 gm_engine_work *w)                                                                                  \
+    AVX2 static void add_tree##n(const gm_tree_engine *e, const engine_tree *t, const slice *masks, const uint32_t *ids, int32_t groups,  \
+                                 gm_tree_engine_work *w)                                                                                  \
     {                                                                                                                                \
         slice b[n], numbers[GROUPS], c[4], p[8];                                                                                     \
         const uint8_t *planes = e->planes + t->planes;                                                                               \
-        size_t slots = (size_t)t->leaf_slots, at = (size_t)t->output * GM_ENGINE_ROWS;                                               \
+        size_t slots = (size_t)t->leaf_slots, at = (size_t)t->output * GM_TREE_ENGINE_ROWS;                                               \
         decide##n(masks, ids, b);                                                                                                    \
         leaf_numbers(b, n, numbers);                                                                                                 \
         for (int32_t k = 0; k < groups; k++) {                                                                                       \
@@ -228,7 +228,7 @@ ADD_TREE(6)
 ADD_TREE(7)
 ADD_TREE(8)
 
-static void add_tree(const gm_engine *e, const engine_tree *t, const slice *masks, const uint32_t *ids, int32_t groups, gm_engine_work *w)
+static void add_tree(const gm_tree_engine *e, const engine_tree *t, const slice *masks, const uint32_t *ids, int32_t groups, gm_tree_engine_work *w)
 {
     switch (t->levels) {
     case 4: add_tree4(e, t, masks, ids, groups, w); break;
@@ -250,7 +250,7 @@ static void places(bool float32, uint16_t *place)
     }
 }
 
-AVX2 void engine_avx2_block(const gm_engine *e, gm_engine_work *w, int32_t rows, bool clean, double *out)
+AVX2 void engine_avx2_block(const gm_tree_engine *e, gm_tree_engine_work *w, int32_t rows, bool clean, double *out)
 {
     const engine_program *p = clean ? &e->clean : &e->full;
     slice *masks = (slice *)(void *)w->masks;

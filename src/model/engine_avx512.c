@@ -6,7 +6,7 @@
  */
 #include "model/engine_internal.h"
 
-#if GM_ENGINE_X86
+#if GM_TREE_ENGINE_X86
 #include <immintrin.h>
 #include <stddef.h>
 
@@ -84,7 +84,7 @@ INLINE slice pick0(const uint8_t *v, const __mmask64 *k)
 #define PICK(n, below, half)                                                                                                         \
     INLINE slice pick##n(const uint8_t *v, const __mmask64 *k)                                                                       \
     {                                                                                                                                \
-        return _mm512_mask_blend_epi8(k[0], pick##below(v, k + 1), pick##below(v + (half) * GM_ENGINE_GROUP, k + 1));                \
+        return _mm512_mask_blend_epi8(k[0], pick##below(v, k + 1), pick##below(v + (half) * GM_TREE_ENGINE_GROUP, k + 1));                \
     }
 PICK(1, 0, 1)
 PICK(2, 1, 2)
@@ -96,14 +96,14 @@ PICK(7, 6, 64)
 
 #define LEVEL(l)                                                                                                                     \
     if (g->levels > (l)) {                                                                                                           \
-        size_t at = (((size_t)1 << (l)) - 1) * GM_ENGINE_GROUP;                                                                      \
+        size_t at = (((size_t)1 << (l)) - 1) * GM_TREE_ENGINE_GROUP;                                                                      \
         k[l] = _mm512_cmpgt_epu8_mask(look_up(row, quarters, pick##l(g->columns + at, k)), pick##l(g->cuts + at, k));                \
     }
 
 /* number [64]: the leaf of each tree of the group. */
 AVX512 static void group_leaves(const engine_group *g, const slice *row, int32_t quarters, uint8_t *number)
 {
-    __mmask64 k[GM_ENGINE_DEPTH_MAX] = { 0 };
+    __mmask64 k[GM_TREE_ENGINE_DEPTH_MAX] = { 0 };
     LEVEL(0)
     LEVEL(1)
     LEVEL(2)
@@ -120,7 +120,7 @@ AVX512 static void group_leaves(const engine_group *g, const slice *row, int32_t
     _mm512_storeu_si512(number, sum);
 }
 
-static int32_t quarters_of(const gm_engine *e)
+static int32_t quarters_of(const gm_tree_engine *e)
 {
     return e->columns <= 64 ? 1 : e->columns <= 128 ? 2 : 4;
 }
@@ -129,13 +129,13 @@ static int32_t quarters_of(const gm_engine *e)
 #define VALUE(g, i, leaves, walked_leaves)                                                                                           \
     ((g)->walked >> (i) & 1 ? (walked_leaves)[engine_walk_tree(e, &t[i], w->row, 1)] : (leaves)[((size_t)(i) << (g)->levels) + number[i]])
 
-AVX512 static void one32(const gm_engine *e, const gm_engine_work *w, const slice *row, float *sums)
+AVX512 static void one32(const gm_tree_engine *e, const gm_tree_engine_work *w, const slice *row, float *sums)
 {
-    uint8_t number[GM_ENGINE_GROUP];
+    uint8_t number[GM_TREE_ENGINE_GROUP];
     for (int32_t n = 0; n < e->groups_count; n++) {
         const engine_group *g = &e->groups[n];
-        const engine_tree *t = e->trees + n * GM_ENGINE_GROUP;
-        int32_t left = e->t->trees_count - n * GM_ENGINE_GROUP, count = left < GM_ENGINE_GROUP ? left : GM_ENGINE_GROUP;
+        const engine_tree *t = e->trees + n * GM_TREE_ENGINE_GROUP;
+        int32_t left = e->t->trees_count - n * GM_TREE_ENGINE_GROUP, count = left < GM_TREE_ENGINE_GROUP ? left : GM_TREE_ENGINE_GROUP;
         group_leaves(g, row, quarters_of(e), number);
         if (e->t->outputs == 1 && !g->walked) { /* the sum stays in a register */
             float sum = sums[0];
@@ -147,19 +147,19 @@ AVX512 static void one32(const gm_engine *e, const gm_engine_work *w, const slic
     }
 }
 
-AVX512 static void one64(const gm_engine *e, const gm_engine_work *w, const slice *row, double *sums)
+AVX512 static void one64(const gm_tree_engine *e, const gm_tree_engine_work *w, const slice *row, double *sums)
 {
-    uint8_t number[GM_ENGINE_GROUP];
+    uint8_t number[GM_TREE_ENGINE_GROUP];
     for (int32_t n = 0; n < e->groups_count; n++) {
         const engine_group *g = &e->groups[n];
-        const engine_tree *t = e->trees + n * GM_ENGINE_GROUP;
-        int32_t left = e->t->trees_count - n * GM_ENGINE_GROUP, count = left < GM_ENGINE_GROUP ? left : GM_ENGINE_GROUP;
+        const engine_tree *t = e->trees + n * GM_TREE_ENGINE_GROUP;
+        int32_t left = e->t->trees_count - n * GM_TREE_ENGINE_GROUP, count = left < GM_TREE_ENGINE_GROUP ? left : GM_TREE_ENGINE_GROUP;
         group_leaves(g, row, quarters_of(e), number);
         for (int32_t i = 0; i < count; i++) sums[t[i].output] += VALUE(g, i, g->leaves64, e->leaves64);
     }
 }
 
-AVX512 void engine_avx512_one(const gm_engine *e, gm_engine_work *w, double *out)
+AVX512 void engine_avx512_one(const gm_tree_engine *e, gm_tree_engine_work *w, double *out)
 {
     slice row[4];
     float *sums = w->sums;
@@ -291,13 +291,13 @@ INLINE void add64(const slice *p, double *sums)
 
 /* A tree of n levels, for `groups` times 64 rows. */
 #define ADD_TREE(n, fetch)                                                                                                           \
-    AVX512 static void add_tree##n(const gm_engine *e, const engine_tree *t, const uint64_t *masks, const uint32_t *ids,             \
-                                   int32_t groups, gm_engine_work *w)                                                                \
+    AVX512 static void add_tree##n(const gm_tree_engine *e, const engine_tree *t, const uint64_t *masks, const uint32_t *ids,             \
+                                   int32_t groups, gm_tree_engine_work *w)                                                                \
     {                                                                                                                                \
         slice b[n], p[8];                                                                                                            \
         uint64_t words[n][GROUPS];                                                                                                   \
         const uint8_t *planes = e->planes + t->planes;                                                                               \
-        size_t slots = (size_t)t->leaf_slots, first = (size_t)t->output * GM_ENGINE_ROWS;                                            \
+        size_t slots = (size_t)t->leaf_slots, first = (size_t)t->output * GM_TREE_ENGINE_ROWS;                                            \
         decide##n(masks, ids, b);                                                                                                    \
         UNROLL                                                                                                                       \
         for (int l = 0; l < n; l++) _mm512_storeu_si512(words[l], b[l]);                                                             \
@@ -323,7 +323,7 @@ ADD_TREE(6, fetch6)
 ADD_TREE(7, fetch7)
 ADD_TREE(8, fetch8)
 
-static void add_tree(const gm_engine *e, const engine_tree *t, const uint64_t *masks, const uint32_t *ids, int32_t groups, gm_engine_work *w)
+static void add_tree(const gm_tree_engine *e, const engine_tree *t, const uint64_t *masks, const uint32_t *ids, int32_t groups, gm_tree_engine_work *w)
 {
     switch (t->levels) {
     case 4: add_tree4(e, t, masks, ids, groups, w); break;
@@ -345,7 +345,7 @@ static void places(bool float32, uint16_t *place)
     }
 }
 
-AVX512 void engine_avx512_block(const gm_engine *e, gm_engine_work *w, int32_t rows, bool clean, double *out)
+AVX512 void engine_avx512_block(const gm_tree_engine *e, gm_tree_engine_work *w, int32_t rows, bool clean, double *out)
 {
     const engine_program *p = clean ? &e->clean : &e->full;
     uint64_t *masks = (uint64_t *)(void *)w->masks;

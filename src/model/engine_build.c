@@ -28,7 +28,7 @@ static gm_rc no_memory(gm_err *err)
 
 /* What stands while the engine is built. */
 typedef struct build {
-    gm_engine *e;
+    gm_tree_engine *e;
     gm_arena *a, *scratch;
     int32_t *slot, *category_slot; /* [t->features] into features and categories; -1 */
     int32_t *order;                /* nodes of one tree, breadth first */
@@ -72,7 +72,7 @@ static double threshold_of(const gm_trees *t, const gm_tree_node *n)
 
 static void count_node(build *b, const gm_tree_node *n, size_t *counts)
 {
-    gm_engine *e = b->e;
+    gm_tree_engine *e = b->e;
     if (is_set(e->t, n)) {
         if (b->category_slot[n->feature] < 0) b->category_slot[n->feature] = e->categories_count++;
         return;
@@ -83,7 +83,7 @@ static void count_node(build *b, const gm_tree_node *n, size_t *counts)
 
 static gm_rc count_all(build *b, gm_err *err)
 {
-    gm_engine *e = b->e;
+    gm_tree_engine *e = b->e;
     const gm_trees *t = e->t;
     size_t features = (size_t)(t->features > 0 ? t->features : 1);
     b->slot = GM_ARENA_ARRAY(b->scratch, int32_t, features);
@@ -108,7 +108,7 @@ static gm_rc count_all(build *b, gm_err *err)
 
 static gm_rc gather(build *b, gm_err *err)
 {
-    gm_engine *e = b->e;
+    gm_tree_engine *e = b->e;
     const gm_trees *t = e->t;
     size_t *at = GM_ARENA_ARRAY(b->scratch, size_t, e->features_count);
     b->all = GM_ARENA_ARRAY(b->scratch, double, b->first[e->features_count]);
@@ -152,27 +152,27 @@ static bool make_buckets(engine_feature *f, const double *cuts, gm_arena *a)
     while (high > low && !isfinite(cuts[high - 1])) high--;
     f->low = low < high ? cuts[low] : 0;
     double width = low < high ? cuts[high - 1] - cuts[low] : 0;
-    f->scale = (GM_ENGINE_BUCKETS - 2) / width;
-    f->start = engine_alloc(a, GM_ENGINE_BUCKETS, sizeof(*f->start));
+    f->scale = (GM_TREE_ENGINE_BUCKETS - 2) / width;
+    f->start = engine_alloc(a, GM_TREE_ENGINE_BUCKETS, sizeof(*f->start));
     if (!f->start) return false;
     if (f->cuts_count > UINT16_MAX || !(width > 0) || !isfinite(f->scale) || !isfinite((float)f->scale) || (float)f->scale < FLT_MIN) return true;
-    uint32_t held[GM_ENGINE_BUCKETS] = { 0 }, most = 0, before = 0;
+    uint32_t held[GM_TREE_ENGINE_BUCKETS] = { 0 }, most = 0, before = 0;
     for (uint32_t i = 0; i < f->cuts_count; i++) {
         uint32_t k = f->cuts32 ? engine_bucket32(f, (float)cuts[i]) : engine_bucket64(f, cuts[i]);
         if (++held[k] > most) most = held[k];
     }
-    for (uint32_t k = 0; k < GM_ENGINE_BUCKETS; k++) {
+    for (uint32_t k = 0; k < GM_TREE_ENGINE_BUCKETS; k++) {
         f->start[k] = (uint16_t)before;
         before += held[k];
     }
-    f->steps = most <= GM_ENGINE_STEPS_MAX ? most : 0;
+    f->steps = most <= GM_TREE_ENGINE_STEPS_MAX ? most : 0;
     return true;
 }
 
 /* The cuts as a search tree of 8 levels, level l from index 2^l. */
 static bool make_levels(engine_feature *f, gm_arena *a)
 {
-    if (f->cuts_count > GM_ENGINE_CHUNK) return true;
+    if (f->cuts_count > GM_TREE_ENGINE_CHUNK) return true;
     f->levels32 = engine_alloc(a, 256, sizeof(float));
     if (!f->levels32) return false;
     for (uint32_t l = 0; l < 8; l++)
@@ -189,7 +189,7 @@ static bool make_cuts(engine_feature *f, double *all, size_t count, bool float32
     for (size_t i = 0; i < count; i++)
         if (i == 0 || all[i] != all[f->cuts_count - 1]) all[f->cuts_count++] = all[i];
     while ((1u << f->levels) - 1 < f->cuts_count) f->levels++;
-    size_t padded = (1u << f->levels) + GM_ENGINE_STEPS_MAX;
+    size_t padded = (1u << f->levels) + GM_TREE_ENGINE_STEPS_MAX;
     f->cuts32 = float32 ? engine_alloc(a, padded, sizeof(float)) : NULL;
     f->cuts64 = float32 ? NULL : engine_alloc(a, padded, sizeof(double));
     if (!f->cuts32 && !f->cuts64) return false;
@@ -199,12 +199,12 @@ static bool make_cuts(engine_feature *f, double *all, size_t count, bool float32
         else f->cuts64[i] = cut;
         f->zero_rank += cut < 0; /* NAN_ZERO is LightGBM's: thresholds below 0 send 0 to the right */
     }
-    f->chunks = f->cuts_count ? (f->cuts_count + GM_ENGINE_CHUNK - 1) / GM_ENGINE_CHUNK : 1;
+    f->chunks = f->cuts_count ? (f->cuts_count + GM_TREE_ENGINE_CHUNK - 1) / GM_TREE_ENGINE_CHUNK : 1;
     return make_buckets(f, all, a) && (!float32 || make_levels(f, a));
 }
 
 /* Columns of its ways; false when there are too many. */
-static bool place_columns(gm_engine *e, engine_feature *f)
+static bool place_columns(gm_tree_engine *e, engine_feature *f)
 {
     int64_t columns = e->columns;
     for (int32_t w = 0; w < WAYS; w++) {
@@ -217,9 +217,9 @@ static bool place_columns(gm_engine *e, engine_feature *f)
     }
     f->more = f->used_count > 2 || f->chunks > 1;
     if (f->steps > e->steps) e->steps = f->steps;
-    if (columns > GM_ENGINE_COLUMNS_MAX) return false;
+    if (columns > GM_TREE_ENGINE_COLUMNS_MAX) return false;
     e->columns = (int32_t)columns;
-    e->wide_ranks = e->wide_ranks || f->cuts_count > GM_ENGINE_CHUNK;
+    e->wide_ranks = e->wide_ranks || f->cuts_count > GM_TREE_ENGINE_CHUNK;
     return true;
 }
 
@@ -255,13 +255,13 @@ static void each_set(build *b, bool fill, uint32_t *ids)
 /* *fits false when the tables would be too large. */
 static gm_rc make_categories(build *b, bool *fits, gm_err *err)
 {
-    gm_engine *e = b->e;
+    gm_tree_engine *e = b->e;
     b->sets_done = GM_ARENA_ARRAY(b->scratch, int32_t, e->categories_count);
     uint32_t *ids = GM_ARENA_ARRAY(b->scratch, uint32_t, e->categories_count);
     if (!b->sets_done || !ids) return no_memory(err);
     for (int32_t s = 0; s < e->categories_count; s++) {
         engine_categories *c = &e->categories[s];
-        *fits = *fits && c->limit <= CATEGORIES_MAX && e->columns + c->sets_count <= GM_ENGINE_COLUMNS_MAX;
+        *fits = *fits && c->limit <= CATEGORIES_MAX && e->columns + c->sets_count <= GM_TREE_ENGINE_COLUMNS_MAX;
         if (!*fits) return GM_OK;
         c->column = e->columns;
         e->columns += c->sets_count;
@@ -298,7 +298,7 @@ static uint32_t rank_of(const engine_feature *f, double threshold)
 
 static void split_of(build *b, const gm_tree_node *n, uint32_t *column, uint32_t *cut)
 {
-    gm_engine *e = b->e;
+    gm_tree_engine *e = b->e;
     if (is_set(e->t, n)) {
         int32_t s = b->category_slot[n->feature];
         *column = (uint32_t)(e->categories[s].column + b->sets_done[s]++);
@@ -307,12 +307,12 @@ static void split_of(build *b, const gm_tree_node *n, uint32_t *column, uint32_t
     }
     const engine_feature *f = &e->features[b->slot[n->feature]];
     uint32_t rank = rank_of(f, threshold_of(e->t, n));
-    *column = (uint32_t)f->column[way_of(e->t, n)] + rank / GM_ENGINE_CHUNK;
-    *cut = rank % GM_ENGINE_CHUNK;
+    *column = (uint32_t)f->column[way_of(e->t, n)] + rank / GM_TREE_ENGINE_CHUNK;
+    *cut = rank % GM_TREE_ENGINE_CHUNK;
 }
 
 /* A leaf is its own child, and no byte is above its cut. */
-static void put_node(gm_engine *e, size_t at, uint32_t child, uint32_t column, uint32_t cut)
+static void put_node(gm_tree_engine *e, size_t at, uint32_t child, uint32_t column, uint32_t cut)
 {
     if (e->compact) e->nodes4[at] = column << 24 | child << 8 | cut;
     else e->nodes8[at] = (uint64_t)column << 40 | (uint64_t)child << 8 | cut;
@@ -320,7 +320,7 @@ static void put_node(gm_engine *e, size_t at, uint32_t child, uint32_t column, u
 
 static void make_nodes(build *b, engine_tree *et, const gm_tree *t, int32_t *depth)
 {
-    gm_engine *e = b->e;
+    gm_tree_engine *e = b->e;
     int32_t count = breadth_first(t, b->order);
     uint32_t child = 2; /* the left one */
     depth[0] = 0;
@@ -344,7 +344,7 @@ static void make_nodes(build *b, engine_tree *et, const gm_tree *t, int32_t *dep
 
 static gm_rc make_trees(build *b, gm_err *err)
 {
-    gm_engine *e = b->e;
+    gm_tree_engine *e = b->e;
     uint32_t largest = 1;
     for (int32_t i = 0; i < e->t->trees_count; i++)
         if (e->trees[i].count > largest) largest = e->trees[i].count;
@@ -387,7 +387,7 @@ static gm_rc begin(build *b, gm_err *err)
 
 static gm_rc make_features(build *b, gm_err *err)
 {
-    gm_engine *e = b->e;
+    gm_tree_engine *e = b->e;
     e->features = GM_ARENA_ARRAY(b->a, engine_feature, e->features_count);
     e->categories = GM_ARENA_ARRAY(b->a, engine_categories, e->categories_count);
     if (!e->features || !e->categories) return no_memory(err);
@@ -404,7 +404,7 @@ static gm_rc make_features(build *b, gm_err *err)
     return rc;
 }
 
-gm_rc engine_build(gm_engine *e, gm_arena *a, gm_arena *scratch, gm_err *err)
+gm_rc engine_build(gm_tree_engine *e, gm_arena *a, gm_arena *scratch, gm_err *err)
 {
     gm_rc rc = check(e->t, scratch, err);
     if (rc) return rc;

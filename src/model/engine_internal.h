@@ -16,14 +16,14 @@
 #include "model/engine.h"
 
 enum {
-    GM_ENGINE_ROWS = 512,          /* rows of a block, at most                           */
-    GM_ENGINE_CHUNK = 255,         /* ranks that one byte column tells apart, less one   */
-    GM_ENGINE_DEPTH_MIN = 4,       /* a padded tree has at least and                     */
-    GM_ENGINE_DEPTH_MAX = 8,       /* at most so many levels                             */
-    GM_ENGINE_GROUP = 64,          /* trees that one AVX-512 instruction takes           */
-    GM_ENGINE_COLUMNS_MAX = 65535, /* beyond: the plain walk                             */
-    GM_ENGINE_BUCKETS = 1024,
-    GM_ENGINE_STEPS_MAX = 4
+    GM_TREE_ENGINE_ROWS = 512,          /* rows of a block, at most                           */
+    GM_TREE_ENGINE_CHUNK = 255,         /* ranks that one byte column tells apart, less one   */
+    GM_TREE_ENGINE_DEPTH_MIN = 4,       /* a padded tree has at least and                     */
+    GM_TREE_ENGINE_DEPTH_MAX = 8,       /* at most so many levels                             */
+    GM_TREE_ENGINE_GROUP = 64,          /* trees that one AVX-512 instruction takes           */
+    GM_TREE_ENGINE_COLUMNS_MAX = 65535, /* beyond: the plain walk                             */
+    GM_TREE_ENGINE_BUCKETS = 1024,
+    GM_TREE_ENGINE_STEPS_MAX = 4
 };
 
 /* Before a loop of at most 8 rounds that must be straight code. */
@@ -50,7 +50,7 @@ typedef struct engine_feature {
     uint32_t levels;      /* of a binary search */
     /* Where in the cuts to begin: start[bucket(v)], then at most `steps` comparisons. steps 0: the cuts are too unevenly spread. */
     uint32_t steps;
-    uint16_t *start;      /* [GM_ENGINE_BUCKETS] */
+    uint16_t *start;      /* [GM_TREE_ENGINE_BUCKETS] */
     double low, scale;
     uint32_t zero_rank;
     float *levels32;      /* [256] the same cuts level by level: the 2^l of level l from index 2^l; NULL when more than 255 */
@@ -94,20 +94,20 @@ typedef struct engine_group {
     double *leaves64;
 } engine_group;
 
-typedef void engine_one_fn(const gm_engine *e, gm_engine_work *w, double *out);
-typedef void engine_block_fn(const gm_engine *e, gm_engine_work *w, int32_t rows, bool clean, double *out);
+typedef void engine_one_fn(const gm_tree_engine *e, gm_tree_engine_work *w, double *out);
+typedef void engine_block_fn(const gm_tree_engine *e, gm_tree_engine_work *w, int32_t rows, bool clean, double *out);
 
 typedef struct engine_kernel {
     const char *name;
-    gm_engine_level level;
+    gm_tree_engine_level level;
     engine_one_fn *one;     /* w->row is quantised; out [outputs] */
     engine_block_fn *block; /* w->q is quantised; out [rows, outputs] */
     int32_t rows;           /* of a block; also the stride of w->q */
 } engine_kernel;
 
-struct gm_engine {
+struct gm_tree_engine {
     const gm_trees *t;
-    gm_engine_level level;
+    gm_tree_engine_level level;
     bool plain; /* too wide for bytes: only the plain walk */
     bool wide_ranks;
     uint32_t steps; /* the most of any feature */
@@ -134,55 +134,55 @@ struct gm_engine {
     uint32_t left_out;   /* kernels that gave other bits */
 };
 
-struct gm_engine_work {
+struct gm_tree_engine_work {
     uint8_t *row;    /* [max(columns, 256)] one row */
     uint8_t *q;      /* [columns][rows of the block] */
     uint8_t *packed; /* [columns][128] the block again, eight rows at a time */
     uint8_t *masks;  /* [predicates][64 or 32 bytes] */
-    void *sums;      /* [outputs][GM_ENGINE_ROWS] float or double */
-    float *values;   /* [GM_ENGINE_ROWS] a feature in float32 */
-    double *wide;    /* [GM_ENGINE_ROWS] in double */
-    uint32_t *ranks; /* [GM_ENGINE_ROWS] */
+    void *sums;      /* [outputs][GM_TREE_ENGINE_ROWS] float or double */
+    float *values;   /* [GM_TREE_ENGINE_ROWS] a feature in float32 */
+    double *wide;    /* [GM_TREE_ENGINE_ROWS] in double */
+    uint32_t *ranks; /* [GM_TREE_ENGINE_ROWS] */
     double *plain;   /* what the plain walk works in */
 };
 
 /* engine_build.c */
-gm_rc engine_build(gm_engine *e, gm_arena *a, gm_arena *scratch, gm_err *err);
+gm_rc engine_build(gm_tree_engine *e, gm_arena *a, gm_arena *scratch, gm_err *err);
 void *engine_alloc(gm_arena *a, size_t count, size_t size); /* aligned to 64 */
 /* engine_pad.c: padded trees, their predicates, groups of 64. */
-gm_rc engine_pad(gm_engine *e, gm_arena *a, gm_arena *scratch, gm_err *err);
+gm_rc engine_pad(gm_tree_engine *e, gm_arena *a, gm_arena *scratch, gm_err *err);
 /* engine_quantize.c. x's row `first` and the rows after it. engine_quantize_block: false when a way of treating missing values made a
  * difference in some row. */
-void engine_quantize_row(const gm_engine *e, gm_engine_work *w, const gm_matrix *x, int64_t first);
-bool engine_quantize_block(const gm_engine *e, gm_engine_work *w, const gm_matrix *x, int64_t first, int32_t rows, int32_t stride);
+void engine_quantize_row(const gm_tree_engine *e, gm_tree_engine_work *w, const gm_matrix *x, int64_t first);
+bool engine_quantize_block(const gm_tree_engine *e, gm_tree_engine_work *w, const gm_matrix *x, int64_t first, int32_t rows, int32_t stride);
 /* engine_walk.c */
-void engine_walk_one(const gm_engine *e, gm_engine_work *w, double *out);
-void engine_walk_block(const gm_engine *e, gm_engine_work *w, int32_t rows, bool clean, double *out);
+void engine_walk_one(const gm_tree_engine *e, gm_tree_engine_work *w, double *out);
+void engine_walk_block(const gm_tree_engine *e, gm_tree_engine_work *w, int32_t rows, bool clean, double *out);
 uint32_t engine_bucket32(const engine_feature *f, float v);
 uint32_t engine_bucket64(const engine_feature *f, double v);
-uint32_t engine_walk_tree(const gm_engine *e, const engine_tree *t, const uint8_t *q, size_t stride); /* the leaf's node */
-/* Add tree t's leaves to sums [GM_ENGINE_ROWS] for rows that stand at place[r] in w->q. */
-void engine_walk_add(const gm_engine *e, const engine_tree *t, const uint8_t *q, int32_t stride, const uint16_t *place, int32_t rows,
+uint32_t engine_walk_tree(const gm_tree_engine *e, const engine_tree *t, const uint8_t *q, size_t stride); /* the leaf's node */
+/* Add tree t's leaves to sums [GM_TREE_ENGINE_ROWS] for rows that stand at place[r] in w->q. */
+void engine_walk_add(const gm_tree_engine *e, const engine_tree *t, const uint8_t *q, int32_t stride, const uint16_t *place, int32_t rows,
                      void *sums);
-void engine_sums_begin(const gm_engine *e, gm_engine_work *w);
+void engine_sums_begin(const gm_tree_engine *e, gm_tree_engine_work *w);
 /* The sums of `slots` places, place s being row place[s] (NULL: s), to out; rows beyond the last are left out. */
-void engine_sums_end(const gm_engine *e, const gm_engine_work *w, const uint16_t *place, int32_t slots, int32_t rows, double *out);
+void engine_sums_end(const gm_tree_engine *e, const gm_tree_engine_work *w, const uint16_t *place, int32_t slots, int32_t rows, double *out);
 /* engine.c. Rows first .. first + rows of x with this kernel, whatever was chosen. */
-void engine_run_one(const gm_engine *e, const engine_kernel *k, gm_engine_work *w, const gm_matrix *x, int64_t first, double *out);
-void engine_run_block(const gm_engine *e, const engine_kernel *k, gm_engine_work *w, const gm_matrix *x, int64_t first, int32_t rows,
+void engine_run_one(const gm_tree_engine *e, const engine_kernel *k, gm_tree_engine_work *w, const gm_matrix *x, int64_t first, double *out);
+void engine_run_block(const gm_tree_engine *e, const engine_kernel *k, gm_tree_engine_work *w, const gm_matrix *x, int64_t first, int32_t rows,
                       double *out);
-bool engine_usable(const gm_engine *e, const engine_kernel *k);
+bool engine_usable(const gm_tree_engine *e, const engine_kernel *k);
 
 #if defined(__x86_64__)
-#define GM_ENGINE_X86 1
-void engine_avx2_block(const gm_engine *e, gm_engine_work *w, int32_t rows, bool clean, double *out);
-void engine_avx512_one(const gm_engine *e, gm_engine_work *w, double *out);
-void engine_avx512_block(const gm_engine *e, gm_engine_work *w, int32_t rows, bool clean, double *out);
+#define GM_TREE_ENGINE_X86 1
+void engine_avx2_block(const gm_tree_engine *e, gm_tree_engine_work *w, int32_t rows, bool clean, double *out);
+void engine_avx512_one(const gm_tree_engine *e, gm_tree_engine_work *w, double *out);
+void engine_avx512_block(const gm_tree_engine *e, gm_tree_engine_work *w, int32_t rows, bool clean, double *out);
 void engine_avx512_rank(const engine_feature *f, const float *values, int32_t rows, uint8_t *ranks); /* whole 16 rows */
 /* rows % 8 == 0. values in float32 and their buckets; true when one is NaN. */
 bool engine_avx2_buckets32(const engine_feature *f, const double *x, int32_t rows, float *values, uint32_t *buckets);
 #else
-#define GM_ENGINE_X86 0
+#define GM_TREE_ENGINE_X86 0
 #endif
 
 /* The kernels, fastest last; of one row and of blocks. */

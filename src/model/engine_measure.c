@@ -15,7 +15,7 @@ static double now_us(void)
     return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
-static void run_rows(const gm_engine *e, const engine_kernel *k, bool blocks, gm_engine_work *w, const gm_matrix *x, double *out)
+static void run_rows(const gm_tree_engine *e, const engine_kernel *k, bool blocks, gm_tree_engine_work *w, const gm_matrix *x, double *out)
 {
     if (!blocks) {
         for (int64_t r = 0; r < x->rows; r++) engine_run_one(e, k, w, x, r, out + r * e->t->outputs);
@@ -28,7 +28,7 @@ static void run_rows(const gm_engine *e, const engine_kernel *k, bool blocks, gm
 }
 
 /* Least microseconds for x of a few runs, at most budget_us of them together. */
-static double time_rows(const gm_engine *e, const engine_kernel *k, bool blocks, gm_engine_work *w, const gm_matrix *x, double *out,
+static double time_rows(const gm_tree_engine *e, const engine_kernel *k, bool blocks, gm_tree_engine_work *w, const gm_matrix *x, double *out,
                         double budget_us)
 {
     double least = 1e30, spent = 0;
@@ -44,8 +44,8 @@ static double time_rows(const gm_engine *e, const engine_kernel *k, bool blocks,
 }
 
 typedef struct measure {
-    gm_engine *e;
-    gm_engine_work *w;
+    gm_tree_engine *e;
+    gm_tree_engine_work *w;
     gm_matrix small, large; /* copies: rows from 0 */
     double *want, *got;     /* [large.rows, outputs] */
     double share_us;
@@ -72,7 +72,7 @@ static bool agrees(const measure *m, const engine_kernel *k, bool blocks)
 
 static void choose_one(measure *m)
 {
-    gm_engine *e = m->e;
+    gm_tree_engine *e = m->e;
     const engine_kernel *best = NULL;
     double least = 1e30;
     for (int32_t i = 0; i < engine_kernels_count; i++) {
@@ -90,7 +90,7 @@ static void choose_one(measure *m)
 
 static void choose_block(measure *m)
 {
-    gm_engine *e = m->e;
+    gm_tree_engine *e = m->e;
     const engine_kernel *best = NULL;
     double least = 1e30, small = 0;
     for (int32_t i = 0; i < engine_kernels_count; i++) {
@@ -113,7 +113,7 @@ static void choose_block(measure *m)
     e->small_us = (small < singly ? small : singly) / SMALL_ROWS;
 }
 
-gm_rc gm_engine_measure(gm_engine *e, const gm_matrix *rows, int64_t budget_ms, gm_err *err)
+gm_rc gm_tree_engine_measure(gm_tree_engine *e, const gm_matrix *rows, int64_t budget_ms, gm_err *err)
 {
     if (rows->cols != e->t->features || rows->rows < 1)
         return gm_err_set(err, GM_EINVALID, "%lld rows of %lld features cannot measure a model of %d", (long long)rows->rows,
@@ -122,7 +122,7 @@ gm_rc gm_engine_measure(gm_engine *e, const gm_matrix *rows, int64_t budget_ms, 
     gm_arena *a = gm_arena_new(0);
     measure m = { .e = e, .share_us = (double)budget_ms * 1000 / (2 * engine_kernels_count + 2) };
     gm_rc rc = a ? GM_OK : gm_err_set(err, GM_ENOMEM, "not enough memory for measuring a model");
-    if (!rc) rc = gm_engine_work_new(e, a, &m.w, err);
+    if (!rc) rc = gm_tree_engine_work_new(e, a, &m.w, err);
     if (!rc) rc = take_rows(rows, SMALL_ROWS, a, &m.small, err);
     if (!rc) rc = take_rows(rows, rows->rows < 512 ? 512 : rows->rows < LARGE_ROWS ? rows->rows : LARGE_ROWS, a, &m.large, err);
     if (!rc) {
@@ -161,13 +161,13 @@ static void json_size(gm_json *j, const char *key, const char *kernel, double us
     gm_json_object_end(j);
 }
 
-void gm_engine_json(const gm_engine *e, gm_json *j)
+void gm_tree_engine_json(const gm_tree_engine *e, gm_json *j)
 {
     const char *plain = "plain walk";
     int32_t padded = 0;
     for (int32_t i = 0; i < e->t->trees_count; i++) padded += !e->plain && e->trees[i].kind == TREE_PADDED;
     gm_json_object(j);
-    gm_json_kstr(j, "level", gm_engine_level_name(e->level));
+    gm_json_kstr(j, "level", gm_tree_engine_level_name(e->level));
     json_size(j, "one_row", e->plain ? plain : e->one->name, e->one_us);
     json_size(j, "small", e->plain ? plain : e->block_from <= SMALL_ROWS ? e->block->name : e->one->name, e->small_us);
     json_size(j, "large", e->plain ? plain : e->block->name, e->large_us);
@@ -175,7 +175,7 @@ void gm_engine_json(const gm_engine *e, gm_json *j)
     gm_json_kint(j, "cuts", e->wide_ranks ? 16 : 8);
     gm_json_kint(j, "columns", e->columns);
     gm_json_kint(j, "trees", e->t->trees_count);
-    gm_json_kint(j, "trees_walked", e->level > GM_ENGINE_SCALAR ? e->t->trees_count - padded : e->t->trees_count);
+    gm_json_kint(j, "trees_walked", e->level > GM_TREE_ENGINE_SCALAR ? e->t->trees_count - padded : e->t->trees_count);
     gm_json_key(j, "left_out");
     gm_json_array(j);
     for (int32_t i = 0; i < engine_kernels_count; i++) {

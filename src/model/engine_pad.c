@@ -18,7 +18,7 @@ typedef struct split {
     uint32_t child, column, cut; /* the left child, the right one before it; cut 255: a leaf */
 } split;
 
-static split split_at(const gm_engine *e, const engine_tree *t, uint32_t node)
+static split split_at(const gm_tree_engine *e, const engine_tree *t, uint32_t node)
 {
     if (e->compact) {
         uint32_t n = e->nodes4[t->node + node];
@@ -29,7 +29,7 @@ static split split_at(const gm_engine *e, const engine_tree *t, uint32_t node)
 }
 
 /* node [2^(levels + 1) - 1]: the tree's node at each place, leaves last. */
-static void fill_levels(const gm_engine *e, const engine_tree *t, int32_t levels, uint32_t *node)
+static void fill_levels(const gm_tree_engine *e, const engine_tree *t, int32_t levels, uint32_t *node)
 {
     node[0] = 0;
     for (uint32_t i = 0; i < (1u << levels) - 1; i++) {
@@ -65,7 +65,7 @@ static uint32_t number_of(const uint32_t *keys, size_t count, uint32_t key)
 }
 
 /* Column of the base way for each column of another way: the same in clean rows. */
-static uint32_t *clean_columns(const gm_engine *e, gm_arena *scratch)
+static uint32_t *clean_columns(const gm_tree_engine *e, gm_arena *scratch)
 {
     uint32_t *to = GM_ARENA_ARRAY(scratch, uint32_t, e->columns);
     for (int32_t c = 0; to && c < e->columns; c++) to[c] = (uint32_t)c;
@@ -79,10 +79,10 @@ static uint32_t *clean_columns(const gm_engine *e, gm_arena *scratch)
 }
 
 /* to: what stands for a column; NULL: itself. */
-static gm_rc make_program(gm_engine *e, const uint32_t *to, size_t ids, engine_program *p, gm_arena *a, gm_arena *scratch, gm_err *err)
+static gm_rc make_program(gm_tree_engine *e, const uint32_t *to, size_t ids, engine_program *p, gm_arena *a, gm_arena *scratch, gm_err *err)
 {
     uint32_t *keys = GM_ARENA_ARRAY(scratch, uint32_t, e->nodes_count);
-    uint32_t node[(2 << GM_ENGINE_DEPTH_MAX) - 1];
+    uint32_t node[(2 << GM_TREE_ENGINE_DEPTH_MAX) - 1];
     size_t count = 0;
     if (!keys) return no_memory(err);
     for (int32_t i = 0; i < e->t->trees_count; i++) {
@@ -116,9 +116,9 @@ static gm_rc make_program(gm_engine *e, const uint32_t *to, size_t ids, engine_p
 
 /* ---- leaves ------------------------------------------------------------------------------------------------ */
 
-static void put_planes(const gm_engine *e, const engine_tree *t)
+static void put_planes(const gm_tree_engine *e, const engine_tree *t)
 {
-    uint32_t node[(2 << GM_ENGINE_DEPTH_MAX) - 1];
+    uint32_t node[(2 << GM_TREE_ENGINE_DEPTH_MAX) - 1];
     size_t size = e->t->float32 ? sizeof(float) : sizeof(double);
     fill_levels(e, t, t->levels, node);
     for (uint32_t p = 0; p < 1u << t->levels; p++) {
@@ -136,14 +136,14 @@ static void put_planes(const gm_engine *e, const engine_tree *t)
 }
 
 /* Which trees are filled up, and where their parts lie. */
-static void lay_out(gm_engine *e, size_t *ids, size_t *planes)
+static void lay_out(gm_tree_engine *e, size_t *ids, size_t *planes)
 {
     size_t size = e->t->float32 ? sizeof(float) : sizeof(double);
     for (int32_t i = 0; i < e->t->trees_count; i++) {
         engine_tree *t = &e->trees[i];
-        t->kind = t->depth <= GM_ENGINE_DEPTH_MAX ? TREE_PADDED : TREE_WALK;
+        t->kind = t->depth <= GM_TREE_ENGINE_DEPTH_MAX ? TREE_PADDED : TREE_WALK;
         if (t->kind == TREE_WALK) continue;
-        t->levels = t->depth < GM_ENGINE_DEPTH_MIN ? GM_ENGINE_DEPTH_MIN : t->depth;
+        t->levels = t->depth < GM_TREE_ENGINE_DEPTH_MIN ? GM_TREE_ENGINE_DEPTH_MIN : t->depth;
         t->leaf_slots = t->levels < 6 ? 64 : 1 << t->levels;
         t->ids = *ids;
         t->planes = *planes;
@@ -154,15 +154,15 @@ static void lay_out(gm_engine *e, size_t *ids, size_t *planes)
 
 /* ---- groups of 64 ------------------------------------------------------------------------------------------ */
 
-static void put_in_group(const gm_engine *e, const engine_tree *t, int32_t lane, engine_group *g)
+static void put_in_group(const gm_tree_engine *e, const engine_tree *t, int32_t lane, engine_group *g)
 {
-    uint32_t node[(2 << GM_ENGINE_DEPTH_MAX) - 1];
+    uint32_t node[(2 << GM_TREE_ENGINE_DEPTH_MAX) - 1];
     uint32_t splits = (1u << g->levels) - 1;
     fill_levels(e, t, g->levels, node);
     for (uint32_t k = 0; k < splits; k++) {
         split s = split_at(e, t, node[k]);
-        g->columns[k * GM_ENGINE_GROUP + (uint32_t)lane] = (uint8_t)s.column;
-        g->cuts[k * GM_ENGINE_GROUP + (uint32_t)lane] = (uint8_t)s.cut;
+        g->columns[k * GM_TREE_ENGINE_GROUP + (uint32_t)lane] = (uint8_t)s.column;
+        g->cuts[k * GM_TREE_ENGINE_GROUP + (uint32_t)lane] = (uint8_t)s.cut;
     }
     for (uint32_t p = 0; p <= splits; p++) {
         size_t from = t->node + node[splits + p], at = ((size_t)lane << g->levels) + p;
@@ -171,29 +171,29 @@ static void put_in_group(const gm_engine *e, const engine_tree *t, int32_t lane,
     }
 }
 
-static gm_rc make_group(gm_engine *e, int32_t number, gm_arena *a, gm_err *err)
+static gm_rc make_group(gm_tree_engine *e, int32_t number, gm_arena *a, gm_err *err)
 {
     engine_group *g = &e->groups[number];
-    const engine_tree *t = e->trees + number * GM_ENGINE_GROUP;
-    int32_t left = e->t->trees_count - number * GM_ENGINE_GROUP, count = left < GM_ENGINE_GROUP ? left : GM_ENGINE_GROUP;
+    const engine_tree *t = e->trees + number * GM_TREE_ENGINE_GROUP;
+    int32_t left = e->t->trees_count - number * GM_TREE_ENGINE_GROUP, count = left < GM_TREE_ENGINE_GROUP ? left : GM_TREE_ENGINE_GROUP;
     g->levels = 1;
     for (int32_t i = 0; i < count; i++) {
         if (t[i].kind != TREE_PADDED) g->walked |= (uint64_t)1 << i;
         else if (t[i].depth > g->levels) g->levels = t[i].depth;
     }
-    size_t splits = ((size_t)1 << g->levels) - 1, leaves = (size_t)GM_ENGINE_GROUP << g->levels;
-    g->columns = engine_alloc(a, splits, GM_ENGINE_GROUP);
-    g->cuts = engine_alloc(a, splits, GM_ENGINE_GROUP);
+    size_t splits = ((size_t)1 << g->levels) - 1, leaves = (size_t)GM_TREE_ENGINE_GROUP << g->levels;
+    g->columns = engine_alloc(a, splits, GM_TREE_ENGINE_GROUP);
+    g->cuts = engine_alloc(a, splits, GM_TREE_ENGINE_GROUP);
     g->leaves32 = e->t->float32 ? engine_alloc(a, leaves, sizeof(float)) : NULL;
     g->leaves64 = e->t->float32 ? NULL : engine_alloc(a, leaves, sizeof(double));
     if (!g->columns || !g->cuts || (!g->leaves32 && !g->leaves64)) return no_memory(err);
-    memset(g->cuts, 255, splits * GM_ENGINE_GROUP);
+    memset(g->cuts, 255, splits * GM_TREE_ENGINE_GROUP);
     for (int32_t i = 0; i < count; i++)
         if (t[i].kind == TREE_PADDED) put_in_group(e, &t[i], i, g);
     return GM_OK;
 }
 
-gm_rc engine_pad(gm_engine *e, gm_arena *a, gm_arena *scratch, gm_err *err)
+gm_rc engine_pad(gm_tree_engine *e, gm_arena *a, gm_arena *scratch, gm_err *err)
 {
     size_t ids = 0, planes = 0;
     lay_out(e, &ids, &planes);
@@ -205,8 +205,8 @@ gm_rc engine_pad(gm_engine *e, gm_arena *a, gm_arena *scratch, gm_err *err)
     if (rc) return rc;
     for (int32_t i = 0; i < e->t->trees_count; i++)
         if (e->trees[i].kind == TREE_PADDED) put_planes(e, &e->trees[i]);
-    if (e->level < GM_ENGINE_AVX512 || e->columns > 256) return GM_OK;
-    e->groups_count = (e->t->trees_count + GM_ENGINE_GROUP - 1) / GM_ENGINE_GROUP;
+    if (e->level < GM_TREE_ENGINE_AVX512 || e->columns > 256) return GM_OK;
+    e->groups_count = (e->t->trees_count + GM_TREE_ENGINE_GROUP - 1) / GM_TREE_ENGINE_GROUP;
     e->groups = GM_ARENA_ARRAY(a, engine_group, e->groups_count);
     if (!e->groups) return no_memory(err);
     for (int32_t g = 0; g < e->groups_count && !rc; g++) rc = make_group(e, g, a, err);

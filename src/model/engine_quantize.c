@@ -3,7 +3,7 @@
 
 #include "model/engine_internal.h"
 
-#if GM_ENGINE_X86
+#if GM_TREE_ENGINE_X86
 #include <emmintrin.h>
 #endif
 
@@ -29,20 +29,20 @@ static inline uint32_t search64(const engine_feature *f, double v)
 uint32_t engine_bucket32(const engine_feature *f, float v)
 {
     float p = (v - (float)f->low) * (float)f->scale;
-#if GM_ENGINE_X86 /* the same without branches */
-    return (uint32_t)_mm_cvttss_si32(_mm_min_ss(_mm_max_ss(_mm_set_ss(p), _mm_setzero_ps()), _mm_set_ss(GM_ENGINE_BUCKETS - 1)));
+#if GM_TREE_ENGINE_X86 /* the same without branches */
+    return (uint32_t)_mm_cvttss_si32(_mm_min_ss(_mm_max_ss(_mm_set_ss(p), _mm_setzero_ps()), _mm_set_ss(GM_TREE_ENGINE_BUCKETS - 1)));
 #else
-    return (uint32_t)(p > 0 ? p < GM_ENGINE_BUCKETS - 1 ? p : GM_ENGINE_BUCKETS - 1 : 0);
+    return (uint32_t)(p > 0 ? p < GM_TREE_ENGINE_BUCKETS - 1 ? p : GM_TREE_ENGINE_BUCKETS - 1 : 0);
 #endif
 }
 
 uint32_t engine_bucket64(const engine_feature *f, double v)
 {
     double p = (v - f->low) * f->scale;
-#if GM_ENGINE_X86
-    return (uint32_t)_mm_cvttsd_si32(_mm_min_sd(_mm_max_sd(_mm_set_sd(p), _mm_setzero_pd()), _mm_set_sd(GM_ENGINE_BUCKETS - 1)));
+#if GM_TREE_ENGINE_X86
+    return (uint32_t)_mm_cvttsd_si32(_mm_min_sd(_mm_max_sd(_mm_set_sd(p), _mm_setzero_pd()), _mm_set_sd(GM_TREE_ENGINE_BUCKETS - 1)));
 #else
-    return (uint32_t)(p > 0 ? p < GM_ENGINE_BUCKETS - 1 ? p : GM_ENGINE_BUCKETS - 1 : 0);
+    return (uint32_t)(p > 0 ? p < GM_TREE_ENGINE_BUCKETS - 1 ? p : GM_TREE_ENGINE_BUCKETS - 1 : 0);
 #endif
 }
 
@@ -74,7 +74,7 @@ static inline uint32_t near64(const engine_feature *f, uint32_t bucket, uint32_t
         case 1: RANKS_LOOP(bits, 1, out_type); break;                                                                                \
         case 2: RANKS_LOOP(bits, 2, out_type); break;                                                                                \
         case 3: RANKS_LOOP(bits, 3, out_type); break;                                                                                \
-        default: RANKS_LOOP(bits, GM_ENGINE_STEPS_MAX, out_type); break;                                                             \
+        default: RANKS_LOOP(bits, GM_TREE_ENGINE_STEPS_MAX, out_type); break;                                                             \
         }                                                                                                                            \
     }
 RANKS(ranks32_byte, 32, float, uint8_t)
@@ -90,15 +90,15 @@ static inline double flush(double v)
 
 static inline uint8_t chunk(uint32_t rank, uint32_t number)
 {
-    uint32_t below = number * GM_ENGINE_CHUNK;
-    return (uint8_t)(rank <= below ? 0 : rank - below < GM_ENGINE_CHUNK ? rank - below : GM_ENGINE_CHUNK);
+    uint32_t below = number * GM_TREE_ENGINE_CHUNK;
+    return (uint8_t)(rank <= below ? 0 : rank - below < GM_TREE_ENGINE_CHUNK ? rank - below : GM_TREE_ENGINE_CHUNK);
 }
 
 /* Is v treated apart under this way; then as which rank? */
 static inline bool treated(const engine_feature *f, int32_t way, bool nan, bool zero, uint32_t *rank)
 {
     if (!nan && !(zero && way >= WAY_ZERO_LEFT)) return false;
-    *rank = way == WAY_NAN_ZERO ? f->zero_rank : way == WAY_NAN_LEFT || way == WAY_ZERO_LEFT ? 0 : f->chunks * GM_ENGINE_CHUNK;
+    *rank = way == WAY_NAN_ZERO ? f->zero_rank : way == WAY_NAN_LEFT || way == WAY_ZERO_LEFT ? 0 : f->chunks * GM_TREE_ENGINE_CHUNK;
     return true;
 }
 
@@ -121,7 +121,7 @@ static void put_value(const engine_feature *f, uint32_t rank, bool nan, bool zer
 }
 
 /* The usual case has no branch that differs between features: two ways at most, the same number of steps. */
-static void row32(const gm_engine *e, const gm_matrix *x, int64_t first, uint8_t *row)
+static void row32(const gm_tree_engine *e, const gm_matrix *x, int64_t first, uint8_t *row)
 {
     uint32_t steps = e->steps;
     for (int32_t i = 0; i < e->features_count; i++) {
@@ -133,7 +133,7 @@ static void row32(const gm_engine *e, const gm_matrix *x, int64_t first, uint8_t
     }
 }
 
-static void row64(const gm_engine *e, const gm_matrix *x, int64_t first, uint8_t *row)
+static void row64(const gm_tree_engine *e, const gm_matrix *x, int64_t first, uint8_t *row)
 {
     uint32_t steps = e->steps;
     for (int32_t i = 0; i < e->features_count; i++) {
@@ -145,7 +145,7 @@ static void row64(const gm_engine *e, const gm_matrix *x, int64_t first, uint8_t
     }
 }
 
-void engine_quantize_row(const gm_engine *e, gm_engine_work *w, const gm_matrix *x, int64_t first)
+void engine_quantize_row(const gm_tree_engine *e, gm_tree_engine_work *w, const gm_matrix *x, int64_t first)
 {
     if (e->t->float32) row32(e, x, first, w->row);
     else row64(e, x, first, w->row);
@@ -159,10 +159,10 @@ void engine_quantize_row(const gm_engine *e, gm_engine_work *w, const gm_matrix 
 /* ---- blocks ------------------------------------------------------------------------------------------------ */
 
 /* Values and buckets of a feature's rows to w; true when one is missing, or is a zero that some way treats apart. */
-static bool buckets32(const gm_engine *e, const engine_feature *f, gm_engine_work *w, const double *values, int32_t rows)
+static bool buckets32(const gm_tree_engine *e, const engine_feature *f, gm_tree_engine_work *w, const double *values, int32_t rows)
 {
-#if GM_ENGINE_X86
-    if (e->level >= GM_ENGINE_AVX2 && rows % 8 == 0) return engine_avx2_buckets32(f, values, rows, w->values, w->ranks);
+#if GM_TREE_ENGINE_X86
+    if (e->level >= GM_TREE_ENGINE_AVX2 && rows % 8 == 0) return engine_avx2_buckets32(f, values, rows, w->values, w->ranks);
 #endif
     (void)e;
     bool nan = false;
@@ -175,7 +175,7 @@ static bool buckets32(const gm_engine *e, const engine_feature *f, gm_engine_wor
     return nan;
 }
 
-static bool buckets64(const engine_feature *f, gm_engine_work *w, const double *values, int32_t rows)
+static bool buckets64(const engine_feature *f, gm_tree_engine_work *w, const double *values, int32_t rows)
 {
     bool apart = false, zeros = f->column[WAY_ZERO_LEFT] >= 0 || f->column[WAY_ZERO_RIGHT] >= 0;
     for (int32_t r = 0; r < rows; r++) {
@@ -188,11 +188,11 @@ static bool buckets64(const engine_feature *f, gm_engine_work *w, const double *
 }
 
 /* The bytes of the first way, as if nothing were treated apart; ranks too when they take several columns. */
-static void put_ranks(const gm_engine *e, const engine_feature *f, gm_engine_work *w, int32_t rows, uint8_t *q)
+static void put_ranks(const gm_tree_engine *e, const engine_feature *f, gm_tree_engine_work *w, int32_t rows, uint8_t *q)
 {
     bool wide = f->chunks > 1;
-#if GM_ENGINE_X86
-    if (e->level == GM_ENGINE_AVX512 && f->levels32) {
+#if GM_TREE_ENGINE_X86
+    if (e->level == GM_TREE_ENGINE_AVX512 && f->levels32) {
         engine_avx512_rank(f, w->values, rows, q);
         return;
     }
@@ -204,7 +204,7 @@ static void put_ranks(const gm_engine *e, const engine_feature *f, gm_engine_wor
 }
 
 /* The columns of one way, from those of the first or from ranks. */
-static void put_way(const gm_engine *e, const engine_feature *f, int32_t way, const gm_engine_work *w, bool apart, int32_t rows, int32_t stride)
+static void put_way(const gm_tree_engine *e, const engine_feature *f, int32_t way, const gm_tree_engine_work *w, bool apart, int32_t rows, int32_t stride)
 {
     const uint8_t *first = w->q + (size_t)f->column[f->used[0]] * (size_t)stride;
     for (uint32_t k = 0; k < f->chunks; k++) {
@@ -221,7 +221,7 @@ static void put_way(const gm_engine *e, const engine_feature *f, int32_t way, co
     }
 }
 
-static void put_categories(const engine_categories *c, gm_engine_work *w, const double *values, int32_t rows, int32_t stride)
+static void put_categories(const engine_categories *c, gm_tree_engine_work *w, const double *values, int32_t rows, int32_t stride)
 {
     for (int32_t r = 0; r < rows; r++) w->ranks[r] = category(c, values[r]);
     for (int32_t s = 0; s < c->sets_count; s++) {
@@ -230,7 +230,7 @@ static void put_categories(const engine_categories *c, gm_engine_work *w, const 
     }
 }
 
-bool engine_quantize_block(const gm_engine *e, gm_engine_work *w, const gm_matrix *x, int64_t first, int32_t rows, int32_t stride)
+bool engine_quantize_block(const gm_tree_engine *e, gm_tree_engine_work *w, const gm_matrix *x, int64_t first, int32_t rows, int32_t stride)
 {
     bool clean = true;
     for (int32_t i = 0; i < e->features_count; i++) {

@@ -22,7 +22,7 @@ static inline uint32_t step8(const uint64_t *nodes, uint32_t at, const uint8_t *
     return (uint32_t)((n - q[(n >> 40) * stride]) >> 8);
 }
 
-uint32_t engine_walk_tree(const gm_engine *e, const engine_tree *t, const uint8_t *q, size_t stride)
+uint32_t engine_walk_tree(const gm_tree_engine *e, const engine_tree *t, const uint8_t *q, size_t stride)
 {
     uint32_t i = 0;
     for (uint32_t last = UINT32_MAX; i != last;) {
@@ -43,7 +43,7 @@ static int32_t deepest(const engine_tree *t, int32_t count)
 }
 
 /* leaf [TOGETHER]: nodes of the leaves that one row reaches in trees t[0 .. TOGETHER). */
-static void walk_trees4(const gm_engine *e, const engine_tree *t, int32_t depth, const uint8_t *q, uint32_t *leaf)
+static void walk_trees4(const gm_tree_engine *e, const engine_tree *t, int32_t depth, const uint8_t *q, uint32_t *leaf)
 {
     const uint32_t *nodes[TOGETHER];
     uint32_t at[TOGETHER] = { 0 };
@@ -56,7 +56,7 @@ static void walk_trees4(const gm_engine *e, const engine_tree *t, int32_t depth,
     for (int32_t k = 0; k < TOGETHER; k++) leaf[k] = t[k].node + at[k];
 }
 
-static void walk_trees8(const gm_engine *e, const engine_tree *t, int32_t depth, const uint8_t *q, uint32_t *leaf)
+static void walk_trees8(const gm_tree_engine *e, const engine_tree *t, int32_t depth, const uint8_t *q, uint32_t *leaf)
 {
     const uint64_t *nodes[TOGETHER];
     uint32_t at[TOGETHER] = { 0 };
@@ -70,7 +70,7 @@ static void walk_trees8(const gm_engine *e, const engine_tree *t, int32_t depth,
 }
 
 /* The leaves of up to TOGETHER trees. */
-static void walk_trees(const gm_engine *e, const engine_tree *t, int32_t count, const uint8_t *q, uint32_t *leaf)
+static void walk_trees(const gm_tree_engine *e, const engine_tree *t, int32_t count, const uint8_t *q, uint32_t *leaf)
 {
     int32_t depth = deepest(t, count);
     if (count < TOGETHER || depth > STEADY)
@@ -81,7 +81,7 @@ static void walk_trees(const gm_engine *e, const engine_tree *t, int32_t count, 
         walk_trees8(e, t, depth, q, leaf);
 }
 
-static void one32(const gm_engine *e, const uint8_t *q, float *sums)
+static void one32(const gm_tree_engine *e, const uint8_t *q, float *sums)
 {
     uint32_t leaf[TOGETHER];
     float sum = sums[0]; /* of a single output: stays in a register */
@@ -96,7 +96,7 @@ static void one32(const gm_engine *e, const uint8_t *q, float *sums)
     if (e->t->outputs == 1) sums[0] = sum;
 }
 
-static void one64(const gm_engine *e, const uint8_t *q, double *sums)
+static void one64(const gm_tree_engine *e, const uint8_t *q, double *sums)
 {
     uint32_t leaf[TOGETHER];
     double sum = sums[0]; /* of a single output: stays in a register */
@@ -111,7 +111,7 @@ static void one64(const gm_engine *e, const uint8_t *q, double *sums)
     if (e->t->outputs == 1) sums[0] = sum;
 }
 
-void engine_walk_one(const gm_engine *e, gm_engine_work *w, double *out)
+void engine_walk_one(const gm_tree_engine *e, gm_tree_engine_work *w, double *out)
 {
     int32_t outputs = e->t->outputs;
     if (!e->t->float32) {
@@ -148,7 +148,7 @@ WALK_ROWS(rows8_64, uint64_t, step8, double)
 static const uint16_t natural[TOGETHER] = { 0, 1, 2, 3, 4, 5, 6, 7 };
 
 /* One by one, leaf by leaf. */
-static void add_deep(const gm_engine *e, const engine_tree *t, const uint8_t *q, size_t stride, const uint16_t *place, void *sums)
+static void add_deep(const gm_tree_engine *e, const engine_tree *t, const uint8_t *q, size_t stride, const uint16_t *place, void *sums)
 {
     for (int32_t k = 0; k < TOGETHER; k++) {
         uint32_t leaf = engine_walk_tree(e, t, q + place[k], stride);
@@ -158,7 +158,7 @@ static void add_deep(const gm_engine *e, const engine_tree *t, const uint8_t *q,
 }
 
 /* TOGETHER rows. */
-static inline __attribute__((always_inline)) void add_rows(const gm_engine *e, const engine_tree *t, const uint8_t *q, size_t stride,
+static inline __attribute__((always_inline)) void add_rows(const gm_tree_engine *e, const engine_tree *t, const uint8_t *q, size_t stride,
                                                            const uint16_t *place, void *sums)
 {
     if (t->depth > STEADY) add_deep(e, t, q, stride, place, sums);
@@ -169,51 +169,51 @@ static inline __attribute__((always_inline)) void add_rows(const gm_engine *e, c
 }
 
 /* rows is a multiple of TOGETHER; the rows behind the last one of a block hold bytes of some kind and their sums are not read. */
-void engine_walk_add(const gm_engine *e, const engine_tree *t, const uint8_t *q, int32_t stride, const uint16_t *place, int32_t rows,
+void engine_walk_add(const gm_tree_engine *e, const engine_tree *t, const uint8_t *q, int32_t stride, const uint16_t *place, int32_t rows,
                      void *sums)
 {
-    size_t first = (size_t)t->output * GM_ENGINE_ROWS, size = e->leaves32 ? sizeof(float) : sizeof(double);
+    size_t first = (size_t)t->output * GM_TREE_ENGINE_ROWS, size = e->leaves32 ? sizeof(float) : sizeof(double);
     for (int32_t r = 0; r < rows; r += TOGETHER)
         add_rows(e, t, q, (size_t)stride, place + r, (char *)sums + (first + (size_t)r) * size);
 }
 
 /* The block once more as [rows / 8][columns][8]: a node's byte is then one address away. */
-static void pack(const gm_engine *e, gm_engine_work *w, int32_t slots)
+static void pack(const gm_tree_engine *e, gm_tree_engine_work *w, int32_t slots)
 {
     for (int32_t r = 0; r < slots; r += TOGETHER)
         for (int32_t c = 0; c < e->columns; c++)
             memcpy(w->packed + (size_t)r * (size_t)e->columns + (size_t)c * TOGETHER, w->q + (size_t)c * BLOCK_ROWS + r, TOGETHER);
 }
 
-static void add_packed(const gm_engine *e, const engine_tree *t, const gm_engine_work *w, int32_t slots)
+static void add_packed(const gm_tree_engine *e, const engine_tree *t, const gm_tree_engine_work *w, int32_t slots)
 {
-    size_t first = (size_t)t->output * GM_ENGINE_ROWS, size = e->leaves32 ? sizeof(float) : sizeof(double);
+    size_t first = (size_t)t->output * GM_TREE_ENGINE_ROWS, size = e->leaves32 ? sizeof(float) : sizeof(double);
     for (int32_t r = 0; r < slots; r += TOGETHER)
         add_rows(e, t, w->packed + (size_t)r * (size_t)e->columns, TOGETHER, natural, (char *)w->sums + (first + (size_t)r) * size);
 }
 
-void engine_sums_begin(const gm_engine *e, gm_engine_work *w)
+void engine_sums_begin(const gm_tree_engine *e, gm_tree_engine_work *w)
 {
     for (int32_t k = 0; k < e->t->outputs; k++)
-        for (int32_t r = 0; r < GM_ENGINE_ROWS; r++) {
-            if (e->t->float32) ((float *)w->sums)[k * GM_ENGINE_ROWS + r] = (float)e->t->base[k];
-            else ((double *)w->sums)[k * GM_ENGINE_ROWS + r] = e->t->base[k];
+        for (int32_t r = 0; r < GM_TREE_ENGINE_ROWS; r++) {
+            if (e->t->float32) ((float *)w->sums)[k * GM_TREE_ENGINE_ROWS + r] = (float)e->t->base[k];
+            else ((double *)w->sums)[k * GM_TREE_ENGINE_ROWS + r] = e->t->base[k];
         }
 }
 
-void engine_sums_end(const gm_engine *e, const gm_engine_work *w, const uint16_t *place, int32_t slots, int32_t rows, double *out)
+void engine_sums_end(const gm_tree_engine *e, const gm_tree_engine_work *w, const uint16_t *place, int32_t slots, int32_t rows, double *out)
 {
     int32_t outputs = e->t->outputs;
     for (int32_t k = 0; k < outputs; k++)
         for (int32_t s = 0; s < slots; s++) {
             int32_t r = place ? place[s] : s;
             if (r >= rows) continue;
-            size_t at = (size_t)k * GM_ENGINE_ROWS + (size_t)s;
+            size_t at = (size_t)k * GM_TREE_ENGINE_ROWS + (size_t)s;
             out[(size_t)r * (size_t)outputs + (size_t)k] = e->t->float32 ? (double)((float *)w->sums)[at] : ((double *)w->sums)[at];
         }
 }
 
-void engine_walk_block(const gm_engine *e, gm_engine_work *w, int32_t rows, bool clean, double *out)
+void engine_walk_block(const gm_tree_engine *e, gm_tree_engine_work *w, int32_t rows, bool clean, double *out)
 {
     (void)clean; /* the columns of all ways are filled */
     int32_t slots = (rows + TOGETHER - 1) / TOGETHER * TOGETHER;

@@ -11,7 +11,7 @@ struct gm_model {
     gm_model_format format;
     gm_linear *linear;      /* one of these three */
     gm_trees *trees;
-    gm_engine *engine;      /* over trees; NULL: trees that are only walked */
+    gm_tree_engine *engine;      /* over trees; NULL: trees that are only walked */
     gm_ort *ort;            /* closed with the arena */
     const char *ort_output; /* ONNX: the output that is the prediction */
     bool ort_pair;          /* ONNX: two columns of probability, of which we give the second */
@@ -30,7 +30,7 @@ gm_model *gm_model_of_trees(gm_trees *trees, gm_arena *a)
     gm_model *m = GM_ARENA_NEW(a, gm_model);
     if (!m) return NULL;
     *m = (gm_model){ .format = trees->float32 ? GM_MODEL_XGBOOST : GM_MODEL_LIGHTGBM, .trees = trees, .outputs = trees->outputs };
-    if (gm_engine_new(trees, gm_engine_level_here(), a, &m->engine, NULL)) m->engine = NULL; /* the plain walk answers alike */
+    if (gm_tree_engine_new(trees, gm_tree_engine_level_here(), a, &m->engine, NULL)) m->engine = NULL; /* the plain walk answers alike */
     return m;
 }
 
@@ -79,7 +79,7 @@ static gm_rc load_text(gm_model *m, const char *path, gm_arena *a, gm_err *err)
     gm_buf_clear(&text);
     if (rc) return rc;
     m->outputs = m->linear ? m->linear->outputs : m->trees->outputs;
-    return m->trees ? gm_engine_new(m->trees, gm_engine_level_here(), a, &m->engine, err) : GM_OK;
+    return m->trees ? gm_tree_engine_new(m->trees, gm_tree_engine_level_here(), a, &m->engine, err) : GM_OK;
 }
 
 static gm_rc no_output(const char *const *names, const gm_type *types, size_t count, gm_err *err)
@@ -186,7 +186,7 @@ static gm_rc predict_onnx(const gm_model *m, const gm_matrix *x, gm_arena *scrat
 
 struct gm_model_work {
     gm_arena *a;            /* holds all of it; ONNX: reused by each call */
-    gm_engine_work *engine; /* NULL unless the model has an engine */
+    gm_tree_engine_work *engine; /* NULL unless the model has an engine */
 };
 
 /* For batches of at most `rows` rows; -1: of any number. */
@@ -195,7 +195,7 @@ static gm_rc work_new(const gm_model *m, int64_t rows, gm_model_work *w, gm_err 
     *w = (gm_model_work){ .a = gm_arena_new(0) };
     if (!w->a) return gm_err_set(err, GM_ENOMEM, "no memory for a prediction");
     if (!m->engine) return GM_OK;
-    gm_rc rc = rows < 0 ? gm_engine_work_new(m->engine, w->a, &w->engine, err) : gm_engine_work_for(m->engine, rows, w->a, &w->engine, err);
+    gm_rc rc = rows < 0 ? gm_tree_engine_work_new(m->engine, w->a, &w->engine, err) : gm_tree_engine_work_for(m->engine, rows, w->a, &w->engine, err);
     if (rc) gm_arena_free(w->a);
     return rc;
 }
@@ -220,7 +220,7 @@ static gm_rc engine_margin(const gm_model *m, gm_model_work *w, const gm_matrix 
 {
     if (x->cols != m->trees->features)
         return gm_err_set(err, GM_EINVALID, "the model takes %d features, the matrix has %lld", m->trees->features, (long long)x->cols);
-    gm_engine_margin(m->engine, w->engine, x, out);
+    gm_tree_engine_margin(m->engine, w->engine, x, out);
     return GM_OK;
 }
 
@@ -253,13 +253,13 @@ gm_rc gm_model_predict(const gm_model *m, const gm_matrix *x, double *out, gm_er
 
 gm_rc gm_model_measure(gm_model *m, const gm_matrix *rows, int64_t budget_ms, gm_err *err)
 {
-    return m->engine ? gm_engine_measure(m->engine, rows, budget_ms, err) : GM_OK;
+    return m->engine ? gm_tree_engine_measure(m->engine, rows, budget_ms, err) : GM_OK;
 }
 
 void gm_model_engine_json(const gm_model *m, gm_json *j)
 {
     if (m->engine) {
-        gm_engine_json(m->engine, j);
+        gm_tree_engine_json(m->engine, j);
         return;
     }
     gm_json_object(j);

@@ -114,13 +114,13 @@ static gm_matrix make_rows(const shape *s, int64_t rows, double odd, gm_arena *a
 }
 
 /* The kernel on all rows, in blocks and, when it can, singly. */
-static void compare_kernel(const gm_engine *e, const engine_kernel *k, const gm_matrix *x, const double *want, gm_arena *a)
+static void compare_kernel(const gm_tree_engine *e, const engine_kernel *k, const gm_matrix *x, const double *want, gm_arena *a)
 {
     gm_err err;
-    gm_engine_work *w = NULL;
+    gm_tree_engine_work *w = NULL;
     int64_t outputs = e->t->outputs, values = x->rows * outputs;
     double *got = GM_ARENA_ARRAY(a, double, values);
-    CHECK_OK(gm_engine_work_new(e, a, &w, &err), &err);
+    CHECK_OK(gm_tree_engine_work_new(e, a, &w, &err), &err);
     for (int64_t first = 0; k->block && first < x->rows; first += k->rows) {
         int32_t rows = x->rows - first < k->rows ? (int32_t)(x->rows - first) : k->rows;
         engine_run_block(e, k, w, x, first, rows, got + first * outputs);
@@ -146,14 +146,14 @@ static void compare_all(const shape *s, double odd)
         gm_matrix x = make_rows(s, sizes[i], odd, a);
         double *want = GM_ARENA_ARRAY(a, double, x.rows *s->outputs), *got = GM_ARENA_ARRAY(a, double, x.rows *s->outputs);
         CHECK_OK(gm_trees_margin(t, &x, want, &err), &err);
-        for (gm_engine_level l = GM_ENGINE_SCALAR; l <= gm_engine_level_here(); l++) {
-            gm_engine *e = NULL;
-            gm_engine_work *w = NULL;
-            CHECK_OK(gm_engine_new(t, l, a, &e, &err), &err);
+        for (gm_tree_engine_level l = GM_TREE_ENGINE_SCALAR; l <= gm_tree_engine_level_here(); l++) {
+            gm_tree_engine *e = NULL;
+            gm_tree_engine_work *w = NULL;
+            CHECK_OK(gm_tree_engine_new(t, l, a, &e, &err), &err);
             for (int32_t k = 0; k < engine_kernels_count && !e->plain; k++)
                 if (engine_usable(e, &engine_kernels[k])) compare_kernel(e, &engine_kernels[k], &x, want, a);
-            CHECK_OK(gm_engine_work_for(e, x.rows, a, &w, &err), &err);
-            gm_engine_margin(e, w, &x, got);
+            CHECK_OK(gm_tree_engine_work_for(e, x.rows, a, &w, &err), &err);
+            gm_tree_engine_margin(e, w, &x, got);
             CHECK(memcmp(got, want, (size_t)(x.rows * s->outputs) * sizeof(*got)) == 0);
         }
         gm_arena_free(a);
@@ -234,11 +234,11 @@ static void no_trees_at_all(void)
 static void refused(gm_tree_node *nodes, int32_t count, const char *part)
 {
     gm_err err;
-    gm_engine *e = NULL;
+    gm_tree_engine *e = NULL;
     gm_tree tree = { .nodes = nodes, .count = count };
     gm_trees t = { .float32 = true, .trees = &tree, .trees_count = 1, .outputs = 1, .features = 2, .base = (double[]){ 0 } };
     gm_arena *a = gm_arena_new(0);
-    CHECK_RC(gm_engine_new(&t, GM_ENGINE_AVX512, a, &e, &err), GM_ECORRUPT);
+    CHECK_RC(gm_tree_engine_new(&t, GM_TREE_ENGINE_AVX512, a, &e, &err), GM_ECORRUPT);
     CHECK_HAS(err.message, part);
     CHECK(e == NULL);
     gm_arena_free(a);
@@ -280,20 +280,20 @@ static void measuring_keeps_the_bits_and_says_what_it_chose(void)
     gm_trees *t = make_trees(&s, a);
     gm_matrix x = make_rows(&s, 700, 0.02, a);
     double want[700], got[700];
-    gm_engine *e = NULL;
-    gm_engine_work *w = NULL;
+    gm_tree_engine *e = NULL;
+    gm_tree_engine_work *w = NULL;
     gm_buf text = { 0 };
     gm_json j;
     CHECK_OK(gm_trees_margin(t, &x, want, &err), &err);
-    CHECK_OK(gm_engine_new(t, gm_engine_level_here(), a, &e, &err), &err);
-    CHECK_RC(gm_engine_measure(e, &(gm_matrix){ .data = x.data, .rows = 1, .cols = 9 }, 5, &err), GM_EINVALID);
-    CHECK_OK(gm_engine_measure(e, &x, 20, &err), &err);
+    CHECK_OK(gm_tree_engine_new(t, gm_tree_engine_level_here(), a, &e, &err), &err);
+    CHECK_RC(gm_tree_engine_measure(e, &(gm_matrix){ .data = x.data, .rows = 1, .cols = 9 }, 5, &err), GM_EINVALID);
+    CHECK_OK(gm_tree_engine_measure(e, &x, 20, &err), &err);
     CHECK(e->left_out == 0 && e->one_us > 0 && e->large_us > 0);
-    CHECK_OK(gm_engine_work_new(e, a, &w, &err), &err);
-    gm_engine_margin(e, w, &x, got);
+    CHECK_OK(gm_tree_engine_work_new(e, a, &w, &err), &err);
+    gm_tree_engine_margin(e, w, &x, got);
     CHECK(memcmp(got, want, sizeof(want)) == 0);
     gm_json_init(&j, &text, false);
-    gm_engine_json(e, &j);
+    gm_tree_engine_json(e, &j);
     CHECK_HAS(gm_buf_str(&text), "\"one_row\":");
     CHECK_HAS(gm_buf_str(&text), "\"left_out\":[]");
     gm_buf_clear(&text);
@@ -344,22 +344,22 @@ static void a_kernel_that_differs_is_left_out(void)
     gm_trees *t = make_trees(&s, a);
     gm_matrix x = make_rows(&s, 600, 0, a);
     double want[600], got[600];
-    gm_engine *e = NULL;
-    gm_engine_work *w = NULL;
+    gm_tree_engine *e = NULL;
+    gm_tree_engine_work *w = NULL;
     gm_buf text = { 0 };
     gm_json j;
-    CHECK_OK(gm_engine_new(t, gm_engine_level_here(), a, &e, &err), &err);
+    CHECK_OK(gm_tree_engine_new(t, gm_tree_engine_level_here(), a, &e, &err), &err);
     for (int32_t i = 0; i < t->trees[7].count; i++)
         if (t->trees[7].nodes[i].feature < 0) t->trees[7].nodes[i].value += 1;
-    CHECK_OK(gm_engine_measure(e, &x, 5, &err), &err);
+    CHECK_OK(gm_tree_engine_measure(e, &x, 5, &err), &err);
     CHECK(e->left_out & 1u);
     gm_json_init(&j, &text, false);
-    gm_engine_json(e, &j);
+    gm_tree_engine_json(e, &j);
     CHECK_HAS(gm_buf_str(&text), "plain walk");
     CHECK_HAS(gm_buf_str(&text), "bit for bit");
     CHECK_OK(gm_trees_margin(t, &x, want, &err), &err);
-    CHECK_OK(gm_engine_work_new(e, a, &w, &err), &err);
-    gm_engine_margin(e, w, &x, got);
+    CHECK_OK(gm_tree_engine_work_new(e, a, &w, &err), &err);
+    gm_tree_engine_margin(e, w, &x, got);
     CHECK(memcmp(got, want, sizeof(want)) == 0);
     gm_buf_clear(&text);
     gm_arena_free(a);

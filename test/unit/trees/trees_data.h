@@ -43,16 +43,16 @@ static inline bool engine_agrees(const gm_trees *t, const gm_matrix *x, const do
     size_t outputs = (size_t)t->outputs, values = (size_t)x->rows * outputs;
     double *got = GM_ARENA_ARRAY(a, double, values), *row = GM_ARENA_ARRAY(a, double, x->cols);
     bool same = got && row;
-    for (gm_engine_level l = GM_ENGINE_SCALAR; same && l <= gm_engine_level_here(); l++) {
-        gm_engine *e = NULL;
-        gm_engine_work *w = NULL;
-        same = !gm_engine_new(t, l, a, &e, NULL) && !gm_engine_work_new(e, a, &w, NULL);
+    for (gm_tree_engine_level l = GM_TREE_ENGINE_SCALAR; same && l <= gm_tree_engine_level_here(); l++) {
+        gm_tree_engine *e = NULL;
+        gm_tree_engine_work *w = NULL;
+        same = !gm_tree_engine_new(t, l, a, &e, NULL) && !gm_tree_engine_work_new(e, a, &w, NULL);
         if (!same) break;
-        gm_engine_margin(e, w, x, got);
+        gm_tree_engine_margin(e, w, x, got);
         same = memcmp(got, want, values * sizeof(*got)) == 0;
         for (int64_t r = 0; same && r < 300; r++) {
             for (int64_t c = 0; c < x->cols; c++) row[c] = x->data[c * x->rows + r];
-            gm_engine_margin(e, w, &(gm_matrix){ .data = row, .rows = 1, .cols = x->cols }, got);
+            gm_tree_engine_margin(e, w, &(gm_matrix){ .data = row, .rows = 1, .cols = x->cols }, got);
             same = memcmp(got, want + (size_t)r * outputs, outputs * sizeof(*got)) == 0;
         }
     }
