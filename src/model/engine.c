@@ -8,15 +8,15 @@
 /* Blocks pay from about so many rows on, until it is measured. */
 enum { BLOCK_FROM = 24 };
 
-const engine_kernel engine_kernels[] = {
-    { "scalar", GM_TREE_ENGINE_SCALAR, engine_walk_one, engine_walk_block, 128 },
+const gm_tree_engine_kernel gm_tree_engine_kernels[] = {
+    { "scalar", GM_TREE_ENGINE_SCALAR, gm_tree_engine_walk_one, gm_tree_engine_walk_block, 128 },
 #if GM_TREE_ENGINE_X86
-    { "avx2 bit slices", GM_TREE_ENGINE_AVX2, NULL, engine_avx2_block, 256 },
-    { "avx512 64 trees", GM_TREE_ENGINE_AVX512, engine_avx512_one, NULL, 0 },
-    { "avx512 bit slices", GM_TREE_ENGINE_AVX512, NULL, engine_avx512_block, 512 },
+    { "avx2 bit slices", GM_TREE_ENGINE_AVX2, NULL, gm_tree_engine_avx2_block, 256 },
+    { "avx512 64 trees", GM_TREE_ENGINE_AVX512, gm_tree_engine_avx512_one, NULL, 0 },
+    { "avx512 bit slices", GM_TREE_ENGINE_AVX512, NULL, gm_tree_engine_avx512_block, 512 },
 #endif
 };
-const int32_t engine_kernels_count = sizeof(engine_kernels) / sizeof(engine_kernels[0]);
+const int32_t gm_tree_engine_kernels_count = sizeof(gm_tree_engine_kernels) / sizeof(gm_tree_engine_kernels[0]);
 
 static const char *const level_names[] = { "scalar", "avx2", "avx512" };
 
@@ -49,7 +49,7 @@ gm_tree_engine_level gm_tree_engine_level_here(void)
 
 /* ---- making ------------------------------------------------------------------------------------------------ */
 
-bool engine_usable(const gm_tree_engine *e, const engine_kernel *k)
+bool gm_tree_engine_usable(const gm_tree_engine *e, const gm_tree_engine_kernel *k)
 {
     if (k->level > e->level) return false;
     return k->level != GM_TREE_ENGINE_AVX512 || !k->one || e->columns <= 256;
@@ -57,10 +57,10 @@ bool engine_usable(const gm_tree_engine *e, const engine_kernel *k)
 
 static void choose(gm_tree_engine *e)
 {
-    for (int32_t i = 0; i < engine_kernels_count; i++) {
-        if (!engine_usable(e, &engine_kernels[i])) continue;
-        if (engine_kernels[i].one) e->one = &engine_kernels[i];
-        if (engine_kernels[i].block) e->block = &engine_kernels[i];
+    for (int32_t i = 0; i < gm_tree_engine_kernels_count; i++) {
+        if (!gm_tree_engine_usable(e, &gm_tree_engine_kernels[i])) continue;
+        if (gm_tree_engine_kernels[i].one) e->one = &gm_tree_engine_kernels[i];
+        if (gm_tree_engine_kernels[i].block) e->block = &gm_tree_engine_kernels[i];
     }
     e->block_from = BLOCK_FROM;
 }
@@ -72,9 +72,9 @@ gm_rc gm_tree_engine_new(const gm_trees *t, gm_tree_engine_level level, gm_arena
     gm_rc rc = e && scratch ? GM_OK : gm_err_set(err, GM_ENOMEM, "not enough memory for preparing a model's trees");
     if (!rc) {
         *e = (gm_tree_engine){ .t = t, .level = level };
-        rc = engine_build(e, a, scratch, err);
+        rc = gm_tree_engine_build(e, a, scratch, err);
     }
-    if (!rc && !e->plain && level > GM_TREE_ENGINE_SCALAR) rc = engine_pad(e, a, scratch, err);
+    if (!rc && !e->plain && level > GM_TREE_ENGINE_SCALAR) rc = gm_tree_engine_pad(e, a, scratch, err);
     gm_arena_free(scratch);
     if (rc) return gm_err_ctx(err, rc, "preparing %d trees", t->trees_count);
     choose(e);
@@ -97,22 +97,22 @@ static gm_rc work_new(const gm_tree_engine *e, bool blocks, gm_arena *a, gm_tree
     if (good) *w = (gm_tree_engine_work){ 0 };
     if (good && e->plain) {
         size_t rows = (size_t)plain_rows(e);
-        w->plain = engine_alloc(a, rows * (size_t)(e->t->features > 0 ? e->t->features : 1), sizeof(double));
-        w->sums = engine_alloc(a, rows * outputs, sizeof(float));
+        w->plain = gm_tree_engine_alloc(a, rows * (size_t)(e->t->features > 0 ? e->t->features : 1), sizeof(double));
+        w->sums = gm_tree_engine_alloc(a, rows * outputs, sizeof(float));
         good = w->plain && w->sums;
     } else if (good) {
-        w->row = engine_alloc(a, columns, 1);
-        w->sums = engine_alloc(a, blocks ? outputs * GM_TREE_ENGINE_ROWS : outputs, sizeof(double));
+        w->row = gm_tree_engine_alloc(a, columns, 1);
+        w->sums = gm_tree_engine_alloc(a, blocks ? outputs * GM_TREE_ENGINE_ROWS : outputs, sizeof(double));
         good = w->row && w->sums;
     }
     if (good && blocks && !e->plain) {
         uint32_t masks = e->full.count > e->clean.count ? e->full.count : e->clean.count;
-        w->q = engine_alloc(a, (size_t)(e->columns > 0 ? e->columns : 1) * GM_TREE_ENGINE_ROWS, 1);
-        w->packed = engine_alloc(a, (size_t)(e->columns > 0 ? e->columns : 1), 128);
-        w->masks = engine_alloc(a, masks, GM_TREE_ENGINE_ROWS / 8);
-        w->values = engine_alloc(a, GM_TREE_ENGINE_ROWS, sizeof(float));
-        w->wide = engine_alloc(a, GM_TREE_ENGINE_ROWS, sizeof(double));
-        w->ranks = engine_alloc(a, GM_TREE_ENGINE_ROWS, sizeof(uint32_t));
+        w->q = gm_tree_engine_alloc(a, (size_t)(e->columns > 0 ? e->columns : 1) * GM_TREE_ENGINE_ROWS, 1);
+        w->packed = gm_tree_engine_alloc(a, (size_t)(e->columns > 0 ? e->columns : 1), 128);
+        w->masks = gm_tree_engine_alloc(a, masks, GM_TREE_ENGINE_ROWS / 8);
+        w->values = gm_tree_engine_alloc(a, GM_TREE_ENGINE_ROWS, sizeof(float));
+        w->wide = gm_tree_engine_alloc(a, GM_TREE_ENGINE_ROWS, sizeof(double));
+        w->ranks = gm_tree_engine_alloc(a, GM_TREE_ENGINE_ROWS, sizeof(uint32_t));
         good = w->q && w->packed && w->masks && w->values && w->wide && w->ranks;
     }
     if (!good) return gm_err_set(err, GM_ENOMEM, "not enough memory to work with a model's trees");
@@ -132,16 +132,17 @@ gm_rc gm_tree_engine_work_for(const gm_tree_engine *e, int64_t rows, gm_arena *a
 
 /* ---- running ----------------------------------------------------------------------------------------------- */
 
-void engine_run_one(const gm_tree_engine *e, const engine_kernel *k, gm_tree_engine_work *w, const gm_matrix *x, int64_t first, double *out)
+void gm_tree_engine_run_one(const gm_tree_engine *e, const gm_tree_engine_kernel *k, gm_tree_engine_work *w, const gm_matrix *x,
+                            int64_t first, double *out)
 {
-    engine_quantize_row(e, w, x, first);
+    gm_tree_engine_quantize_row(e, w, x, first);
     k->one(e, w, out);
 }
 
-void engine_run_block(const gm_tree_engine *e, const engine_kernel *k, gm_tree_engine_work *w, const gm_matrix *x, int64_t first, int32_t rows,
-                      double *out)
+void gm_tree_engine_run_block(const gm_tree_engine *e, const gm_tree_engine_kernel *k, gm_tree_engine_work *w, const gm_matrix *x,
+                              int64_t first, int32_t rows, double *out)
 {
-    bool clean = engine_quantize_block(e, w, x, first, rows, k->rows);
+    bool clean = gm_tree_engine_quantize_block(e, w, x, first, rows, k->rows);
     k->block(e, w, rows, clean, out);
 }
 
@@ -165,9 +166,10 @@ void gm_tree_engine_margin(const gm_tree_engine *e, gm_tree_engine_work *w, cons
         int64_t left = x->rows - first;
         int32_t rows = left < e->block->rows ? (int32_t)left : e->block->rows;
         if (rows < e->block_from)
-            for (int32_t r = 0; r < rows; r++) engine_run_one(e, e->one, w, x, first + r, out + (first + r) * e->t->outputs);
+            for (int32_t r = 0; r < rows; r++)
+                gm_tree_engine_run_one(e, e->one, w, x, first + r, out + (first + r) * e->t->outputs);
         else
-            engine_run_block(e, e->block, w, x, first, rows, out + first * e->t->outputs);
+            gm_tree_engine_run_block(e, e->block, w, x, first, rows, out + first * e->t->outputs);
         first += rows;
     }
 }

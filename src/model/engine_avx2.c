@@ -1,12 +1,13 @@
 /* engine_avx2.c - blocks of 256 rows as bit slices, in AVX2.
  *
- * A slice is one bit for each of the 256 rows: bit k of byte i is row 32 k + i, so that comparing the bytes of 32 rows gives bit k of a slice
- * without a transposition. Each distinct comparison is made once per block. A tree's decisions are then muxed level by level,
+ * A slice is one bit for each of the 256 rows: bit k of byte i is row 32 k + i, so that comparing the bytes of 32 rows gives bit
+ * k of a slice without a transposition. Each distinct comparison is made once per block. A tree's decisions are then muxed level
+ * by level,
  *
  *   b_l = mux(b_0, mux(b_1, ...), ...) over the 2^l slices of level l,
  *
- * which gives the number of each row's leaf as slices b_0 .. b_(n-1); eight slices are transposed to one byte per row, and the leaf's value is
- * fetched byte by byte with pshufb from tables of 16 entries, the higher bits choosing among the tables.
+ * which gives the number of each row's leaf as slices b_0 .. b_(n-1); eight slices are transposed to one byte per row, and the
+ * leaf's value is fetched byte by byte with pshufb from tables of 16 entries, the higher bits choosing among the tables.
  */
 #include "model/engine_internal.h"
 
@@ -23,8 +24,9 @@ typedef __m256i slice;
 
 /* ---- values ------------------------------------------------------------------------------------------------ */
 
-/* As engine_bucket32, eight at a time. */
-AVX2 bool engine_avx2_buckets32(const engine_feature *f, const double *x, int32_t rows, float *values, uint32_t *buckets)
+/* As gm_tree_engine_bucket32, eight at a time. */
+AVX2 bool gm_tree_engine_avx2_buckets32(const gm_tree_engine_feature *f, const double *x, int32_t rows, float *values,
+                                        uint32_t *buckets)
 {
     const __m256 low = _mm256_set1_ps((float)f->low), scale = _mm256_set1_ps((float)f->scale);
     const __m256 zero = _mm256_setzero_ps(), last = _mm256_set1_ps(GM_TREE_ENGINE_BUCKETS - 1);
@@ -47,7 +49,7 @@ INLINE slice load(const void *from)
 }
 
 /* masks[p]: rows that go right at comparison p. AVX2 compares signed bytes, hence the flipped highest bit. */
-AVX2 static void compare(const engine_program *p, const uint8_t *q, slice *masks)
+AVX2 static void compare(const gm_tree_engine_program *p, const uint8_t *q, slice *masks)
 {
     const slice flip = _mm256_set1_epi8(-128);
     masks[0] = _mm256_setzero_si256();
@@ -79,10 +81,10 @@ INLINE slice mux0(const slice *m, const uint32_t *ids, const slice *b)
     (void)b;
     return m[ids[0]];
 }
-#define MUX(n, below, half)                                                                                                          \
-    INLINE slice mux##n(const slice *m, const uint32_t *ids, const slice *b)                                                         \
-    {                                                                                                                                \
-        return mux(b[0], mux##below(m, ids + (half), b + 1), mux##below(m, ids, b + 1));                                             \
+#define MUX(n, below, half)                                                                                                      \
+    INLINE slice mux##n(const slice *m, const uint32_t *ids, const slice *b)                                                     \
+    {                                                                                                                            \
+        return mux(b[0], mux##below(m, ids + (half), b + 1), mux##below(m, ids, b + 1));                                         \
     }
 MUX(1, 0, 1)
 MUX(2, 1, 2)
@@ -100,11 +102,11 @@ INLINE void decide4(const slice *m, const uint32_t *ids, slice *b)
     b[2] = mux2(m, ids + 3, b);
     b[3] = mux3(m, ids + 7, b);
 }
-#define DECIDE(n, below, l)                                                                                                          \
-    INLINE void decide##n(const slice *m, const uint32_t *ids, slice *b)                                                             \
-    {                                                                                                                                \
-        decide##below(m, ids, b);                                                                                                    \
-        b[l] = mux##l(m, ids + (1 << (l)) - 1, b);                                                                                   \
+#define DECIDE(n, below, l)                                                                                                      \
+    INLINE void decide##n(const slice *m, const uint32_t *ids, slice *b)                                                         \
+    {                                                                                                                            \
+        decide##below(m, ids, b);                                                                                                \
+        b[l] = mux##l(m, ids + (1 << (l)) - 1, b);                                                                               \
     }
 DECIDE(5, 4, 4)
 DECIDE(6, 5, 5)
@@ -154,10 +156,10 @@ INLINE slice fetch4(const uint8_t *table, slice low, const slice *c)
     (void)c;
     return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_load_si128((const __m128i *)table)), low);
 }
-#define FETCH(n, below, half)                                                                                                        \
-    INLINE slice fetch##n(const uint8_t *table, slice low, const slice *c)                                                           \
-    {                                                                                                                                \
-        return _mm256_blendv_epi8(fetch##below(table, low, c + 1), fetch##below(table + (half), low, c + 1), c[0]);                  \
+#define FETCH(n, below, half)                                                                                                    \
+    INLINE slice fetch##n(const uint8_t *table, slice low, const slice *c)                                                       \
+    {                                                                                                                            \
+        return _mm256_blendv_epi8(fetch##below(table, low, c + 1), fetch##below(table + (half), low, c + 1), c[0]);              \
     }
 FETCH(5, 4, 16)
 FETCH(6, 5, 32)
@@ -180,7 +182,8 @@ INLINE void add32(const slice *p, float *sums)
     slice v[4];
     join(p, v);
     UNROLL
-    for (int j = 0; j < 4; j++) _mm256_store_ps(sums + j * 8, _mm256_add_ps(_mm256_load_ps(sums + j * 8), _mm256_castsi256_ps(v[j])));
+    for (int j = 0; j < 4; j++)
+        _mm256_store_ps(sums + j * 8, _mm256_add_ps(_mm256_load_ps(sums + j * 8), _mm256_castsi256_ps(v[j])));
 }
 
 INLINE void add64(const slice *p, double *sums)
@@ -190,37 +193,38 @@ INLINE void add64(const slice *p, double *sums)
     join(p + 4, h);
     UNROLL
     for (int j = 0; j < 4; j++) {
-        __m256d a = _mm256_castsi256_pd(_mm256_unpacklo_epi32(v[j], h[j])), b = _mm256_castsi256_pd(_mm256_unpackhi_epi32(v[j], h[j]));
+        __m256d a = _mm256_castsi256_pd(_mm256_unpacklo_epi32(v[j], h[j])),
+                b = _mm256_castsi256_pd(_mm256_unpackhi_epi32(v[j], h[j]));
         _mm256_store_pd(sums + j * 8, _mm256_add_pd(_mm256_load_pd(sums + j * 8), a));
         _mm256_store_pd(sums + j * 8 + 4, _mm256_add_pd(_mm256_load_pd(sums + j * 8 + 4), b));
     }
 }
 
 /* A tree of n levels, for `groups` times 32 rows. */
-#define ADD_TREE(n)                                                                                                                  \
-    AVX2 static void add_tree##n(const gm_tree_engine *e, const engine_tree *t, const slice *masks, const uint32_t *ids, int32_t groups,  \
-                                 gm_tree_engine_work *w)                                                                                  \
-    {                                                                                                                                \
-        slice b[n], numbers[GROUPS], c[4], p[8];                                                                                     \
-        const uint8_t *planes = e->planes + t->planes;                                                                               \
-        size_t slots = (size_t)t->leaf_slots, at = (size_t)t->output * GM_TREE_ENGINE_ROWS;                                               \
-        decide##n(masks, ids, b);                                                                                                    \
-        leaf_numbers(b, n, numbers);                                                                                                 \
-        for (int32_t k = 0; k < groups; k++) {                                                                                       \
-            slice low = _mm256_and_si256(numbers[k], _mm256_set1_epi8(15));                                                          \
-            c[0] = numbers[k];                                                                                                       \
-            UNROLL                                                                                                                   \
-            for (int i = 1; i < 4; i++) c[i] = _mm256_add_epi8(c[i - 1], c[i - 1]);                                                  \
-            UNROLL                                                                                                                   \
-            for (size_t i = 0; i < 4; i++) p[i] = fetch##n(planes + i * slots, low, c);                                              \
-            if (e->t->float32) {                                                                                                     \
-                add32(p, (float *)w->sums + at + k * LANES);                                                                         \
-                continue;                                                                                                            \
-            }                                                                                                                        \
-            UNROLL                                                                                                                   \
-            for (size_t i = 4; i < 8; i++) p[i] = fetch##n(planes + i * slots, low, c);                                              \
-            add64(p, (double *)w->sums + at + k * LANES);                                                                            \
-        }                                                                                                                            \
+#define ADD_TREE(n)                                                                                                              \
+    AVX2 static void add_tree##n(const gm_tree_engine *e, const gm_tree_engine_tree *t, const slice *masks, const uint32_t *ids, \
+                                 int32_t groups, gm_tree_engine_work *w)                                                         \
+    {                                                                                                                            \
+        slice b[n], numbers[GROUPS], c[4], p[8];                                                                                 \
+        const uint8_t *planes = e->planes + t->planes;                                                                           \
+        size_t slots = (size_t)t->leaf_slots, at = (size_t)t->output * GM_TREE_ENGINE_ROWS;                                      \
+        decide##n(masks, ids, b);                                                                                                \
+        leaf_numbers(b, n, numbers);                                                                                             \
+        for (int32_t k = 0; k < groups; k++) {                                                                                   \
+            slice low = _mm256_and_si256(numbers[k], _mm256_set1_epi8(15));                                                      \
+            c[0] = numbers[k];                                                                                                   \
+            UNROLL                                                                                                               \
+            for (int i = 1; i < 4; i++) c[i] = _mm256_add_epi8(c[i - 1], c[i - 1]);                                              \
+            UNROLL                                                                                                               \
+            for (size_t i = 0; i < 4; i++) p[i] = fetch##n(planes + i * slots, low, c);                                          \
+            if (e->t->float32) {                                                                                                 \
+                add32(p, (float *)w->sums + at + k * LANES);                                                                     \
+                continue;                                                                                                        \
+            }                                                                                                                    \
+            UNROLL                                                                                                               \
+            for (size_t i = 4; i < 8; i++) p[i] = fetch##n(planes + i * slots, low, c);                                          \
+            add64(p, (double *)w->sums + at + k * LANES);                                                                        \
+        }                                                                                                                        \
     }
 ADD_TREE(4)
 ADD_TREE(5)
@@ -228,7 +232,8 @@ ADD_TREE(6)
 ADD_TREE(7)
 ADD_TREE(8)
 
-static void add_tree(const gm_tree_engine *e, const engine_tree *t, const slice *masks, const uint32_t *ids, int32_t groups, gm_tree_engine_work *w)
+static void add_tree(const gm_tree_engine *e, const gm_tree_engine_tree *t, const slice *masks, const uint32_t *ids,
+                     int32_t groups, gm_tree_engine_work *w)
 {
     switch (t->levels) {
     case 4: add_tree4(e, t, masks, ids, groups, w); break;
@@ -250,20 +255,20 @@ static void places(bool float32, uint16_t *place)
     }
 }
 
-AVX2 void engine_avx2_block(const gm_tree_engine *e, gm_tree_engine_work *w, int32_t rows, bool clean, double *out)
+AVX2 void gm_tree_engine_avx2_block(const gm_tree_engine *e, gm_tree_engine_work *w, int32_t rows, bool clean, double *out)
 {
-    const engine_program *p = clean ? &e->clean : &e->full;
+    const gm_tree_engine_program *p = clean ? &e->clean : &e->full;
     slice *masks = (slice *)(void *)w->masks;
     uint16_t place[ROWS];
     int32_t groups = (rows + LANES - 1) / LANES;
     places(e->t->float32, place);
     compare(p, w->q, masks);
-    engine_sums_begin(e, w);
+    gm_tree_engine_sums_begin(e, w);
     for (int32_t i = 0; i < e->t->trees_count; i++) {
-        const engine_tree *t = &e->trees[i];
+        const gm_tree_engine_tree *t = &e->trees[i];
         if (t->kind == TREE_PADDED) add_tree(e, t, masks, p->ids + t->ids, groups, w);
-        else engine_walk_add(e, t, w->q, ROWS, place, groups * LANES, w->sums);
+        else gm_tree_engine_walk_add(e, t, w->q, ROWS, place, groups * LANES, w->sums);
     }
-    engine_sums_end(e, w, place, groups * LANES, rows, out);
+    gm_tree_engine_sums_end(e, w, place, groups * LANES, rows, out);
 }
 #endif

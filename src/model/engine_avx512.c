@@ -1,8 +1,9 @@
-/* engine_avx512.c - AVX-512 with VBMI: 64 trees at once for one row, bit slices of 512 rows for blocks, ranks of 16 values at once.
+/* engine_avx512.c - AVX-512 with VBMI: 64 trees at once for one row, bit slices of 512 rows for blocks, ranks of 16 values at
+ * once.
  *
- * One row: the row's bytes stand in one to four registers and vpermb fetches for 64 trees the byte that each looks at; the decisions are a
- * mask of 64 bits, which picks each tree's next column and cut out of the 2^l places of the next level.
- * Blocks: as engine_avx2.c, but slices are masks in the rows' own order, a mux is one vpternlog, and a byte of 64 leaves is one vpermb.
+ * One row: the row's bytes stand in one to four registers and vpermb fetches for 64 trees the byte that each looks at; the
+ * decisions are a mask of 64 bits, which picks each tree's next column and cut out of the 2^l places of the next level. Blocks:
+ * as engine_avx2.c, but slices are masks in the rows' own order, a mux is one vpternlog, and a byte of 64 leaves is one vpermb.
  */
 #include "model/engine_internal.h"
 
@@ -47,7 +48,7 @@ INLINE __m512i step(__m512i at, __m512 cut, __m512 v)
     return _mm512_mask_add_epi32(twice, _mm512_cmp_ps_mask(cut, v, _CMP_LE_OQ), twice, _mm512_set1_epi32(1));
 }
 
-AVX512 void engine_avx512_rank(const engine_feature *f, const float *values, int32_t rows, uint8_t *ranks)
+AVX512 void gm_tree_engine_avx512_rank(const gm_tree_engine_feature *f, const float *values, int32_t rows, uint8_t *ranks)
 {
     const float *t = f->levels32;
     __m512 low = _mm512_loadu_ps(t), level4 = _mm512_loadu_ps(t + 16); /* levels 0 to 3 begin at 1, 2, 4, 8 */
@@ -81,10 +82,10 @@ INLINE slice pick0(const uint8_t *v, const __mmask64 *k)
     (void)k;
     return load(v);
 }
-#define PICK(n, below, half)                                                                                                         \
-    INLINE slice pick##n(const uint8_t *v, const __mmask64 *k)                                                                       \
-    {                                                                                                                                \
-        return _mm512_mask_blend_epi8(k[0], pick##below(v, k + 1), pick##below(v + (half) * GM_TREE_ENGINE_GROUP, k + 1));                \
+#define PICK(n, below, half)                                                                                                     \
+    INLINE slice pick##n(const uint8_t *v, const __mmask64 *k)                                                                   \
+    {                                                                                                                            \
+        return _mm512_mask_blend_epi8(k[0], pick##below(v, k + 1), pick##below(v + (half)*GM_TREE_ENGINE_GROUP, k + 1));         \
     }
 PICK(1, 0, 1)
 PICK(2, 1, 2)
@@ -94,14 +95,14 @@ PICK(5, 4, 16)
 PICK(6, 5, 32)
 PICK(7, 6, 64)
 
-#define LEVEL(l)                                                                                                                     \
-    if (g->levels > (l)) {                                                                                                           \
-        size_t at = (((size_t)1 << (l)) - 1) * GM_TREE_ENGINE_GROUP;                                                                      \
-        k[l] = _mm512_cmpgt_epu8_mask(look_up(row, quarters, pick##l(g->columns + at, k)), pick##l(g->cuts + at, k));                \
+#define LEVEL(l)                                                                                                                 \
+    if (g->levels > (l)) {                                                                                                       \
+        size_t at = (((size_t)1 << (l)) - 1) * GM_TREE_ENGINE_GROUP;                                                             \
+        k[l] = _mm512_cmpgt_epu8_mask(look_up(row, quarters, pick##l(g->columns + at, k)), pick##l(g->cuts + at, k));            \
     }
 
 /* number [64]: the leaf of each tree of the group. */
-AVX512 static void group_leaves(const engine_group *g, const slice *row, int32_t quarters, uint8_t *number)
+AVX512 static void group_leaves(const gm_tree_engine_group *g, const slice *row, int32_t quarters, uint8_t *number)
 {
     __mmask64 k[GM_TREE_ENGINE_DEPTH_MAX] = { 0 };
     LEVEL(0)
@@ -126,16 +127,18 @@ static int32_t quarters_of(const gm_tree_engine *e)
 }
 
 /* The value of tree i of the group; a tree that is too deep is walked. */
-#define VALUE(g, i, leaves, walked_leaves)                                                                                           \
-    ((g)->walked >> (i) & 1 ? (walked_leaves)[engine_walk_tree(e, &t[i], w->row, 1)] : (leaves)[((size_t)(i) << (g)->levels) + number[i]])
+#define VALUE(g, i, leaves, walked_leaves)                                                                                       \
+    ((g)->walked >> (i)&1 ? (walked_leaves)[gm_tree_engine_walk_tree(e, &t[i], w->row, 1)]                                       \
+                          : (leaves)[((size_t)(i) << (g)->levels) + number[i]])
 
 AVX512 static void one32(const gm_tree_engine *e, const gm_tree_engine_work *w, const slice *row, float *sums)
 {
     uint8_t number[GM_TREE_ENGINE_GROUP];
     for (int32_t n = 0; n < e->groups_count; n++) {
-        const engine_group *g = &e->groups[n];
-        const engine_tree *t = e->trees + n * GM_TREE_ENGINE_GROUP;
-        int32_t left = e->t->trees_count - n * GM_TREE_ENGINE_GROUP, count = left < GM_TREE_ENGINE_GROUP ? left : GM_TREE_ENGINE_GROUP;
+        const gm_tree_engine_group *g = &e->groups[n];
+        const gm_tree_engine_tree *t = e->trees + n * GM_TREE_ENGINE_GROUP;
+        int32_t left = e->t->trees_count - n * GM_TREE_ENGINE_GROUP,
+                count = left < GM_TREE_ENGINE_GROUP ? left : GM_TREE_ENGINE_GROUP;
         group_leaves(g, row, quarters_of(e), number);
         if (e->t->outputs == 1 && !g->walked) { /* the sum stays in a register */
             float sum = sums[0];
@@ -151,15 +154,16 @@ AVX512 static void one64(const gm_tree_engine *e, const gm_tree_engine_work *w, 
 {
     uint8_t number[GM_TREE_ENGINE_GROUP];
     for (int32_t n = 0; n < e->groups_count; n++) {
-        const engine_group *g = &e->groups[n];
-        const engine_tree *t = e->trees + n * GM_TREE_ENGINE_GROUP;
-        int32_t left = e->t->trees_count - n * GM_TREE_ENGINE_GROUP, count = left < GM_TREE_ENGINE_GROUP ? left : GM_TREE_ENGINE_GROUP;
+        const gm_tree_engine_group *g = &e->groups[n];
+        const gm_tree_engine_tree *t = e->trees + n * GM_TREE_ENGINE_GROUP;
+        int32_t left = e->t->trees_count - n * GM_TREE_ENGINE_GROUP,
+                count = left < GM_TREE_ENGINE_GROUP ? left : GM_TREE_ENGINE_GROUP;
         group_leaves(g, row, quarters_of(e), number);
         for (int32_t i = 0; i < count; i++) sums[t[i].output] += VALUE(g, i, g->leaves64, e->leaves64);
     }
 }
 
-AVX512 void engine_avx512_one(const gm_tree_engine *e, gm_tree_engine_work *w, double *out)
+AVX512 void gm_tree_engine_avx512_one(const gm_tree_engine *e, gm_tree_engine_work *w, double *out)
 {
     slice row[4];
     float *sums = w->sums;
@@ -180,7 +184,7 @@ AVX512 void engine_avx512_one(const gm_tree_engine *e, gm_tree_engine_work *w, d
 /* ---- blocks ------------------------------------------------------------------------------------------------ */
 
 /* masks[p]: rows that go right at comparison p. */
-AVX512 static void compare(const engine_program *p, const uint8_t *q, uint64_t *masks)
+AVX512 static void compare(const gm_tree_engine_program *p, const uint8_t *q, uint64_t *masks)
 {
     UNROLL
     for (int k = 0; k < GROUPS; k++) masks[k] = 0;
@@ -208,10 +212,10 @@ INLINE slice mux0(const uint64_t *m, const uint32_t *ids, const slice *b)
     (void)b;
     return load(m + (size_t)ids[0] * GROUPS);
 }
-#define MUX(n, below, half)                                                                                                          \
-    INLINE slice mux##n(const uint64_t *m, const uint32_t *ids, const slice *b)                                                      \
-    {                                                                                                                                \
-        return mux(b[0], mux##below(m, ids + (half), b + 1), mux##below(m, ids, b + 1));                                             \
+#define MUX(n, below, half)                                                                                                      \
+    INLINE slice mux##n(const uint64_t *m, const uint32_t *ids, const slice *b)                                                  \
+    {                                                                                                                            \
+        return mux(b[0], mux##below(m, ids + (half), b + 1), mux##below(m, ids, b + 1));                                         \
     }
 MUX(1, 0, 1)
 MUX(2, 1, 2)
@@ -229,11 +233,11 @@ INLINE void decide4(const uint64_t *m, const uint32_t *ids, slice *b)
     b[2] = mux2(m, ids + 3, b);
     b[3] = mux3(m, ids + 7, b);
 }
-#define DECIDE(n, below, l)                                                                                                          \
-    INLINE void decide##n(const uint64_t *m, const uint32_t *ids, slice *b)                                                             \
-    {                                                                                                                                \
-        decide##below(m, ids, b);                                                                                                    \
-        b[l] = mux##l(m, ids + (1 << (l)) - 1, b);                                                                                   \
+#define DECIDE(n, below, l)                                                                                                      \
+    INLINE void decide##n(const uint64_t *m, const uint32_t *ids, slice *b)                                                      \
+    {                                                                                                                            \
+        decide##below(m, ids, b);                                                                                                \
+        b[l] = mux##l(m, ids + (1 << (l)) - 1, b);                                                                               \
     }
 DECIDE(5, 4, 4)
 DECIDE(6, 5, 5)
@@ -283,39 +287,40 @@ INLINE void add64(const slice *p, double *sums)
     join(p + 4, h);
     UNROLL
     for (int j = 0; j < 4; j++) {
-        __m512d a = _mm512_castsi512_pd(_mm512_unpacklo_epi32(v[j], h[j])), b = _mm512_castsi512_pd(_mm512_unpackhi_epi32(v[j], h[j]));
+        __m512d a = _mm512_castsi512_pd(_mm512_unpacklo_epi32(v[j], h[j])),
+                b = _mm512_castsi512_pd(_mm512_unpackhi_epi32(v[j], h[j]));
         _mm512_storeu_pd(sums + j * 16, _mm512_add_pd(_mm512_loadu_pd(sums + j * 16), a));
         _mm512_storeu_pd(sums + j * 16 + 8, _mm512_add_pd(_mm512_loadu_pd(sums + j * 16 + 8), b));
     }
 }
 
 /* A tree of n levels, for `groups` times 64 rows. */
-#define ADD_TREE(n, fetch)                                                                                                           \
-    AVX512 static void add_tree##n(const gm_tree_engine *e, const engine_tree *t, const uint64_t *masks, const uint32_t *ids,             \
-                                   int32_t groups, gm_tree_engine_work *w)                                                                \
-    {                                                                                                                                \
-        slice b[n], p[8];                                                                                                            \
-        uint64_t words[n][GROUPS];                                                                                                   \
-        const uint8_t *planes = e->planes + t->planes;                                                                               \
-        size_t slots = (size_t)t->leaf_slots, first = (size_t)t->output * GM_TREE_ENGINE_ROWS;                                            \
-        decide##n(masks, ids, b);                                                                                                    \
-        UNROLL                                                                                                                       \
-        for (int l = 0; l < n; l++) _mm512_storeu_si512(words[l], b[l]);                                                             \
-        for (int32_t k = 0; k < groups; k++) {                                                                                       \
-            slice at = _mm512_setzero_si512();                                                                                       \
-            UNROLL                                                                                                                   \
-            for (int l = 0; l < n; l++)                                                                                              \
-                at = _mm512_mask_add_epi8(at, words[l][k], at, _mm512_set1_epi8((char)(1 << (n - 1 - l))));                          \
-            UNROLL                                                                                                                   \
-            for (size_t i = 0; i < 4; i++) p[i] = fetch(planes + i * slots, at);                                                     \
-            if (e->t->float32) {                                                                                                     \
-                add32(p, (float *)w->sums + first + k * LANES);                                                                      \
-                continue;                                                                                                            \
-            }                                                                                                                        \
-            UNROLL                                                                                                                   \
-            for (size_t i = 4; i < 8; i++) p[i] = fetch(planes + i * slots, at);                                                     \
-            add64(p, (double *)w->sums + first + k * LANES);                                                                         \
-        }                                                                                                                            \
+#define ADD_TREE(n, fetch)                                                                                                       \
+    AVX512 static void add_tree##n(const gm_tree_engine *e, const gm_tree_engine_tree *t, const uint64_t *masks,                 \
+                                   const uint32_t *ids, int32_t groups, gm_tree_engine_work *w)                                  \
+    {                                                                                                                            \
+        slice b[n], p[8];                                                                                                        \
+        uint64_t words[n][GROUPS];                                                                                               \
+        const uint8_t *planes = e->planes + t->planes;                                                                           \
+        size_t slots = (size_t)t->leaf_slots, first = (size_t)t->output * GM_TREE_ENGINE_ROWS;                                   \
+        decide##n(masks, ids, b);                                                                                                \
+        UNROLL                                                                                                                   \
+        for (int l = 0; l < n; l++) _mm512_storeu_si512(words[l], b[l]);                                                         \
+        for (int32_t k = 0; k < groups; k++) {                                                                                   \
+            slice at = _mm512_setzero_si512();                                                                                   \
+            UNROLL                                                                                                               \
+            for (int l = 0; l < n; l++)                                                                                          \
+                at = _mm512_mask_add_epi8(at, words[l][k], at, _mm512_set1_epi8((char)(1 << (n - 1 - l))));                      \
+            UNROLL                                                                                                               \
+            for (size_t i = 0; i < 4; i++) p[i] = fetch(planes + i * slots, at);                                                 \
+            if (e->t->float32) {                                                                                                 \
+                add32(p, (float *)w->sums + first + k * LANES);                                                                  \
+                continue;                                                                                                        \
+            }                                                                                                                    \
+            UNROLL                                                                                                               \
+            for (size_t i = 4; i < 8; i++) p[i] = fetch(planes + i * slots, at);                                                 \
+            add64(p, (double *)w->sums + first + k * LANES);                                                                     \
+        }                                                                                                                        \
     }
 ADD_TREE(4, fetch6)
 ADD_TREE(5, fetch6)
@@ -323,7 +328,8 @@ ADD_TREE(6, fetch6)
 ADD_TREE(7, fetch7)
 ADD_TREE(8, fetch8)
 
-static void add_tree(const gm_tree_engine *e, const engine_tree *t, const uint64_t *masks, const uint32_t *ids, int32_t groups, gm_tree_engine_work *w)
+static void add_tree(const gm_tree_engine *e, const gm_tree_engine_tree *t, const uint64_t *masks, const uint32_t *ids,
+                     int32_t groups, gm_tree_engine_work *w)
 {
     switch (t->levels) {
     case 4: add_tree4(e, t, masks, ids, groups, w); break;
@@ -345,20 +351,20 @@ static void places(bool float32, uint16_t *place)
     }
 }
 
-AVX512 void engine_avx512_block(const gm_tree_engine *e, gm_tree_engine_work *w, int32_t rows, bool clean, double *out)
+AVX512 void gm_tree_engine_avx512_block(const gm_tree_engine *e, gm_tree_engine_work *w, int32_t rows, bool clean, double *out)
 {
-    const engine_program *p = clean ? &e->clean : &e->full;
+    const gm_tree_engine_program *p = clean ? &e->clean : &e->full;
     uint64_t *masks = (uint64_t *)(void *)w->masks;
     uint16_t place[ROWS];
     int32_t groups = (rows + LANES - 1) / LANES;
     places(e->t->float32, place);
     compare(p, w->q, masks);
-    engine_sums_begin(e, w);
+    gm_tree_engine_sums_begin(e, w);
     for (int32_t i = 0; i < e->t->trees_count; i++) {
-        const engine_tree *t = &e->trees[i];
+        const gm_tree_engine_tree *t = &e->trees[i];
         if (t->kind == TREE_PADDED) add_tree(e, t, masks, p->ids + t->ids, groups, w);
-        else engine_walk_add(e, t, w->q, ROWS, place, groups * LANES, w->sums);
+        else gm_tree_engine_walk_add(e, t, w->q, ROWS, place, groups * LANES, w->sums);
     }
-    engine_sums_end(e, w, place, groups * LANES, rows, out);
+    gm_tree_engine_sums_end(e, w, place, groups * LANES, rows, out);
 }
 #endif

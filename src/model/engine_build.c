@@ -1,9 +1,10 @@
 /* engine_build.c - from trees to byte columns and small nodes; see engine_internal.h for the idea.
  *
- * Why one byte per comparison is exact: let c_0 < c_1 < ... be the distinct thresholds of a feature and rank(v) the number of them that send
- * v to the right (c <= v for XGBoost, c < v for LightGBM). Then v goes left at threshold c_j exactly when rank(v) <= j. A rank of up to 255
- * is a byte; a greater one is cut into columns of 255: column k holds clamp(rank - 255 k, 0, 255), and rank <= 255 k + j, j <= 254, exactly
- * when that column is <= j. NaN is above no threshold (rank 0) and stands as 0 or 255 where a node sends it left or right.
+ * Why one byte per comparison is exact: let c_0 < c_1 < ... be the distinct thresholds of a feature and rank(v) the number of
+ * them that send v to the right (c <= v for XGBoost, c < v for LightGBM). Then v goes left at threshold c_j exactly when rank(v)
+ * <= j. A rank of up to 255 is a byte; a greater one is cut into columns of 255: column k holds clamp(rank - 255 k, 0, 255), and
+ * rank <= 255 k + j, j <= 254, exactly when that column is <= j. NaN is above no threshold (rank 0) and stands as 0 or 255 where
+ * a node sends it left or right.
  */
 #include <float.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 
 enum { CATEGORIES_MAX = 1 << 24, TABLE_MAX = 1 << 26 };
 
-void *engine_alloc(gm_arena *a, size_t count, size_t size)
+void *gm_tree_engine_alloc(gm_arena *a, size_t count, size_t size)
 {
     size_t bytes = 0;
     if (__builtin_mul_overflow(count, size, &bytes)) return NULL;
@@ -51,7 +52,7 @@ static int32_t breadth_first(const gm_tree *t, int32_t *order)
     return count;
 }
 
-static engine_way way_of(const gm_trees *t, const gm_tree_node *n)
+static gm_tree_engine_way way_of(const gm_trees *t, const gm_tree_node *n)
 {
     if (!t->float32 && n->missing == GM_MISSING_NONE) return WAY_NAN_ZERO;
     if (!t->float32 && n->missing == GM_MISSING_ZERO) return n->default_left ? WAY_ZERO_LEFT : WAY_ZERO_RIGHT;
@@ -99,7 +100,8 @@ static gm_rc count_all(build *b, gm_err *err)
             const gm_tree_node *n = &t->trees[i].nodes[b->order[k]];
             if (n->feature >= 0) count_node(b, n, counts);
         }
-        e->trees[i] = (engine_tree){ .node = (uint32_t)e->nodes_count, .count = (uint32_t)count, .output = t->trees[i].output };
+        e->trees[i] =
+            (gm_tree_engine_tree){ .node = (uint32_t)e->nodes_count, .count = (uint32_t)count, .output = t->trees[i].output };
         e->nodes_count += (size_t)count;
     }
     for (int32_t f = 0; f < e->features_count; f++) b->first[f + 1] = b->first[f] + counts[f];
@@ -120,7 +122,7 @@ static gm_rc gather(build *b, gm_err *err)
             const gm_tree_node *n = &t->trees[i].nodes[b->order[k]];
             if (n->feature < 0) continue;
             if (is_set(t, n)) {
-                engine_categories *c = &e->categories[b->category_slot[n->feature]];
+                gm_tree_engine_categories *c = &e->categories[b->category_slot[n->feature]];
                 int64_t limit = (int64_t)(n->cat_end - n->cat_begin) * 32;
                 c->feature = n->feature;
                 c->sets_count++;
@@ -145,7 +147,7 @@ static int ascending(const void *a, const void *b)
 }
 
 /* Evenly spaced buckets over the cuts, where none holds more than a few. */
-static bool make_buckets(engine_feature *f, const double *cuts, gm_arena *a)
+static bool make_buckets(gm_tree_engine_feature *f, const double *cuts, gm_arena *a)
 {
     uint32_t low = 0, high = f->cuts_count;
     while (low < high && !isfinite(cuts[low])) low++;
@@ -153,12 +155,14 @@ static bool make_buckets(engine_feature *f, const double *cuts, gm_arena *a)
     f->low = low < high ? cuts[low] : 0;
     double width = low < high ? cuts[high - 1] - cuts[low] : 0;
     f->scale = (GM_TREE_ENGINE_BUCKETS - 2) / width;
-    f->start = engine_alloc(a, GM_TREE_ENGINE_BUCKETS, sizeof(*f->start));
+    f->start = gm_tree_engine_alloc(a, GM_TREE_ENGINE_BUCKETS, sizeof(*f->start));
     if (!f->start) return false;
-    if (f->cuts_count > UINT16_MAX || !(width > 0) || !isfinite(f->scale) || !isfinite((float)f->scale) || (float)f->scale < FLT_MIN) return true;
+    if (f->cuts_count > UINT16_MAX || !(width > 0) || !isfinite(f->scale) || !isfinite((float)f->scale) ||
+        (float)f->scale < FLT_MIN)
+        return true;
     uint32_t held[GM_TREE_ENGINE_BUCKETS] = { 0 }, most = 0, before = 0;
     for (uint32_t i = 0; i < f->cuts_count; i++) {
-        uint32_t k = f->cuts32 ? engine_bucket32(f, (float)cuts[i]) : engine_bucket64(f, cuts[i]);
+        uint32_t k = f->cuts32 ? gm_tree_engine_bucket32(f, (float)cuts[i]) : gm_tree_engine_bucket64(f, cuts[i]);
         if (++held[k] > most) most = held[k];
     }
     for (uint32_t k = 0; k < GM_TREE_ENGINE_BUCKETS; k++) {
@@ -170,10 +174,10 @@ static bool make_buckets(engine_feature *f, const double *cuts, gm_arena *a)
 }
 
 /* The cuts as a search tree of 8 levels, level l from index 2^l. */
-static bool make_levels(engine_feature *f, gm_arena *a)
+static bool make_levels(gm_tree_engine_feature *f, gm_arena *a)
 {
     if (f->cuts_count > GM_TREE_ENGINE_CHUNK) return true;
-    f->levels32 = engine_alloc(a, 256, sizeof(float));
+    f->levels32 = gm_tree_engine_alloc(a, 256, sizeof(float));
     if (!f->levels32) return false;
     for (uint32_t l = 0; l < 8; l++)
         for (uint32_t i = 0; i < 1u << l; i++) {
@@ -183,15 +187,15 @@ static bool make_levels(engine_feature *f, gm_arena *a)
     return true;
 }
 
-static bool make_cuts(engine_feature *f, double *all, size_t count, bool float32, gm_arena *a)
+static bool make_cuts(gm_tree_engine_feature *f, double *all, size_t count, bool float32, gm_arena *a)
 {
     qsort(all, count, sizeof(*all), ascending);
     for (size_t i = 0; i < count; i++)
         if (i == 0 || all[i] != all[f->cuts_count - 1]) all[f->cuts_count++] = all[i];
     while ((1u << f->levels) - 1 < f->cuts_count) f->levels++;
     size_t padded = (1u << f->levels) + GM_TREE_ENGINE_STEPS_MAX;
-    f->cuts32 = float32 ? engine_alloc(a, padded, sizeof(float)) : NULL;
-    f->cuts64 = float32 ? NULL : engine_alloc(a, padded, sizeof(double));
+    f->cuts32 = float32 ? gm_tree_engine_alloc(a, padded, sizeof(float)) : NULL;
+    f->cuts64 = float32 ? NULL : gm_tree_engine_alloc(a, padded, sizeof(double));
     if (!f->cuts32 && !f->cuts64) return false;
     for (size_t i = 0; i < padded; i++) {
         double cut = i < f->cuts_count ? all[i] : NAN;
@@ -204,7 +208,7 @@ static bool make_cuts(engine_feature *f, double *all, size_t count, bool float32
 }
 
 /* Columns of its ways; false when there are too many. */
-static bool place_columns(gm_tree_engine *e, engine_feature *f)
+static bool place_columns(gm_tree_engine *e, gm_tree_engine_feature *f)
 {
     int64_t columns = e->columns;
     for (int32_t w = 0; w < WAYS; w++) {
@@ -241,7 +245,7 @@ static void each_set(build *b, bool fill, uint32_t *ids)
             const gm_tree_node *n = &t->trees[i].nodes[b->order[k]];
             if (n->feature < 0 || !is_set(t, n)) continue;
             int32_t s = b->category_slot[n->feature];
-            engine_categories *c = &b->e->categories[s];
+            gm_tree_engine_categories *c = &b->e->categories[s];
             int32_t set = b->sets_done[s]++;
             for (int64_t v = 0; v < c->limit; v++) {
                 if (!member(t, n, v)) continue;
@@ -260,7 +264,7 @@ static gm_rc make_categories(build *b, bool *fits, gm_err *err)
     uint32_t *ids = GM_ARENA_ARRAY(b->scratch, uint32_t, e->categories_count);
     if (!b->sets_done || !ids) return no_memory(err);
     for (int32_t s = 0; s < e->categories_count; s++) {
-        engine_categories *c = &e->categories[s];
+        gm_tree_engine_categories *c = &e->categories[s];
         *fits = *fits && c->limit <= CATEGORIES_MAX && e->columns + c->sets_count <= GM_TREE_ENGINE_COLUMNS_MAX;
         if (!*fits) return GM_OK;
         c->column = e->columns;
@@ -270,7 +274,7 @@ static gm_rc make_categories(build *b, bool *fits, gm_err *err)
     }
     each_set(b, false, ids);
     for (int32_t s = 0; s < e->categories_count; s++) {
-        engine_categories *c = &e->categories[s];
+        gm_tree_engine_categories *c = &e->categories[s];
         size_t size = ((size_t)ids[s] + 1) * (size_t)c->sets_count;
         *fits = *fits && size <= TABLE_MAX;
         if (!*fits) return GM_OK;
@@ -284,7 +288,7 @@ static gm_rc make_categories(build *b, bool *fits, gm_err *err)
 
 /* ---- nodes ------------------------------------------------------------------------------------------------- */
 
-static uint32_t rank_of(const engine_feature *f, double threshold)
+static uint32_t rank_of(const gm_tree_engine_feature *f, double threshold)
 {
     uint32_t low = 0, high = f->cuts_count;
     while (low < high) {
@@ -305,7 +309,7 @@ static void split_of(build *b, const gm_tree_node *n, uint32_t *column, uint32_t
         *cut = 0;
         return;
     }
-    const engine_feature *f = &e->features[b->slot[n->feature]];
+    const gm_tree_engine_feature *f = &e->features[b->slot[n->feature]];
     uint32_t rank = rank_of(f, threshold_of(e->t, n));
     *column = (uint32_t)f->column[way_of(e->t, n)] + rank / GM_TREE_ENGINE_CHUNK;
     *cut = rank % GM_TREE_ENGINE_CHUNK;
@@ -318,7 +322,7 @@ static void put_node(gm_tree_engine *e, size_t at, uint32_t child, uint32_t colu
     else e->nodes8[at] = (uint64_t)column << 40 | (uint64_t)child << 8 | cut;
 }
 
-static void make_nodes(build *b, engine_tree *et, const gm_tree *t, int32_t *depth)
+static void make_nodes(build *b, gm_tree_engine_tree *et, const gm_tree *t, int32_t *depth)
 {
     gm_tree_engine *e = b->e;
     int32_t count = breadth_first(t, b->order);
@@ -349,10 +353,10 @@ static gm_rc make_trees(build *b, gm_err *err)
     for (int32_t i = 0; i < e->t->trees_count; i++)
         if (e->trees[i].count > largest) largest = e->trees[i].count;
     e->compact = e->columns <= 256 && largest <= 65536;
-    e->nodes4 = e->compact ? engine_alloc(b->a, e->nodes_count, sizeof(*e->nodes4)) : NULL;
-    e->nodes8 = e->compact ? NULL : engine_alloc(b->a, e->nodes_count, sizeof(*e->nodes8));
-    e->leaves32 = e->t->float32 ? engine_alloc(b->a, e->nodes_count, sizeof(float)) : NULL;
-    e->leaves64 = e->t->float32 ? NULL : engine_alloc(b->a, e->nodes_count, sizeof(double));
+    e->nodes4 = e->compact ? gm_tree_engine_alloc(b->a, e->nodes_count, sizeof(*e->nodes4)) : NULL;
+    e->nodes8 = e->compact ? NULL : gm_tree_engine_alloc(b->a, e->nodes_count, sizeof(*e->nodes8));
+    e->leaves32 = e->t->float32 ? gm_tree_engine_alloc(b->a, e->nodes_count, sizeof(float)) : NULL;
+    e->leaves64 = e->t->float32 ? NULL : gm_tree_engine_alloc(b->a, e->nodes_count, sizeof(double));
     int32_t *depth = GM_ARENA_ARRAY(b->scratch, int32_t, largest);
     if ((!e->nodes4 && !e->nodes8) || (!e->leaves32 && !e->leaves64) || !depth) return no_memory(err);
     if (e->categories_count) memset(b->sets_done, 0, (size_t)e->categories_count * sizeof(*b->sets_done));
@@ -381,21 +385,21 @@ static gm_rc begin(build *b, gm_err *err)
     for (int32_t i = 0; i < t->trees_count; i++)
         if (t->trees[i].count > largest) largest = t->trees[i].count;
     b->order = GM_ARENA_ARRAY(b->scratch, int32_t, largest);
-    b->e->trees = GM_ARENA_ARRAY(b->a, engine_tree, t->trees_count);
+    b->e->trees = GM_ARENA_ARRAY(b->a, gm_tree_engine_tree, t->trees_count);
     return b->order && b->e->trees ? GM_OK : no_memory(err);
 }
 
 static gm_rc make_features(build *b, gm_err *err)
 {
     gm_tree_engine *e = b->e;
-    e->features = GM_ARENA_ARRAY(b->a, engine_feature, e->features_count);
-    e->categories = GM_ARENA_ARRAY(b->a, engine_categories, e->categories_count);
+    e->features = GM_ARENA_ARRAY(b->a, gm_tree_engine_feature, e->features_count);
+    e->categories = GM_ARENA_ARRAY(b->a, gm_tree_engine_categories, e->categories_count);
     if (!e->features || !e->categories) return no_memory(err);
     for (int32_t f = 0; f < e->features_count; f++) memset(e->features[f].column, 0xff, sizeof(e->features[f].column));
     gm_rc rc = gather(b, err);
     bool fits = true;
     for (int32_t f = 0; f < e->features_count && !rc && fits; f++) {
-        engine_feature *it = &e->features[f];
+        gm_tree_engine_feature *it = &e->features[f];
         if (!make_cuts(it, b->all + b->first[f], b->first[f + 1] - b->first[f], e->t->float32, b->a)) return no_memory(err);
         fits = place_columns(e, it);
     }
@@ -404,7 +408,7 @@ static gm_rc make_features(build *b, gm_err *err)
     return rc;
 }
 
-gm_rc engine_build(gm_tree_engine *e, gm_arena *a, gm_arena *scratch, gm_err *err)
+gm_rc gm_tree_engine_build(gm_tree_engine *e, gm_arena *a, gm_arena *scratch, gm_err *err)
 {
     gm_rc rc = check(e->t, scratch, err);
     if (rc) return rc;

@@ -15,21 +15,22 @@ static double now_us(void)
     return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
-static void run_rows(const gm_tree_engine *e, const engine_kernel *k, bool blocks, gm_tree_engine_work *w, const gm_matrix *x, double *out)
+static void run_rows(const gm_tree_engine *e, const gm_tree_engine_kernel *k, bool blocks, gm_tree_engine_work *w,
+                     const gm_matrix *x, double *out)
 {
     if (!blocks) {
-        for (int64_t r = 0; r < x->rows; r++) engine_run_one(e, k, w, x, r, out + r * e->t->outputs);
+        for (int64_t r = 0; r < x->rows; r++) gm_tree_engine_run_one(e, k, w, x, r, out + r * e->t->outputs);
         return;
     }
     for (int64_t first = 0; first < x->rows; first += k->rows) {
         int32_t rows = x->rows - first < k->rows ? (int32_t)(x->rows - first) : k->rows;
-        engine_run_block(e, k, w, x, first, rows, out + first * e->t->outputs);
+        gm_tree_engine_run_block(e, k, w, x, first, rows, out + first * e->t->outputs);
     }
 }
 
 /* Least microseconds for x of a few runs, at most budget_us of them together. */
-static double time_rows(const gm_tree_engine *e, const engine_kernel *k, bool blocks, gm_tree_engine_work *w, const gm_matrix *x, double *out,
-                        double budget_us)
+static double time_rows(const gm_tree_engine *e, const gm_tree_engine_kernel *k, bool blocks, gm_tree_engine_work *w,
+                        const gm_matrix *x, double *out, double budget_us)
 {
     double least = 1e30, spent = 0;
     for (int run = 0; run < REPEATS_MIN || spent < budget_us; run++) {
@@ -62,7 +63,7 @@ static gm_rc take_rows(const gm_matrix *x, int64_t rows, gm_arena *a, gm_matrix 
 }
 
 /* Same bits as the plain walk on the large rows? */
-static bool agrees(const measure *m, const engine_kernel *k, bool blocks)
+static bool agrees(const measure *m, const gm_tree_engine_kernel *k, bool blocks)
 {
     size_t values = (size_t)(m->large.rows * m->e->t->outputs);
     memset(m->got, 0xff, values * sizeof(*m->got));
@@ -73,11 +74,11 @@ static bool agrees(const measure *m, const engine_kernel *k, bool blocks)
 static void choose_one(measure *m)
 {
     gm_tree_engine *e = m->e;
-    const engine_kernel *best = NULL;
+    const gm_tree_engine_kernel *best = NULL;
     double least = 1e30;
-    for (int32_t i = 0; i < engine_kernels_count; i++) {
-        const engine_kernel *k = &engine_kernels[i];
-        if (!k->one || !engine_usable(e, k) || (e->left_out >> i & 1)) continue;
+    for (int32_t i = 0; i < gm_tree_engine_kernels_count; i++) {
+        const gm_tree_engine_kernel *k = &gm_tree_engine_kernels[i];
+        if (!k->one || !gm_tree_engine_usable(e, k) || (e->left_out >> i & 1)) continue;
         double us = time_rows(e, k, false, m->w, &m->small, m->got, m->share_us) / (double)m->small.rows;
         if (us >= least) continue;
         least = us;
@@ -91,11 +92,11 @@ static void choose_one(measure *m)
 static void choose_block(measure *m)
 {
     gm_tree_engine *e = m->e;
-    const engine_kernel *best = NULL;
+    const gm_tree_engine_kernel *best = NULL;
     double least = 1e30, small = 0;
-    for (int32_t i = 0; i < engine_kernels_count; i++) {
-        const engine_kernel *k = &engine_kernels[i];
-        if (!k->block || !engine_usable(e, k) || (e->left_out >> i & 1)) continue;
+    for (int32_t i = 0; i < gm_tree_engine_kernels_count; i++) {
+        const gm_tree_engine_kernel *k = &gm_tree_engine_kernels[i];
+        if (!k->block || !gm_tree_engine_usable(e, k) || (e->left_out >> i & 1)) continue;
         double us = time_rows(e, k, true, m->w, &m->large, m->got, m->share_us) / (double)m->large.rows;
         if (us >= least) continue;
         least = us;
@@ -120,7 +121,7 @@ gm_rc gm_tree_engine_measure(gm_tree_engine *e, const gm_matrix *rows, int64_t b
                           (long long)rows->cols, e->t->features);
     if (e->plain) return GM_OK;
     gm_arena *a = gm_arena_new(0);
-    measure m = { .e = e, .share_us = (double)budget_ms * 1000 / (2 * engine_kernels_count + 2) };
+    measure m = { .e = e, .share_us = (double)budget_ms * 1000 / (2 * gm_tree_engine_kernels_count + 2) };
     gm_rc rc = a ? GM_OK : gm_err_set(err, GM_ENOMEM, "not enough memory for measuring a model");
     if (!rc) rc = gm_tree_engine_work_new(e, a, &m.w, err);
     if (!rc) rc = take_rows(rows, SMALL_ROWS, a, &m.small, err);
@@ -134,9 +135,9 @@ gm_rc gm_tree_engine_measure(gm_tree_engine *e, const gm_matrix *rows, int64_t b
     if (!rc) rc = gm_trees_margin(e->t, &m.large, m.want, err);
     if (!rc) {
         e->left_out = 0;
-        for (int32_t i = 0; i < engine_kernels_count; i++) {
-            const engine_kernel *k = &engine_kernels[i];
-            if (!engine_usable(e, k)) continue;
+        for (int32_t i = 0; i < gm_tree_engine_kernels_count; i++) {
+            const gm_tree_engine_kernel *k = &gm_tree_engine_kernels[i];
+            if (!gm_tree_engine_usable(e, k)) continue;
             if ((k->one && !agrees(&m, k, false)) || (k->block && !agrees(&m, k, true))) e->left_out |= 1u << i;
         }
         if (e->left_out & 1u) e->plain = true; /* not even plain C agrees: the plain walk stays */
@@ -178,10 +179,10 @@ void gm_tree_engine_json(const gm_tree_engine *e, gm_json *j)
     gm_json_kint(j, "trees_walked", e->level > GM_TREE_ENGINE_SCALAR ? e->t->trees_count - padded : e->t->trees_count);
     gm_json_key(j, "left_out");
     gm_json_array(j);
-    for (int32_t i = 0; i < engine_kernels_count; i++) {
+    for (int32_t i = 0; i < gm_tree_engine_kernels_count; i++) {
         if (!(e->left_out >> i & 1)) continue;
         gm_json_object(j);
-        gm_json_kstr(j, "kernel", engine_kernels[i].name);
+        gm_json_kstr(j, "kernel", gm_tree_engine_kernels[i].name);
         gm_json_kstr(j, "reason", "its margins were not those of the plain walk, bit for bit");
         gm_json_object_end(j);
     }

@@ -1,8 +1,9 @@
-/* engine_pad.c - what the vector kernels read: trees filled up to whole levels, and the distinct comparisons that all of them make.
+/* engine_pad.c - what the vector kernels read: trees filled up to whole levels, and the distinct comparisons that all of them
+ * make.
  *
- * Of a tree of n levels, node p of level l is number 2^l - 1 + p, and its children are 2p and 2p + 1 of the next level; leaf p is reached by
- * the decisions p has as bits, the first decision being the highest. A leaf of the tree that stands above the last level is repeated below
- * itself, under comparisons that are never true.
+ * Of a tree of n levels, node p of level l is number 2^l - 1 + p, and its children are 2p and 2p + 1 of the next level; leaf p is
+ * reached by the decisions p has as bits, the first decision being the highest. A leaf of the tree that stands above the last
+ * level is repeated below itself, under comparisons that are never true.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@ typedef struct split {
     uint32_t child, column, cut; /* the left child, the right one before it; cut 255: a leaf */
 } split;
 
-static split split_at(const gm_tree_engine *e, const engine_tree *t, uint32_t node)
+static split split_at(const gm_tree_engine *e, const gm_tree_engine_tree *t, uint32_t node)
 {
     if (e->compact) {
         uint32_t n = e->nodes4[t->node + node];
@@ -29,7 +30,7 @@ static split split_at(const gm_tree_engine *e, const engine_tree *t, uint32_t no
 }
 
 /* node [2^(levels + 1) - 1]: the tree's node at each place, leaves last. */
-static void fill_levels(const gm_tree_engine *e, const engine_tree *t, int32_t levels, uint32_t *node)
+static void fill_levels(const gm_tree_engine *e, const gm_tree_engine_tree *t, int32_t levels, uint32_t *node)
 {
     node[0] = 0;
     for (uint32_t i = 0; i < (1u << levels) - 1; i++) {
@@ -70,7 +71,7 @@ static uint32_t *clean_columns(const gm_tree_engine *e, gm_arena *scratch)
     uint32_t *to = GM_ARENA_ARRAY(scratch, uint32_t, e->columns);
     for (int32_t c = 0; to && c < e->columns; c++) to[c] = (uint32_t)c;
     for (int32_t i = 0; to && i < e->features_count; i++) {
-        const engine_feature *f = &e->features[i];
+        const gm_tree_engine_feature *f = &e->features[i];
         for (int32_t way = 0; way < WAYS; way++)
             for (uint32_t k = 0; f->column[way] >= 0 && k < f->chunks; k++)
                 to[(uint32_t)f->column[way] + k] = (uint32_t)f->column[f->used[0]] + k;
@@ -79,14 +80,15 @@ static uint32_t *clean_columns(const gm_tree_engine *e, gm_arena *scratch)
 }
 
 /* to: what stands for a column; NULL: itself. */
-static gm_rc make_program(gm_tree_engine *e, const uint32_t *to, size_t ids, engine_program *p, gm_arena *a, gm_arena *scratch, gm_err *err)
+static gm_rc make_program(gm_tree_engine *e, const uint32_t *to, size_t ids, gm_tree_engine_program *p, gm_arena *a,
+                          gm_arena *scratch, gm_err *err)
 {
     uint32_t *keys = GM_ARENA_ARRAY(scratch, uint32_t, e->nodes_count);
     uint32_t node[(2 << GM_TREE_ENGINE_DEPTH_MAX) - 1];
     size_t count = 0;
     if (!keys) return no_memory(err);
     for (int32_t i = 0; i < e->t->trees_count; i++) {
-        const engine_tree *t = &e->trees[i];
+        const gm_tree_engine_tree *t = &e->trees[i];
         for (uint32_t k = 0; t->kind == TREE_PADDED && k < t->count; k++) {
             split s = split_at(e, t, k);
             if (s.cut != 255) keys[count++] = (to ? to[s.column] : s.column) << 8 | s.cut;
@@ -96,14 +98,14 @@ static gm_rc make_program(gm_tree_engine *e, const uint32_t *to, size_t ids, eng
     p->count = (uint32_t)count + 1;
     p->column = GM_ARENA_ARRAY(a, uint32_t, p->count);
     p->cut = GM_ARENA_ARRAY(a, uint8_t, p->count);
-    p->ids = engine_alloc(a, ids, sizeof(*p->ids));
+    p->ids = gm_tree_engine_alloc(a, ids, sizeof(*p->ids));
     if (!p->column || !p->cut || !p->ids) return no_memory(err);
     for (size_t i = 0; i < count; i++) {
         p->column[i + 1] = keys[i] >> 8;
         p->cut[i + 1] = (uint8_t)(keys[i] & 255u);
     }
     for (int32_t i = 0; i < e->t->trees_count; i++) {
-        const engine_tree *t = &e->trees[i];
+        const gm_tree_engine_tree *t = &e->trees[i];
         if (t->kind != TREE_PADDED) continue;
         fill_levels(e, t, t->levels, node);
         for (uint32_t k = 0; k < (1u << t->levels) - 1; k++) {
@@ -116,7 +118,7 @@ static gm_rc make_program(gm_tree_engine *e, const uint32_t *to, size_t ids, eng
 
 /* ---- leaves ------------------------------------------------------------------------------------------------ */
 
-static void put_planes(const gm_tree_engine *e, const engine_tree *t)
+static void put_planes(const gm_tree_engine *e, const gm_tree_engine_tree *t)
 {
     uint32_t node[(2 << GM_TREE_ENGINE_DEPTH_MAX) - 1];
     size_t size = e->t->float32 ? sizeof(float) : sizeof(double);
@@ -140,7 +142,7 @@ static void lay_out(gm_tree_engine *e, size_t *ids, size_t *planes)
 {
     size_t size = e->t->float32 ? sizeof(float) : sizeof(double);
     for (int32_t i = 0; i < e->t->trees_count; i++) {
-        engine_tree *t = &e->trees[i];
+        gm_tree_engine_tree *t = &e->trees[i];
         t->kind = t->depth <= GM_TREE_ENGINE_DEPTH_MAX ? TREE_PADDED : TREE_WALK;
         if (t->kind == TREE_WALK) continue;
         t->levels = t->depth < GM_TREE_ENGINE_DEPTH_MIN ? GM_TREE_ENGINE_DEPTH_MIN : t->depth;
@@ -154,7 +156,7 @@ static void lay_out(gm_tree_engine *e, size_t *ids, size_t *planes)
 
 /* ---- groups of 64 ------------------------------------------------------------------------------------------ */
 
-static void put_in_group(const gm_tree_engine *e, const engine_tree *t, int32_t lane, engine_group *g)
+static void put_in_group(const gm_tree_engine *e, const gm_tree_engine_tree *t, int32_t lane, gm_tree_engine_group *g)
 {
     uint32_t node[(2 << GM_TREE_ENGINE_DEPTH_MAX) - 1];
     uint32_t splits = (1u << g->levels) - 1;
@@ -173,19 +175,20 @@ static void put_in_group(const gm_tree_engine *e, const engine_tree *t, int32_t 
 
 static gm_rc make_group(gm_tree_engine *e, int32_t number, gm_arena *a, gm_err *err)
 {
-    engine_group *g = &e->groups[number];
-    const engine_tree *t = e->trees + number * GM_TREE_ENGINE_GROUP;
-    int32_t left = e->t->trees_count - number * GM_TREE_ENGINE_GROUP, count = left < GM_TREE_ENGINE_GROUP ? left : GM_TREE_ENGINE_GROUP;
+    gm_tree_engine_group *g = &e->groups[number];
+    const gm_tree_engine_tree *t = e->trees + number * GM_TREE_ENGINE_GROUP;
+    int32_t left = e->t->trees_count - number * GM_TREE_ENGINE_GROUP,
+            count = left < GM_TREE_ENGINE_GROUP ? left : GM_TREE_ENGINE_GROUP;
     g->levels = 1;
     for (int32_t i = 0; i < count; i++) {
         if (t[i].kind != TREE_PADDED) g->walked |= (uint64_t)1 << i;
         else if (t[i].depth > g->levels) g->levels = t[i].depth;
     }
     size_t splits = ((size_t)1 << g->levels) - 1, leaves = (size_t)GM_TREE_ENGINE_GROUP << g->levels;
-    g->columns = engine_alloc(a, splits, GM_TREE_ENGINE_GROUP);
-    g->cuts = engine_alloc(a, splits, GM_TREE_ENGINE_GROUP);
-    g->leaves32 = e->t->float32 ? engine_alloc(a, leaves, sizeof(float)) : NULL;
-    g->leaves64 = e->t->float32 ? NULL : engine_alloc(a, leaves, sizeof(double));
+    g->columns = gm_tree_engine_alloc(a, splits, GM_TREE_ENGINE_GROUP);
+    g->cuts = gm_tree_engine_alloc(a, splits, GM_TREE_ENGINE_GROUP);
+    g->leaves32 = e->t->float32 ? gm_tree_engine_alloc(a, leaves, sizeof(float)) : NULL;
+    g->leaves64 = e->t->float32 ? NULL : gm_tree_engine_alloc(a, leaves, sizeof(double));
     if (!g->columns || !g->cuts || (!g->leaves32 && !g->leaves64)) return no_memory(err);
     memset(g->cuts, 255, splits * GM_TREE_ENGINE_GROUP);
     for (int32_t i = 0; i < count; i++)
@@ -193,12 +196,12 @@ static gm_rc make_group(gm_tree_engine *e, int32_t number, gm_arena *a, gm_err *
     return GM_OK;
 }
 
-gm_rc engine_pad(gm_tree_engine *e, gm_arena *a, gm_arena *scratch, gm_err *err)
+gm_rc gm_tree_engine_pad(gm_tree_engine *e, gm_arena *a, gm_arena *scratch, gm_err *err)
 {
     size_t ids = 0, planes = 0;
     lay_out(e, &ids, &planes);
     uint32_t *to = clean_columns(e, scratch);
-    e->planes = engine_alloc(a, planes, 1);
+    e->planes = gm_tree_engine_alloc(a, planes, 1);
     if (!to || !e->planes) return no_memory(err);
     gm_rc rc = make_program(e, NULL, ids, &e->full, a, scratch, err);
     if (!rc) rc = make_program(e, to, ids, &e->clean, a, scratch, err);
@@ -207,7 +210,7 @@ gm_rc engine_pad(gm_tree_engine *e, gm_arena *a, gm_arena *scratch, gm_err *err)
         if (e->trees[i].kind == TREE_PADDED) put_planes(e, &e->trees[i]);
     if (e->level < GM_TREE_ENGINE_AVX512 || e->columns > 256) return GM_OK;
     e->groups_count = (e->t->trees_count + GM_TREE_ENGINE_GROUP - 1) / GM_TREE_ENGINE_GROUP;
-    e->groups = GM_ARENA_ARRAY(a, engine_group, e->groups_count);
+    e->groups = GM_ARENA_ARRAY(a, gm_tree_engine_group, e->groups_count);
     if (!e->groups) return no_memory(err);
     for (int32_t g = 0; g < e->groups_count && !rc; g++) rc = make_group(e, g, a, err);
     return rc;

@@ -1,8 +1,9 @@
 /* engine_walk.c - the portable kernel: eight walks at a time, without branches, in plain C.
  *
- * A step is node = child(node) - (q[column(node)] > cut(node)): the cut is the lowest byte of a node and the child stands above it, so that
- * subtracting q borrows the one from the child. A leaf is its own child, so that all walks of a group make as many steps as the deepest of
- * them needs, and eight independent chains keep the processor busy. Trees deeper than STEADY are walked alone, leaf by leaf.
+ * A step is node = child(node) - (q[column(node)] > cut(node)): the cut is the lowest byte of a node and the child stands above
+ * it, so that subtracting q borrows the one from the child. A leaf is its own child, so that all walks of a group make as many
+ * steps as the deepest of them needs, and eight independent chains keep the processor busy. Trees deeper than STEADY are walked
+ * alone, leaf by leaf.
  */
 #include <string.h>
 
@@ -22,7 +23,7 @@ static inline uint32_t step8(const uint64_t *nodes, uint32_t at, const uint8_t *
     return (uint32_t)((n - q[(n >> 40) * stride]) >> 8);
 }
 
-uint32_t engine_walk_tree(const gm_tree_engine *e, const engine_tree *t, const uint8_t *q, size_t stride)
+uint32_t gm_tree_engine_walk_tree(const gm_tree_engine *e, const gm_tree_engine_tree *t, const uint8_t *q, size_t stride)
 {
     uint32_t i = 0;
     for (uint32_t last = UINT32_MAX; i != last;) {
@@ -35,7 +36,7 @@ uint32_t engine_walk_tree(const gm_tree_engine *e, const engine_tree *t, const u
 
 /* ---- one row ----------------------------------------------------------------------------------------------- */
 
-static int32_t deepest(const engine_tree *t, int32_t count)
+static int32_t deepest(const gm_tree_engine_tree *t, int32_t count)
 {
     int32_t depth = 0;
     for (int32_t i = 0; i < count; i++) depth = t[i].depth > depth ? t[i].depth : depth;
@@ -43,7 +44,7 @@ static int32_t deepest(const engine_tree *t, int32_t count)
 }
 
 /* leaf [TOGETHER]: nodes of the leaves that one row reaches in trees t[0 .. TOGETHER). */
-static void walk_trees4(const gm_tree_engine *e, const engine_tree *t, int32_t depth, const uint8_t *q, uint32_t *leaf)
+static void walk_trees4(const gm_tree_engine *e, const gm_tree_engine_tree *t, int32_t depth, const uint8_t *q, uint32_t *leaf)
 {
     const uint32_t *nodes[TOGETHER];
     uint32_t at[TOGETHER] = { 0 };
@@ -56,7 +57,7 @@ static void walk_trees4(const gm_tree_engine *e, const engine_tree *t, int32_t d
     for (int32_t k = 0; k < TOGETHER; k++) leaf[k] = t[k].node + at[k];
 }
 
-static void walk_trees8(const gm_tree_engine *e, const engine_tree *t, int32_t depth, const uint8_t *q, uint32_t *leaf)
+static void walk_trees8(const gm_tree_engine *e, const gm_tree_engine_tree *t, int32_t depth, const uint8_t *q, uint32_t *leaf)
 {
     const uint64_t *nodes[TOGETHER];
     uint32_t at[TOGETHER] = { 0 };
@@ -70,11 +71,11 @@ static void walk_trees8(const gm_tree_engine *e, const engine_tree *t, int32_t d
 }
 
 /* The leaves of up to TOGETHER trees. */
-static void walk_trees(const gm_tree_engine *e, const engine_tree *t, int32_t count, const uint8_t *q, uint32_t *leaf)
+static void walk_trees(const gm_tree_engine *e, const gm_tree_engine_tree *t, int32_t count, const uint8_t *q, uint32_t *leaf)
 {
     int32_t depth = deepest(t, count);
     if (count < TOGETHER || depth > STEADY)
-        for (int32_t k = 0; k < count; k++) leaf[k] = engine_walk_tree(e, &t[k], q, 1);
+        for (int32_t k = 0; k < count; k++) leaf[k] = gm_tree_engine_walk_tree(e, &t[k], q, 1);
     else if (e->compact)
         walk_trees4(e, t, depth, q, leaf);
     else
@@ -111,7 +112,7 @@ static void one64(const gm_tree_engine *e, const uint8_t *q, double *sums)
     if (e->t->outputs == 1) sums[0] = sum;
 }
 
-void engine_walk_one(const gm_tree_engine *e, gm_tree_engine_work *w, double *out)
+void gm_tree_engine_walk_one(const gm_tree_engine *e, gm_tree_engine_work *w, double *out)
 {
     int32_t outputs = e->t->outputs;
     if (!e->t->float32) {
@@ -127,18 +128,20 @@ void engine_walk_one(const gm_tree_engine *e, gm_tree_engine_work *w, double *ou
 
 /* ---- blocks ------------------------------------------------------------------------------------------------ */
 
-/* What a tree adds to the sums of TOGETHER rows that stand at place[]. Inlined, so that a constant stride and constant places cost nothing. */
-#define WALK_ROWS(name, node_type, step, value_type)                                                                                 \
-    static inline __attribute__((always_inline)) void name(const node_type *nodes, const value_type *leaves, int32_t depth,          \
-                                                           const uint8_t *q, size_t stride, const uint16_t *place, value_type *sums) \
-    {                                                                                                                                \
-        uint32_t at[TOGETHER] = { 0 };                                                                                               \
-        for (int32_t d = 0; d < depth; d++) {                                                                                        \
-            UNROLL                                                                                                                   \
-            for (int32_t k = 0; k < TOGETHER; k++) at[k] = step(nodes, at[k], q + place[k], stride);                                 \
-        }                                                                                                                            \
-        UNROLL                                                                                                                       \
-        for (int32_t k = 0; k < TOGETHER; k++) sums[k] += leaves[at[k]];                                                             \
+/* What a tree adds to the sums of TOGETHER rows that stand at place[]. Inlined, so that a constant stride and constant places
+ * cost nothing. */
+#define WALK_ROWS(name, node_type, step, value_type)                                                                             \
+    static inline __attribute__((always_inline)) void name(const node_type *nodes, const value_type *leaves, int32_t depth,      \
+                                                           const uint8_t *q, size_t stride, const uint16_t *place,               \
+                                                           value_type *sums)                                                     \
+    {                                                                                                                            \
+        uint32_t at[TOGETHER] = { 0 };                                                                                           \
+        for (int32_t d = 0; d < depth; d++) {                                                                                    \
+            UNROLL                                                                                                               \
+            for (int32_t k = 0; k < TOGETHER; k++) at[k] = step(nodes, at[k], q + place[k], stride);                             \
+        }                                                                                                                        \
+        UNROLL                                                                                                                   \
+        for (int32_t k = 0; k < TOGETHER; k++) sums[k] += leaves[at[k]];                                                         \
     }
 WALK_ROWS(rows4_32, uint32_t, step4, float)
 WALK_ROWS(rows4_64, uint32_t, step4, double)
@@ -148,18 +151,19 @@ WALK_ROWS(rows8_64, uint64_t, step8, double)
 static const uint16_t natural[TOGETHER] = { 0, 1, 2, 3, 4, 5, 6, 7 };
 
 /* One by one, leaf by leaf. */
-static void add_deep(const gm_tree_engine *e, const engine_tree *t, const uint8_t *q, size_t stride, const uint16_t *place, void *sums)
+static void add_deep(const gm_tree_engine *e, const gm_tree_engine_tree *t, const uint8_t *q, size_t stride,
+                     const uint16_t *place, void *sums)
 {
     for (int32_t k = 0; k < TOGETHER; k++) {
-        uint32_t leaf = engine_walk_tree(e, t, q + place[k], stride);
+        uint32_t leaf = gm_tree_engine_walk_tree(e, t, q + place[k], stride);
         if (e->leaves32) ((float *)sums)[k] += e->leaves32[leaf];
         else ((double *)sums)[k] += e->leaves64[leaf];
     }
 }
 
 /* TOGETHER rows. */
-static inline __attribute__((always_inline)) void add_rows(const gm_tree_engine *e, const engine_tree *t, const uint8_t *q, size_t stride,
-                                                           const uint16_t *place, void *sums)
+static inline __attribute__((always_inline)) void add_rows(const gm_tree_engine *e, const gm_tree_engine_tree *t,
+                                                           const uint8_t *q, size_t stride, const uint16_t *place, void *sums)
 {
     if (t->depth > STEADY) add_deep(e, t, q, stride, place, sums);
     else if (e->compact && e->leaves32) rows4_32(e->nodes4 + t->node, e->leaves32 + t->node, t->depth, q, stride, place, sums);
@@ -169,8 +173,8 @@ static inline __attribute__((always_inline)) void add_rows(const gm_tree_engine 
 }
 
 /* rows is a multiple of TOGETHER; the rows behind the last one of a block hold bytes of some kind and their sums are not read. */
-void engine_walk_add(const gm_tree_engine *e, const engine_tree *t, const uint8_t *q, int32_t stride, const uint16_t *place, int32_t rows,
-                     void *sums)
+void gm_tree_engine_walk_add(const gm_tree_engine *e, const gm_tree_engine_tree *t, const uint8_t *q, int32_t stride,
+                             const uint16_t *place, int32_t rows, void *sums)
 {
     size_t first = (size_t)t->output * GM_TREE_ENGINE_ROWS, size = e->leaves32 ? sizeof(float) : sizeof(double);
     for (int32_t r = 0; r < rows; r += TOGETHER)
@@ -185,14 +189,14 @@ static void pack(const gm_tree_engine *e, gm_tree_engine_work *w, int32_t slots)
             memcpy(w->packed + (size_t)r * (size_t)e->columns + (size_t)c * TOGETHER, w->q + (size_t)c * BLOCK_ROWS + r, TOGETHER);
 }
 
-static void add_packed(const gm_tree_engine *e, const engine_tree *t, const gm_tree_engine_work *w, int32_t slots)
+static void add_packed(const gm_tree_engine *e, const gm_tree_engine_tree *t, const gm_tree_engine_work *w, int32_t slots)
 {
     size_t first = (size_t)t->output * GM_TREE_ENGINE_ROWS, size = e->leaves32 ? sizeof(float) : sizeof(double);
     for (int32_t r = 0; r < slots; r += TOGETHER)
         add_rows(e, t, w->packed + (size_t)r * (size_t)e->columns, TOGETHER, natural, (char *)w->sums + (first + (size_t)r) * size);
 }
 
-void engine_sums_begin(const gm_tree_engine *e, gm_tree_engine_work *w)
+void gm_tree_engine_sums_begin(const gm_tree_engine *e, gm_tree_engine_work *w)
 {
     for (int32_t k = 0; k < e->t->outputs; k++)
         for (int32_t r = 0; r < GM_TREE_ENGINE_ROWS; r++) {
@@ -201,7 +205,8 @@ void engine_sums_begin(const gm_tree_engine *e, gm_tree_engine_work *w)
         }
 }
 
-void engine_sums_end(const gm_tree_engine *e, const gm_tree_engine_work *w, const uint16_t *place, int32_t slots, int32_t rows, double *out)
+void gm_tree_engine_sums_end(const gm_tree_engine *e, const gm_tree_engine_work *w, const uint16_t *place, int32_t slots,
+                             int32_t rows, double *out)
 {
     int32_t outputs = e->t->outputs;
     for (int32_t k = 0; k < outputs; k++)
@@ -213,12 +218,12 @@ void engine_sums_end(const gm_tree_engine *e, const gm_tree_engine_work *w, cons
         }
 }
 
-void engine_walk_block(const gm_tree_engine *e, gm_tree_engine_work *w, int32_t rows, bool clean, double *out)
+void gm_tree_engine_walk_block(const gm_tree_engine *e, gm_tree_engine_work *w, int32_t rows, bool clean, double *out)
 {
     (void)clean; /* the columns of all ways are filled */
     int32_t slots = (rows + TOGETHER - 1) / TOGETHER * TOGETHER;
-    engine_sums_begin(e, w);
+    gm_tree_engine_sums_begin(e, w);
     pack(e, w, slots);
     for (int32_t i = 0; i < e->t->trees_count; i++) add_packed(e, &e->trees[i], w, slots);
-    engine_sums_end(e, w, NULL, slots, rows, out);
+    gm_tree_engine_sums_end(e, w, NULL, slots, rows, out);
 }

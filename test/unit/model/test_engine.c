@@ -114,7 +114,7 @@ static gm_matrix make_rows(const shape *s, int64_t rows, double odd, gm_arena *a
 }
 
 /* The kernel on all rows, in blocks and, when it can, singly. */
-static void compare_kernel(const gm_tree_engine *e, const engine_kernel *k, const gm_matrix *x, const double *want, gm_arena *a)
+static void compare_kernel(const gm_tree_engine *e, const gm_tree_engine_kernel *k, const gm_matrix *x, const double *want, gm_arena *a)
 {
     gm_err err;
     gm_tree_engine_work *w = NULL;
@@ -123,14 +123,14 @@ static void compare_kernel(const gm_tree_engine *e, const engine_kernel *k, cons
     CHECK_OK(gm_tree_engine_work_new(e, a, &w, &err), &err);
     for (int64_t first = 0; k->block && first < x->rows; first += k->rows) {
         int32_t rows = x->rows - first < k->rows ? (int32_t)(x->rows - first) : k->rows;
-        engine_run_block(e, k, w, x, first, rows, got + first * outputs);
+        gm_tree_engine_run_block(e, k, w, x, first, rows, got + first * outputs);
     }
     for (int64_t i = 0; k->block && i < values; i++)
         if (memcmp(&got[i], &want[i], sizeof(*got)) != 0)
             gm_harness_fail(__FILE__, __LINE__, "%s, %lld rows, value %lld: %.17g, want %.17g", k->name, (long long)x->rows, (long long)i,
                             got[i], want[i]);
     for (int64_t r = 0; k->one && r < x->rows; r++) {
-        engine_run_one(e, k, w, x, r, got);
+        gm_tree_engine_run_one(e, k, w, x, r, got);
         if (memcmp(got, want + r * outputs, (size_t)outputs * sizeof(*got)) != 0)
             gm_harness_fail(__FILE__, __LINE__, "%s, row %lld: %.17g, want %.17g", k->name, (long long)r, got[0], want[r * outputs]);
     }
@@ -150,8 +150,8 @@ static void compare_all(const shape *s, double odd)
             gm_tree_engine *e = NULL;
             gm_tree_engine_work *w = NULL;
             CHECK_OK(gm_tree_engine_new(t, l, a, &e, &err), &err);
-            for (int32_t k = 0; k < engine_kernels_count && !e->plain; k++)
-                if (engine_usable(e, &engine_kernels[k])) compare_kernel(e, &engine_kernels[k], &x, want, a);
+            for (int32_t k = 0; k < gm_tree_engine_kernels_count && !e->plain; k++)
+                if (gm_tree_engine_usable(e, &gm_tree_engine_kernels[k])) compare_kernel(e, &gm_tree_engine_kernels[k], &x, want, a);
             CHECK_OK(gm_tree_engine_work_for(e, x.rows, a, &w, &err), &err);
             gm_tree_engine_margin(e, w, &x, got);
             CHECK(memcmp(got, want, (size_t)(x.rows * s->outputs) * sizeof(*got)) == 0);
