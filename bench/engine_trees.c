@@ -84,7 +84,7 @@ static void print(const char *kernel, const char *what, double us_per_row, bool 
 }
 
 /* Rows as a server sees them: each a matrix of its own. */
-static void one_row(const gm_tree_engine *e, const engine_kernel *k, gm_tree_engine_work *w, const gm_matrix *x, const double *want, gm_arena *a)
+static void one_row(const gm_tree_engine *e, const gm_tree_engine_kernel *k, gm_tree_engine_work *w, const gm_matrix *x, const double *want, gm_arena *a)
 {
     int64_t outputs = e->t->outputs;
     double *rows = GM_ARENA_ARRAY(a, double, ONE_ROWS *x->cols), *got = GM_ARENA_ARRAY(a, double, ONE_ROWS *outputs), least = 1e30;
@@ -93,21 +93,21 @@ static void one_row(const gm_tree_engine *e, const engine_kernel *k, gm_tree_eng
     for (int round = 0; round < ROUNDS * 5; round++) {
         double before = now_us();
         for (int64_t r = 0; r < ONE_ROWS; r++)
-            engine_run_one(e, k, w, &(gm_matrix){ .data = rows + r * x->cols, .rows = 1, .cols = x->cols }, 0, got + r * outputs);
+            gm_tree_engine_run_one(e, k, w, &(gm_matrix){ .data = rows + r * x->cols, .rows = 1, .cols = x->cols }, 0, got + r * outputs);
         double took = now_us() - before;
         if (took < least) least = took;
     }
     print(k->name, "one row", least / ONE_ROWS, memcmp(got, want, (size_t)(ONE_ROWS * outputs) * sizeof(*got)) == 0);
 }
 
-static void many_rows(const gm_tree_engine *e, const engine_kernel *k, gm_tree_engine_work *w, const gm_matrix *x, const double *want, gm_arena *a)
+static void many_rows(const gm_tree_engine *e, const gm_tree_engine_kernel *k, gm_tree_engine_work *w, const gm_matrix *x, const double *want, gm_arena *a)
 {
     double *got = GM_ARENA_ARRAY(a, double, x->rows *e->t->outputs), least = 1e30;
     for (int round = 0; round < ROUNDS; round++) {
         double before = now_us();
         for (int64_t first = 0; first < x->rows; first += k->rows) {
             int32_t rows = x->rows - first < k->rows ? (int32_t)(x->rows - first) : k->rows;
-            engine_run_block(e, k, w, x, first, rows, got + first * e->t->outputs);
+            gm_tree_engine_run_block(e, k, w, x, first, rows, got + first * e->t->outputs);
         }
         double took = now_us() - before;
         if (took < least) least = took;
@@ -139,10 +139,10 @@ int main(int argc, char **argv)
         printf("{\"bench\": \"trees\", \"who\": \"gristmill %s\", \"what\": \"preparing\", \"ms\": %.3f}\n", gm_tree_engine_level_name(l),
                (now_us() - before) / 1e3);
         must(gm_tree_engine_work_new(e, a, &w, &err), &err);
-        for (int32_t k = 0; k < engine_kernels_count; k++) {
-            if (engine_kernels[k].level != l || !engine_usable(e, &engine_kernels[k])) continue;
-            if (engine_kernels[k].one) one_row(e, &engine_kernels[k], w, &x, want, a);
-            if (engine_kernels[k].block) many_rows(e, &engine_kernels[k], w, &x, want, a);
+        for (int32_t k = 0; k < gm_tree_engine_kernels_count; k++) {
+            if (gm_tree_engine_kernels[k].level != l || !gm_tree_engine_usable(e, &gm_tree_engine_kernels[k])) continue;
+            if (gm_tree_engine_kernels[k].one) one_row(e, &gm_tree_engine_kernels[k], w, &x, want, a);
+            if (gm_tree_engine_kernels[k].block) many_rows(e, &gm_tree_engine_kernels[k], w, &x, want, a);
         }
     }
     gm_arena_free(a);
