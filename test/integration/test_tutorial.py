@@ -2,10 +2,12 @@
 
 The ```sh blocks of a page run in one shell, in order, stopping at the first failure. Each line of the ```output block that follows must appear
 in what its block printed, in order. `...` as a whole line matches any lines, at an end or in the middle of a line any text; runs of blanks are one.
+The page's port 8080 becomes one that is free, and what was put into the background is ended with the shell.
 """
 import os
 import pathlib
 import re
+import socket
 import subprocess
 import tempfile
 import unittest
@@ -49,6 +51,12 @@ def first_unmatched(expected, printed):
     return None
 
 
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
 class Tutorial(gm.Case):
     def test_matching_can_fail(self):
         self.assertIsNone(first_unmatched(["a ... c", "...", "z"], ["a   b c", "x", "y", "z"]))
@@ -56,16 +64,17 @@ class Tutorial(gm.Case):
         self.assertEqual(first_unmatched(["...", "b", "a"], ["a", "b"]), "a")
 
     def test_every_block_runs_and_prints_what_it_says(self):
-        blocks = read_blocks(PAGE.read_text())
+        port = str(free_port())
+        blocks = read_blocks(PAGE.read_text().replace("8080", port))
         self.assertGreater(len(blocks), 12)
         with tempfile.TemporaryDirectory(prefix="gm-tutorial-") as folder:
             programs = pathlib.Path(folder, "bin")
             programs.mkdir()
             (programs / "gristmill").symlink_to(pathlib.Path(gm.PROGRAM).resolve())
-            script = "set -e\n" + "".join(f"{commands}\necho '{MARK}'\n" for commands, _ in blocks)
+            script = "set -e\ntrap 'kill $! 2>/dev/null || true' EXIT\n" + "".join(f"{commands}\necho '{MARK}'\n" for commands, _ in blocks)
             done = subprocess.run(["sh", "-c", script], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, timeout=600,
-                                  env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"})
+                                  env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "GRISTMILL_PORT": port})
         printed = done.stdout.decode(errors="replace").split(MARK + "\n")
         self.assertEqual(done.returncode, 0, f"block {len(printed)} failed:\n{printed[-1]}")
         for i, (commands, expected) in enumerate(blocks):
