@@ -74,7 +74,7 @@ class Server:
         self.name, self.port, self.path, self.body = name, port, path, json.dumps(body)
         self.log = tempfile.TemporaryFile()
         began = time.perf_counter()
-        self.process = subprocess.Popen(argv, cwd=cwd, env={**os.environ, **(env or {})}, stdout=self.log, stderr=self.log, start_new_session=True)
+        self.process = subprocess.Popen(argv, cwd=cwd, env={**os.environ, **(env or {})}, stdin=subprocess.PIPE, stdout=self.log, stderr=self.log, start_new_session=True)
         while True:
             try:
                 c = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
@@ -131,7 +131,7 @@ def ours(port, *more):
 def bare(port):
     subprocess.run(["cmake", "--build", str(ROOT / "build/release"), "--target", "bench_http_bare", "--", "--quiet"], check=True)
     program = next(p for p in (ROOT / "build/release").rglob("bench_http_bare") if p.is_file() and os.access(p, os.X_OK))
-    return Server("bare loop", [str(program), str(port)], port, "/v1/models/flights:predict", {"instances": [ROW]})
+    return Server("bare loop", [str(program), str(port), "1"], port, "/v1/models/flights:predict", {"instances": [ROW]})
 
 
 def against_bare():
