@@ -89,7 +89,8 @@ static gm_rc check_keys(yyjson_val *object, gm_arena *a, gm_err *err)
     return GM_OK;
 }
 
-/* nul: whether the text had an escaped NUL anywhere, so that most requests are not searched for one text by text. */
+/* nul: whether the text had an escaped NUL anywhere, so that most requests are not searched for one text by text. Python's writers
+ * spell what is missing NaN: it becomes null. */
 static gm_rc check(yyjson_doc *doc, bool nul, gm_arena *a, gm_err *err)
 {
     yyjson_val *ends[GM_JV_DEPTH_MAX], *v = doc->root, *end = doc->root + doc->val_read;
@@ -104,6 +105,9 @@ static gm_rc check(yyjson_doc *doc, bool nul, gm_arena *a, gm_err *err)
             if (unsafe_yyjson_is_obj(v)) rc = check_keys(v, a, err);
         } else if (nul && unsafe_yyjson_is_str(v) && memchr(v->uni.str, '\0', unsafe_yyjson_get_len(v))) {
             rc = gm_err_set(err, GM_EINVALID, "a text of the JSON holds a NUL");
+        } else if (unsafe_yyjson_is_real(v) && !isfinite(v->uni.f64)) {
+            if (!isnan(v->uni.f64)) rc = gm_err_set(err, GM_EINVALID, "the body is no JSON: a number is infinite");
+            v->tag = YYJSON_TYPE_NULL;
         }
     }
     return rc;
@@ -115,7 +119,8 @@ gm_rc gm_jv_read(char *text, size_t len, bool in_place, gm_arena *a, const gm_jv
     yyjson_read_err problem;
     if (!len) return gm_err_set(err, GM_EINVALID, "the body is empty; JSON was expected");
     bool nul = memmem(text, len, "\\u0000", 6) != NULL; /* a NUL as it stands is a syntax error */
-    yyjson_doc *doc = yyjson_read_opts(text, len, in_place ? YYJSON_READ_INSITU : YYJSON_READ_NOFLAG, &memory, &problem);
+    yyjson_read_flag flags = YYJSON_READ_ALLOW_INF_AND_NAN | (in_place ? YYJSON_READ_INSITU : YYJSON_READ_NOFLAG);
+    yyjson_doc *doc = yyjson_read_opts(text, len, flags, &memory, &problem);
     if (!doc && problem.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
         return gm_err_set(err, GM_ENOMEM, "the request is too large for its memory");
     if (!doc) return gm_err_set(err, GM_EINVALID, "the body is no JSON: %s at byte %zu", problem.msg, problem.pos);

@@ -2,7 +2,7 @@
  *
  * Values lie one behind the other in reading order: the children of a list or object follow it, an object's as key, value, key,
  * value. The tree lives in the request's arena (texts in the body when it was read in place) and does not change, so that it may
- * be walked twice.
+ * be walked twice. NaN, with which Python's writers spell a missing number, is read as null.
  */
 #ifndef GM_SERVE_JSON_IN_H
 #define GM_SERVE_JSON_IN_H
@@ -25,7 +25,7 @@ typedef enum gm_jv_kind {
 enum { GM_JV_DEPTH_MAX = 64 };
 
 /* in_place: text is writable, followed by at least 4 bytes of zero, and is used up by this.
- * Errors: GM_EINVALID (syntax with its byte, NaN and infinities, invalid UTF-8, a NUL, a key twice in an object, deeper than
+ * Errors: GM_EINVALID (syntax with its byte, infinite numbers, invalid UTF-8, a NUL, a key twice in an object, deeper than
  * GM_JV_DEPTH_MAX), GM_ENOMEM. */
 gm_rc gm_jv_read(char *text, size_t len, bool in_place, gm_arena *a, const gm_jv **out, gm_err *err);
 

@@ -101,6 +101,13 @@ void gm_protocol_predict(gm_http_request *r, void *user)
     run(r, vertex, user);
 }
 
+void gm_kserve_alive(gm_http_request *r, void *user)
+{
+    (void)user;
+    gm_buf_text(gm_http_out(r), "{\"status\":\"alive\"}");
+    gm_http_reply(r, 200, JSON_TYPES);
+}
+
 void gm_kserve_models(gm_http_request *r, void *user)
 {
     const char *const *names = NULL;

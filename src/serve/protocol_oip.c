@@ -30,7 +30,17 @@ void gm_oip_server(gm_http_request *r, void *user)
 void gm_oip_live(gm_http_request *r, void *user)
 {
     (void)user;
-    gm_http_reply(r, 200, NULL);
+    gm_buf_text(gm_http_out(r), "{\"live\":true}");
+    send_json(r);
+}
+
+void gm_oip_ready(gm_http_request *r, void *user)
+{
+    bool ready = gm_server_ready(gm_lane_of(r));
+    (void)user;
+    gm_buf_text(gm_http_out(r), ready ? "{\"ready\":true}" : "{\"ready\":false}");
+    if (!ready) gm_http_reply_header(r, "Retry-After", "1");
+    gm_http_reply(r, ready ? 200 : 503, "application/json");
 }
 
 /* ---- what a model takes and gives ---------------------------------------------------------------------------------------- */

@@ -12,7 +12,7 @@ const gm_http_route gm_protocol_routes[] = {
     /* Open Inference Protocol, version 2 */
     { "GET", "/v2", GM_HTTP_OPEN, 0, gm_oip_server, "Name, version and extensions of the server" },
     { "GET", "/v2/health/live", GM_HTTP_OPEN, 0, gm_oip_live, "Whether the server runs" },
-    { "GET", "/v2/health/ready", GM_HTTP_OPEN, 0, gm_protocol_health, "Whether every model answers" },
+    { "GET", "/v2/health/ready", GM_HTTP_OPEN, 0, gm_oip_ready, "Whether every model answers" },
     { "GET", "/v2/models/stats", GM_HTTP_INFER, 0, gm_oip_stats, "Counters of all models" },
     { "GET", "/v2/models/{model}", GM_HTTP_INFER, 0, gm_oip_model, "Inputs and outputs of a model" },
     { "GET", "/v2/models/{model}/versions/{version}", GM_HTTP_INFER, 0, gm_oip_model, "Inputs and outputs of a version" },
@@ -41,7 +41,7 @@ const gm_http_route gm_protocol_routes[] = {
       "Shared memory is not supported" },
     { "POST", "/v2/systemsharedmemory/region/{region}/unregister", GM_HTTP_INFER, SMALL_BODY, gm_oip_no_memory,
       "Shared memory is not supported" },
-    { "POST", "/v2/systemsharedmemory/unregister", GM_HTTP_INFER, SMALL_BODY, gm_oip_live,
+    { "POST", "/v2/systemsharedmemory/unregister", GM_HTTP_INFER, SMALL_BODY, gm_oip_no_regions,
       "Unregister all regions: there are none" },
     { "GET", "/v2/cudasharedmemory/status", GM_HTTP_INFER, 0, gm_oip_no_regions, "CUDA memory regions: none" },
     { "GET", "/v2/cudasharedmemory/region/{region}/status", GM_HTTP_INFER, 0, gm_oip_no_memory, "CUDA memory is not supported" },
@@ -49,7 +49,7 @@ const gm_http_route gm_protocol_routes[] = {
       "CUDA memory is not supported" },
     { "POST", "/v2/cudasharedmemory/region/{region}/unregister", GM_HTTP_INFER, SMALL_BODY, gm_oip_no_memory,
       "CUDA memory is not supported" },
-    { "POST", "/v2/cudasharedmemory/unregister", GM_HTTP_INFER, SMALL_BODY, gm_oip_live,
+    { "POST", "/v2/cudasharedmemory/unregister", GM_HTTP_INFER, SMALL_BODY, gm_oip_no_regions,
       "Unregister all regions: there are none" },
     /* MLflow and SageMaker */
     { "POST", "/invocations", INFER, gm_invocations, "Predict: data frame, instances, inputs or CSV" },
@@ -62,6 +62,7 @@ const gm_http_route gm_protocol_routes[] = {
     { "DELETE", "/models/{model}", GM_HTTP_ADMIN, 0, gm_models_unload, "Take a model out of service" },
     { "POST", "/models/{model}/invoke", INFER, gm_invoke_model, "Predict with a model, as /invocations" },
     /* KServe, version 1 */
+    { "GET", "/", GM_HTTP_OPEN, 0, gm_kserve_alive, "Whether the server runs" },
     { "GET", "/v1/models", GM_HTTP_INFER, 0, gm_kserve_models, "Names of the models" },
     { "GET", "/v1/models/{model}", GM_HTTP_INFER, 0, gm_kserve_model, "Whether a model answers" },
     { "POST", "/v1/models/{model}:predict", INFER, gm_kserve_predict, "Predict: instances" },

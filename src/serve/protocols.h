@@ -33,6 +33,7 @@ bool gm_protocol_accepts(const gm_http_request *r, const char *types);
 /* Handlers of the Open Inference Protocol; protocol_oip.c, oip_repository.c. */
 void gm_oip_server(gm_http_request *r, void *user);
 void gm_oip_live(gm_http_request *r, void *user);
+void gm_oip_ready(gm_http_request *r, void *user); /* {"ready"}; 503 when not */
 void gm_oip_model(gm_http_request *r, void *user);
 void gm_oip_model_ready(gm_http_request *r, void *user);
 void gm_oip_config(gm_http_request *r, void *user);
@@ -54,6 +55,7 @@ void gm_models_show(gm_http_request *r, void *user);
 void gm_models_load(gm_http_request *r, void *user);
 void gm_models_unload(gm_http_request *r, void *user);
 /* KServe V1; protocol_kserve.c. */
+void gm_kserve_alive(gm_http_request *r, void *user); /* liveness, at the root */
 void gm_kserve_models(gm_http_request *r, void *user);
 void gm_kserve_model(gm_http_request *r, void *user);
 void gm_kserve_predict(gm_http_request *r, void *user);

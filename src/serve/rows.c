@@ -297,6 +297,10 @@ gm_rc gm_rows_set_int(gm_rows *r, size_t k, int64_t row, int64_t v, gm_err *err)
         (void)snprintf(text, sizeof(text), "%" PRId64, v);
         return set_made_text(r, k, row, text, err);
     }
+    if (type == GM_TYPE_TIME && v == GM_MISSING_INT) { /* NaT as a whole number, and what the exported ONNX graph takes for it */
+        set_missing(r, k, row);
+        return GM_OK;
+    }
     if (type == GM_TYPE_STRING || v == GM_MISSING_INT || (type == GM_TYPE_BOOL && (uint64_t)v > 1))
         return refuse_int(r, k, row, v, err);
     r->given[k] = true;
@@ -413,6 +417,10 @@ gm_rc gm_rows_set_text(gm_rows *r, size_t k, int64_t row, const char *text, size
     if (memchr(text, '\0', len) || len > INT32_MAX)
         return gm_err_set(err, GM_EINVALID, "row %" PRId64 ", column \"%.100s\": the text holds a NUL", row + 1, c->name);
     if (c->type == GM_TYPE_STRING) return set_category(r, k, row, text, len, err);
+    if (c->type == GM_TYPE_TIME && len == 3 && memcmp(text, "NaT", 3) == 0) { /* pandas spells a missing time so */
+        set_missing(r, k, row);
+        return GM_OK;
+    }
     if (c->type != GM_TYPE_TIME || !parse(c, GM_TYPE_TIME, text, len, &number, &whole))
         return refuse_text(r, k, row, text, len, err);
     r->given[k] = true;

@@ -54,6 +54,7 @@ static void every_form_gives_the_same_rows(void)
         { gm_frame_mlflow,
           "{\"dataframe_split\":{\"data\":[[500,3.5,\"UA\",true,\"2013-01-31\"],[600,null,\"AA\",false,null]]}}" },
         { gm_frame_mlflow, "{\"instances\":[[500,3.5,\"UA\",true,\"2013-01-31\"],[600,null,\"AA\",false,null]]}" },
+        { gm_frame_mlflow, "{\"instances\":[[500,3.5,\"UA\",true,\"2013-01-31\"],[600,NaN,\"AA\",false,\"NaT\"]]}" },
         { gm_frame_instances, "{\"instances\":[[500,3.5,\"UA\",true,1359590400000000,1545],{\"carrier\":[\"AA\"],\"distance\":"
                               "600,\"late\":0}],\"parameters\":{}}" },
         { gm_frame_mlflow, "{\"inputs\":{\"distance\":[500,600],\"temp\":[[3.5],[null]],\"carrier\":[\"UA\",\"AA\"],\"late\":[1,"
@@ -100,7 +101,8 @@ static void what_is_wrong_is_told(void)
     } bad[] = {
         { gm_frame_mlflow, "", "the body is empty" },
         { gm_frame_mlflow, "{", "the body is no JSON: " },
-        { gm_frame_mlflow, "{\"instances\":[[NaN,1,\"UA\",true,null]]}", "the body is no JSON: " },
+        { gm_frame_mlflow, "{\"instances\":[[1,1,NaN1,true,null]]}", "the body is no JSON: " },
+        { gm_frame_mlflow, "{\"instances\":[[-Infinity,1,\"UA\",true,null]]}", "the body is no JSON: " },
         { gm_frame_mlflow, "{\"instances\":[[Infinity,1,\"UA\",true,null]]}", "the body is no JSON: " },
         { gm_frame_mlflow, "{\"instances\":[[1e999,1,\"UA\",true,null]]}", "the body is no JSON: " },
         { gm_frame_mlflow, "{\"instances\":[[1,1,\"\\ud800\",true,null]]}", "the body is no JSON: " },

@@ -48,6 +48,8 @@ static void numbers_stand_in_for_each_other(void)
     CHECK(!gm_rows_set_bool(&rows, TEMP, 1, true, &err) && rows.columns[TEMP].f64[1] == 1);
     CHECK(!gm_rows_set_double(&rows, LATE, 0, 1.0, &err) && rows.columns[LATE].i64[0] == 1);
     CHECK(!gm_rows_set_int(&rows, AT, 0, 1359608400000000, &err) && !gm_rows_set_double(&rows, AT, 1, 1e15, &err));
+    CHECK(!gm_rows_set_int(&rows, AT, 2, INT64_MIN, &err) && !text(AT, 3, "NaT")); /* both are how pandas leaves a time out */
+    CHECK(rows.columns[AT].i64[2] == GM_MISSING_INT && rows.columns[AT].i64[3] == GM_MISSING_INT);
     begin(1);
     CHECK(rows.columns[DISTANCE].type == GM_TYPE_INT && rows.columns[DISTANCE].i64[0] == GM_MISSING_INT);
     gm_rows_clear(&rows);
