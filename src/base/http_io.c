@@ -461,13 +461,23 @@ static void take_calls(io *w)
     }
 }
 
-/* No more connections; those between two requests end now, the others after their reply. */
+static bool is_between_requests(const conn *k)
+{
+    return !k->closing && !k->lingering && k->c.state == GM_HTTP_IDLE && gm_http_conn_waiting(&k->c) == 0;
+}
+
+/* No more connections; those between two requests end now, the others after their reply. A request that has arrived already is
+ * answered: closing over unread bytes would reset the connection. */
 static void begin_drain(io *w)
 {
     stop_listening(w, true);
     for (gm_http_conn *c = w->l->conns, *next; c; c = next) {
+        conn *k = (conn *)c;
         next = c->next;
-        if (c->state == GM_HTTP_IDLE && !((conn *)c)->lingering && gm_http_conn_waiting(c) == 0) close_conn((conn *)c);
+        if (!is_between_requests(k)) continue;
+        read_some(k);
+        if (!k->closing) go_on(k);
+        if (is_between_requests(k)) close_conn(k);
     }
 }
 

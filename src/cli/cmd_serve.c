@@ -193,6 +193,7 @@ static gm_rc serve(gm_cli *cli, const serve_opts *o, gm_server_options *so, gm_e
 {
     gm_server *server = NULL;
     sigset_t ends;
+    (void)signal(SIGXFSZ, SIG_IGN); /* a log at the limit of a file's size is an ordinary write error */
     sigemptyset(&ends);
     sigaddset(&ends, SIGTERM);
     sigaddset(&ends, SIGINT);

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -102,6 +103,8 @@ static bool open_segment(const gm_predlog *l, lane *w)
     if (fault || len < 0 || (size_t)len >= sizeof(w->path)) return false;
     (void)snprintf(temp, sizeof(temp), "%s.new", w->path);
     int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0640);
+    if (fd < 0 && errno == ENOENT && gm_fs_mkdirs(l->raw, NULL) == GM_OK) /* somebody removed the folder */
+        fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0640);
     if (fd < 0) return false;
     if (flock(fd, LOCK_EX | LOCK_NB) || !write_all(fd, GM_PREDLOG_MAGIC, GM_PREDLOG_MAGIC_LEN) || rename(temp, w->path)) {
         int reason = errno;
@@ -137,6 +140,14 @@ static void give_up_segment(lane *w)
 {
     (void)close(w->fd);
     w->fd = -1;
+    w->definitions_count = 0;
+}
+
+/* Whether somebody removed the file: what is written to it would be lost with it. */
+static bool is_gone(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && st.st_nlink == 0;
 }
 
 static void drop_buffer(lane *w)
@@ -395,6 +406,7 @@ static to_sync upkeep(const gm_predlog *l, lane *w, bool all)
     to_sync t = { -1, -1, false };
     int64_t now = gm_monotonic_us();
     (void)flush(l, w);
+    if (w->fd >= 0 && is_gone(w->fd)) give_up_segment(w); /* with what was written since the last look */
     if (w->fd >= 0 && (all || now - w->begun_us >= l->o.segment_age_s * 1000000)) (void)seal_segment(w);
     if (w->sealed_fd >= 0) {
         t.sealed_fd = w->sealed_fd;
