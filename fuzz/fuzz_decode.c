@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "serve/decode_oip.h"
 #include "serve/text_set.h"
 

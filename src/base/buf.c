@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/node.h"
+#include "base/utf8.h"
 
 void gm_buf_clear(gm_buf *b)
 {
@@ -232,20 +233,6 @@ void gm_json_array_end(gm_json *j)
     close_level(j, ']');
 }
 
-/* Bytes of the UTF-8 sequence at s (at most left bytes), 0 when it is not valid (RFC 3629). */
-static size_t utf8_length(const unsigned char *s, size_t left)
-{
-    if (s[0] < 0x80) return 1;
-    size_t n = s[0] >= 0xC2 && s[0] <= 0xDF ? 2 : (s[0] & 0xF0) == 0xE0 ? 3 : s[0] >= 0xF0 && s[0] <= 0xF4 ? 4 : 0;
-    if (n == 0 || n > left) return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xC0) != 0x80) return 0;
-    if ((s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F) || (s[0] == 0xF0 && s[1] < 0x90) ||
-        (s[0] == 0xF4 && s[1] > 0x8F))
-        return 0;
-    return n;
-}
-
 /* Bytes from the start that stand for themselves. */
 static size_t plain_length(const unsigned char *s, size_t left)
 {
@@ -264,7 +251,7 @@ static void quoted(gm_buf *out, const char *text)
         s += plain;
         left -= plain;
         if (left == 0) break;
-        size_t n = utf8_length(s, left);
+        size_t n = gm_utf8_length(s, left);
         if (n == 0) {
             gm_buf_text(out, "\xEF\xBF\xBD");
             n = 1;

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 void gm_expr_fail(gm_expr_source *in, gm_pos at, const char *hint, const char *fmt, ...)
 {
     bool same_place = in->errors && at.line == in->last_error.line && at.col == in->last_error.col;
@@ -121,20 +123,6 @@ static const struct symbol {
 };
 
 /* ---- characters --------------------------------------------------------------------------------------------- */
-
-/* Bytes of the UTF-8 character at s, 0 when it is malformed (overlong, surrogate, too large or cut). */
-static size_t utf8_len(const char *text)
-{
-    const unsigned char *s = (const unsigned char *)text;
-    if (s[0] < 0x80) return 1;
-    size_t n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
-    if (s[0] < 0xc2 || s[0] > 0xf4) return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80) return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f)) return 0;
-    if ((s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f)) return 0;
-    return n;
-}
 
 typedef struct lexer {
     gm_expr_source *in;
@@ -331,7 +319,7 @@ static gm_rc check_text(gm_expr_source *in, const char *text, gm_pos at)
     }
     lexer x = { .in = in, .at = text, .pos = at };
     for (size_t n; *x.at; step_over(&x, n)) {
-        n = utf8_len(x.at);
+        n = gm_utf8_length(x.at, SIZE_MAX);
         if (n) continue;
         gm_expr_fail(in, x.pos, "Save the file as UTF-8.", "the expression is not UTF-8: byte 0x%02x", (unsigned char)*x.at);
         return GM_EINVALID;

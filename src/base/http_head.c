@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "base/http_internal.h"
+#include "base/utf8.h"
 
 /* The headers that matter here; data NULL = absent. */
 typedef struct head {
@@ -96,8 +97,8 @@ static void split_target(gm_http_conn *c, head *h)
 {
     gm_slice t = { c->block->data + c->start + c->url, c->url_len };
     if (t.len > 7 && strncasecmp(t.data, "http", 4) == 0) {
-        const char *colon = memchr(t.data, ':', t.len);
-        size_t skip = colon ? (size_t)(colon - t.data) + 3 : t.len;
+        const char *colon = memchr(t.data, ':', t.len); /* none: CONNECT's target is a host */
+        size_t skip = colon ? (size_t)(colon - t.data) + 3 : t.len + 1;
         if (skip <= t.len && memcmp(colon, "://", 3) == 0) {
             t.data += skip;
             t.len -= skip;
@@ -112,25 +113,12 @@ static void split_target(gm_http_conn *c, head *h)
     c->r.query = mark ? (gm_slice){ mark + 1, t.len - c->r.path.len - 1 } : (gm_slice){ t.data + t.len, 0 };
 }
 
-/* Bytes of the UTF-8 sequence of more than one byte at s, 0 when it is none (RFC 3629: no overlong form, no surrogate, at most
- * U+10FFFF). */
-static size_t utf8_length(const unsigned char *s, size_t left)
-{
-    size_t n = s[0] >= 0xC2 && s[0] <= 0xDF ? 2 : (s[0] & 0xF0) == 0xE0 ? 3 : s[0] >= 0xF0 && s[0] <= 0xF4 ? 4 : 0;
-    if (n > left) return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xC0) != 0x80) return 0;
-    if (n >= 3 && ((s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F))) return 0;
-    if (n == 4 && ((s[0] == 0xF0 && s[1] < 0x90) || (s[0] == 0xF4 && s[1] > 0x8F))) return 0;
-    return n;
-}
-
 /* A path is text without control characters and backslashes, and no segment of it climbs. */
 static bool is_clean_path(gm_slice path)
 {
     for (size_t i = 0; i < path.len;) {
         unsigned char b = (unsigned char)path.data[i];
-        size_t n = b < 0x80 ? 1 : utf8_length((const unsigned char *)path.data + i, path.len - i);
+        size_t n = gm_utf8_length(path.data + i, path.len - i);
         if (n == 0 || b < 0x20 || b == 0x7F || b == '\\') return false;
         if (b == '/' && i + 1 < path.len && path.data[i + 1] == '.') { /* "/." and "/..", with or without ";..." */
             size_t end = i + 2 + (i + 2 < path.len && path.data[i + 2] == '.');

@@ -13,6 +13,7 @@
 #include <yyjson.h>
 
 #include "base/fs.h"
+#include "base/utf8.h"
 
 enum { YAML_BYTES_MAX = 1 << 20, YAML_DEPTH_MAX = 32, JSON_DEPTH_MAX = 64, YAML_NODES_MAX = 100000 };
 
@@ -163,17 +164,6 @@ static gm_rc yaml_error(const reader *r, struct fy_diag *diag)
     return rc;
 }
 
-/* Bytes of the UTF-8 character at s, 0 when it is malformed. */
-static size_t utf8_len(const unsigned char *s, size_t left)
-{
-    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
-    if (n > left) return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80) return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f)) return 0;
-    return (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f) ? 0 : n;
-}
-
 /* Refused before parsing: tabs in indentation, which readers take differently; directives; and bytes that are not UTF-8, on
  * which the library can spin for ever (found by fuzz_yaml). */
 static gm_rc check_bytes(const reader *r)
@@ -188,7 +178,7 @@ static gm_rc check_bytes(const reader *r)
             return gm_err_at(r->err, (gm_pos){ r->file, line, 1 }, GM_EINVALID, "a tab in the indentation; use spaces");
         if (c == '%' && (i == 0 || r->text[i - 1] == '\n'))
             return gm_err_at(r->err, (gm_pos){ r->file, line, 1 }, GM_EINVALID, "a line cannot begin with %%");
-        size_t n = utf8_len((const unsigned char *)r->text + i, r->len - i);
+        size_t n = gm_utf8_length(r->text + i, r->len - i);
         if (n == 0)
             return gm_err_at(r->err, (gm_pos){ r->file, line, 1 }, GM_EINVALID, "this line is not UTF-8: byte 0x%02x",
                              (unsigned char)c);
@@ -251,16 +241,16 @@ static gm_pos json_pos(const reader *r, size_t offset)
     return (gm_pos){ .file = r->file, .line = (uint32_t)line, .col = (uint32_t)col };
 }
 
-static gm_rc json_node(reader *r, yyjson_val *v, int depth, gm_node **out)
+/* n is zeroed. Texts stay where the document lies: see gm_json_read. The nodes of a list or map lie beside each other. */
+static gm_rc json_node(reader *r, yyjson_val *v, int depth, gm_node *n)
 {
     if (depth > JSON_DEPTH_MAX) return gm_err_set(r->err, GM_EINVALID, "%s is nested deeper than %d", r->file, JSON_DEPTH_MAX);
-    gm_node *n = GM_ARENA_NEW(r->a, gm_node);
-    if (!n) return out_of_memory(r);
-    *out = n;
     n->pos.file = r->file;
     gm_rc rc = GM_OK;
     size_t i, max;
     yyjson_val *key, *item;
+    gm_node *nodes = yyjson_is_ctn(v) ? GM_ARENA_ARRAY(r->a, gm_node, yyjson_get_len(v)) : n;
+    if (!nodes) return out_of_memory(r);
     switch (yyjson_get_type(v)) {
     case YYJSON_TYPE_OBJ:
         n->kind = GM_NODE_MAP;
@@ -268,13 +258,13 @@ static gm_rc json_node(reader *r, yyjson_val *v, int depth, gm_node **out)
         if (rc) return rc;
         yyjson_obj_foreach(v, i, max, key, item)
         {
-            n->keys[i] = gm_arena_strndup(r->a, yyjson_get_str(key), yyjson_get_len(key));
+            n->keys[i] = yyjson_get_str(key);
             n->key_pos[i].file = r->file;
-            if (!n->keys[i]) return out_of_memory(r);
+            n->items[i] = &nodes[i];
             for (size_t k = 0; k < i && n->count <= 1000; k++)
                 if (strcmp(n->keys[k], n->keys[i]) == 0)
                     return gm_err_set(r->err, GM_EINVALID, "%s has the key \"%.100s\" twice in one object", r->file, n->keys[i]);
-            rc = json_node(r, item, depth + 1, &n->items[i]);
+            rc = json_node(r, item, depth + 1, &nodes[i]);
             if (rc) return rc;
         }
         return GM_OK;
@@ -284,20 +274,21 @@ static gm_rc json_node(reader *r, yyjson_val *v, int depth, gm_node **out)
         if (rc) return rc;
         yyjson_arr_foreach(v, i, max, item)
         {
-            rc = json_node(r, item, depth + 1, &n->items[i]);
+            n->items[i] = &nodes[i];
+            rc = json_node(r, item, depth + 1, &nodes[i]);
             if (rc) return rc;
         }
         return GM_OK;
     case YYJSON_TYPE_STR:
         n->quoted = true;
-        n->text = gm_arena_strndup(r->a, yyjson_get_str(v), yyjson_get_len(v));
+        n->text = yyjson_get_str(v);
         n->text_len = yyjson_get_len(v);
-        return n->text ? GM_OK : out_of_memory(r);
+        return GM_OK;
     case YYJSON_TYPE_RAW: /* numbers, as written */
         n->literal = true;
-        n->text = gm_arena_strndup(r->a, yyjson_get_raw(v), yyjson_get_len(v));
+        n->text = yyjson_get_raw(v);
         n->text_len = yyjson_get_len(v);
-        return n->text ? GM_OK : out_of_memory(r);
+        return GM_OK;
     case YYJSON_TYPE_BOOL:
         n->literal = true;
         n->text = yyjson_get_bool(v) ? "true" : "false";
@@ -313,11 +304,15 @@ gm_rc gm_json_read(const char *text, size_t len, const char *file_name, gm_arena
     reader r = { .a = a, .file = gm_arena_strdup(a, file_name), .text = text, .len = len, .err = err };
     if (!r.file) return gm_err_set(err, GM_ENOMEM, "not enough memory to read \"%s\"", file_name);
     if (len > (size_t)1 << 30) return gm_err_at(err, (gm_pos){ .file = r.file }, GM_EINVALID, "the file is larger than 1 GiB");
+    /* Read in place in a copy that is the tree's: texts and numbers end in NUL there, and nothing is copied one by one. */
+    char *copy = gm_arena_alloc(a, len + YYJSON_PADDING_SIZE, 1);
+    gm_node *root = GM_ARENA_NEW(a, gm_node);
+    if (!copy || !root) return out_of_memory(&r);
+    if (len) memcpy(copy, text, len);
     yyjson_read_err problem;
-    yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)text, len, YYJSON_READ_NUMBER_AS_RAW, NULL, &problem);
+    yyjson_doc *doc = yyjson_read_opts(copy, len, YYJSON_READ_INSITU | YYJSON_READ_NUMBER_AS_RAW, NULL, &problem);
     if (!doc) return gm_err_at(err, json_pos(&r, problem.pos), GM_EINVALID, "not valid JSON: %s", problem.msg);
-    gm_node *root = NULL;
-    gm_rc rc = json_node(&r, yyjson_doc_get_root(doc), 0, &root);
+    gm_rc rc = json_node(&r, yyjson_doc_get_root(doc), 0, root);
     yyjson_doc_free(doc);
     if (!rc) *out_root = root;
     return rc;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/fs.h"
+#include "base/utf8.h"
 #include "data/data_internal.h"
 
 enum { WINDOW_FIRST = 1 << 18, WINDOW_MAX = 64 << 20, COLUMNS_MAX = 100000 };
@@ -157,19 +158,6 @@ static look look_at_record(csv *c, size_t *out_end, gm_err *err)
 
 /* ---- bytes ---- */
 
-/* Length of the valid UTF-8 sequence at s, 0 when there is none. Source: RFC 3629, section 4. */
-static size_t utf8_sequence(const unsigned char *s, size_t n)
-{
-    if (s[0] < 0x80) return 1;
-    size_t len = s[0] >= 0xF0 ? 4 : s[0] >= 0xE0 ? 3 : 2;
-    if (s[0] < 0xC2 || s[0] > 0xF4 || n < len) return 0;
-    unsigned char low = s[0] == 0xE0 ? 0xA0 : s[0] == 0xF0 ? 0x90 : 0x80, high = s[0] == 0xED ? 0x9F : s[0] == 0xF4 ? 0x8F : 0xBF;
-    if (s[1] < low || s[1] > high) return 0;
-    for (size_t i = 2; i < len; i++)
-        if ((s[i] & 0xC0) != 0x80) return 0;
-    return len;
-}
-
 /* Eight bytes at a time: none with its high bit, none zero. */
 static bool plain_ascii(const char *s, size_t n)
 {
@@ -191,7 +179,7 @@ static gm_rc check_bytes(const csv *c, size_t end, gm_err *err)
     int64_t line = c->next_line;
     if (plain_ascii(s, n)) return GM_OK;
     for (size_t i = 0; i < n;) {
-        size_t len = s[i] ? utf8_sequence((const unsigned char *)s + i, n - i) : 0;
+        size_t len = s[i] ? gm_utf8_length(s + i, n - i) : 0;
         if (len == 0) {
             gm_rc rc = gm_err_at(err, at_line(c, line), GM_EINVALID, "byte %zu of the line (0x%02x) is not UTF-8", column, (unsigned)(unsigned char)s[i]);
             gm_err_hint(err, s[i] ? "Save the file as UTF-8; from latin-1: iconv -f latin1 -t utf-8." : "A zero byte does not belong in a CSV file.");

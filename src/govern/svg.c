@@ -4,23 +4,13 @@
 #include <math.h>
 #include <string.h>
 
-/* Bytes of the UTF-8 character at c, 0 when it is none (overlong forms, surrogates and stray bytes included). */
-static size_t utf8_length(const unsigned char *c)
-{
-    if (c[0] < 0x80) return 1;
-    size_t more = c[0] >= 0xC2 && c[0] <= 0xDF ? 1 : c[0] >= 0xE0 && c[0] <= 0xEF ? 2 : c[0] >= 0xF0 && c[0] <= 0xF4 ? 3 : 0;
-    for (size_t i = 1; i <= more; i++)
-        if ((c[i] & 0xC0) != 0x80) return 0;
-    if ((c[0] == 0xE0 && c[1] < 0xA0) || (c[0] == 0xED && c[1] > 0x9F)) return 0;
-    if ((c[0] == 0xF0 && c[1] < 0x90) || (c[0] == 0xF4 && c[1] > 0x8F)) return 0;
-    return more ? more + 1 : 0;
-}
+#include "base/utf8.h"
 
 void gm_markup_text(gm_buf *out, const char *text)
 {
     const unsigned char *c = (const unsigned char *)text;
     while (*c) {
-        size_t len = utf8_length(c);
+        size_t len = gm_utf8_length(c, SIZE_MAX);
         if (len == 0)
             gm_buf_text(out, "\xEF\xBF\xBD");
         else if (len > 1)

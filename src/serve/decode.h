@@ -45,7 +45,5 @@ gm_rc gm_frame_decode_csv(const gm_frame *f, const gm_served_schema *s, gm_rows 
 gm_rc gm_rows_set_json(gm_rows *r, size_t column, int64_t row, const gm_jv *v, gm_err *err);
 /* The body of a request for gm_jv_read in place: writable, see gm_http_request. */
 char *gm_body_text(gm_slice body);
-/* Whether bytes are UTF-8 without NUL. */
-bool gm_utf8_valid(const char *text, size_t len);
 
 #endif

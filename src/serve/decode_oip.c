@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "serve/decode_oip.h"
 #include "serve/oip_request.h"
 

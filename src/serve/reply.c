@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 #define ADD(out, literal) gm_buf_add((out), (literal), sizeof(literal) - 1)
 
 /* A text with something to escape; what is no UTF-8 becomes ? as far as it has no place in JSON. */

@@ -6,19 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Bytes of the UTF-8 character at p, 0 when it is not one (overlong forms and surrogates included). */
-static size_t utf8_len(const unsigned char *p)
-{
-    if (p[0] < 0x80) return 1;
-    size_t len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-    if (p[0] < 0xc2 || p[0] > 0xf4) return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((p[i] & 0xc0) != 0x80) return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
-        (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return len;
-}
+#include "base/utf8.h"
 
 /* Characters that show nothing or turn the text around, so that two names could look alike. */
 static bool invisible(const unsigned char *p, size_t len)
@@ -38,7 +26,7 @@ static gm_rc check_text(const char *kind, const char *text, const char *forbidde
     if (len > max) return gm_err_set(err, GM_EINVALID, "%s \"%.40s...\" has %zu bytes, at most %zu are allowed", kind, text, len, max);
     const unsigned char *p = (const unsigned char *)text;
     for (size_t i = 0, n; i < len; i += n) {
-        n = utf8_len(p + i);
+        n = gm_utf8_length(p + i, len - i);
         if (n == 0) return gm_err_set(err, GM_EINVALID, "a %s is not UTF-8", kind);
         if (invisible(p + i, n)) return gm_err_set(err, GM_EINVALID, "a %s has a control character at byte %zu", kind, i + 1);
     }

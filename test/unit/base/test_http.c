@@ -155,6 +155,7 @@ static void good_requests_are_answered(void)
         WIRE("GET /health/ HTTP/1.1\r\n" H "\r\n", 404, NULL),
         WIRE("GET /v1/models/ HTTP/1.1\r\n" H "\r\n", 404, NULL),
         WIRE("DELETE /health HTTP/1.1\r\n" H "\r\n", 405, "Allow: GET, HEAD\r\n"),
+        WIRE("CONNECT httpserver HTTP/1.1\r\n" H "\r\n", 404, NULL), /* a host, in which no colon need be */
         WIRE("POST /defer HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\nabc", 200, "worked on abc"),
     };
     gm_http *h = start((gm_http_options){ 0 });

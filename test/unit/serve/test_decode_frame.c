@@ -1,4 +1,5 @@
 /* Tables in JSON and CSV: every form gives the same rows, and every bad one says where it is bad. */
+#include "base/utf8.h"
 #include "schema_case.h"
 #include "serve/decode.h"
 
