@@ -131,7 +131,7 @@ def ours(port, *more):
 def bare(port):
     subprocess.run(["cmake", "--build", str(ROOT / "build/release"), "--target", "bench_http_bare", "--", "--quiet"], check=True)
     program = next(p for p in (ROOT / "build/release").rglob("bench_http_bare") if p.is_file() and os.access(p, os.X_OK))
-    return Server("bare loop", [str(program), str(port), "1"], port, "/v1/models/flights:predict", {"instances": [ROW]})
+    return Server("bare loop", [str(program), str(port), "1"], port, "/v2/models/{model}/infer", {"instances": [ROW]})
 
 
 def against_bare():
