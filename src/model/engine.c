@@ -55,10 +55,12 @@ bool gm_tree_engine_usable(const gm_tree_engine *e, const gm_tree_engine_kernel 
     return k->level != GM_TREE_ENGINE_AVX512 || !k->one || e->columns <= 256;
 }
 
-static void choose(gm_tree_engine *e)
+void gm_tree_engine_choose(gm_tree_engine *e)
 {
+    if (e->left_out & 1u) e->plain = true; /* not even plain C agrees: the plain walk stays */
+    e->one = e->block = NULL;
     for (int32_t i = 0; i < gm_tree_engine_kernels_count; i++) {
-        if (!gm_tree_engine_usable(e, &gm_tree_engine_kernels[i])) continue;
+        if (!gm_tree_engine_usable(e, &gm_tree_engine_kernels[i]) || (e->left_out >> i & 1)) continue;
         if (gm_tree_engine_kernels[i].one) e->one = &gm_tree_engine_kernels[i];
         if (gm_tree_engine_kernels[i].block) e->block = &gm_tree_engine_kernels[i];
     }
@@ -76,8 +78,10 @@ gm_rc gm_tree_engine_new(const gm_trees *t, gm_tree_engine_level level, gm_arena
     }
     if (!rc && !e->plain && level > GM_TREE_ENGINE_SCALAR) rc = gm_tree_engine_pad(e, a, scratch, err);
     gm_arena_free(scratch);
+    if (!rc) gm_tree_engine_choose(e);
+    if (!rc) rc = gm_tree_engine_check(e, err);
     if (rc) return gm_err_ctx(err, rc, "preparing %d trees", t->trees_count);
-    choose(e);
+    if (e->left_out) gm_tree_engine_choose(e);
     *out = e;
     return GM_OK;
 }

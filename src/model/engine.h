@@ -19,8 +19,8 @@ typedef struct gm_tree_engine_work gm_tree_engine_work; /* what one thread works
 gm_tree_engine_level gm_tree_engine_level_here(void);
 const char *gm_tree_engine_level_name(gm_tree_engine_level l);
 
-/* Prepare for kernels up to `level`. In a; borrows t until a is reset. Errors: GM_ENOMEM; GM_ECORRUPT (trees that gm_tree_check
- * refuses). */
+/* Prepare for kernels up to `level`, and leave out those that differ in a bit from gm_trees_margin on rows made from the thresholds.
+ * In a; borrows t until a is reset. Errors: GM_ENOMEM; GM_ECORRUPT (trees that gm_tree_check refuses). */
 gm_rc gm_tree_engine_new(const gm_trees *t, gm_tree_engine_level level, gm_arena *a, gm_tree_engine **out, gm_err *err);
 /* What gm_tree_engine_margin works in, for any number of rows (larger batches are cut into blocks); in a. Errors: GM_ENOMEM. */
 gm_rc gm_tree_engine_work_new(const gm_tree_engine *e, gm_arena *a, gm_tree_engine_work **out, gm_err *err);

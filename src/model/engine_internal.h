@@ -183,6 +183,10 @@ void gm_tree_engine_run_one(const gm_tree_engine *e, const gm_tree_engine_kernel
 void gm_tree_engine_run_block(const gm_tree_engine *e, const gm_tree_engine_kernel *k, gm_tree_engine_work *w, const gm_matrix *x,
                               int64_t first, int32_t rows, double *out);
 bool gm_tree_engine_usable(const gm_tree_engine *e, const gm_tree_engine_kernel *k);
+/* What is not left out; without the scalar kernel the plain walk. */
+void gm_tree_engine_choose(gm_tree_engine *e);
+/* engine_check.c. Leave out the kernels that differ from the plain walk on rows made from the thresholds. Errors: GM_ENOMEM. */
+gm_rc gm_tree_engine_check(gm_tree_engine *e, gm_err *err);
 
 #if defined(__x86_64__)
 #define GM_TREE_ENGINE_X86 1

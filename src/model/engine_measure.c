@@ -134,13 +134,12 @@ gm_rc gm_tree_engine_measure(gm_tree_engine *e, const gm_matrix *rows, int64_t b
     }
     if (!rc) rc = gm_trees_margin(e->t, &m.large, m.want, err);
     if (!rc) {
-        e->left_out = 0;
         for (int32_t i = 0; i < gm_tree_engine_kernels_count; i++) {
             const gm_tree_engine_kernel *k = &gm_tree_engine_kernels[i];
-            if (!gm_tree_engine_usable(e, k)) continue;
+            if (!gm_tree_engine_usable(e, k) || (e->left_out >> i & 1)) continue;
             if ((k->one && !agrees(&m, k, false)) || (k->block && !agrees(&m, k, true))) e->left_out |= 1u << i;
         }
-        if (e->left_out & 1u) e->plain = true; /* not even plain C agrees: the plain walk stays */
+        gm_tree_engine_choose(e);
         choose_one(&m);
         choose_block(&m);
     }

@@ -365,8 +365,39 @@ static void a_kernel_that_differs_is_left_out(void)
     gm_arena_free(a);
 }
 
+/* One byte of a leaf as the vector kernels hold it: they are left out when the engine is made, and plain C answers. */
+static void a_broken_vector_kernel_is_left_out_before_it_answers(void)
+{
+    gm_err err;
+    gm_arena *a = gm_arena_new(0);
+    shape s = { .trees = 70, .depth = 6, .outputs = 1, .features = 4, .cuts = 60, .float32 = true };
+    gm_trees *t = make_trees(&s, a);
+    gm_matrix x = make_rows(&s, 600, 0.05, a);
+    double want[600], got[600];
+    gm_tree_engine *e = NULL;
+    gm_tree_engine_work *w = NULL;
+    if (gm_tree_engine_level_here() == GM_TREE_ENGINE_SCALAR) gm_harness_skip("this processor has no vector kernel");
+    CHECK_OK(gm_tree_engine_new(t, gm_tree_engine_level_here(), a, &e, &err), &err);
+    CHECK(e->left_out == 0 && e->block->level > GM_TREE_ENGINE_SCALAR);
+    for (int32_t p = 0; p < e->trees[7].leaf_slots; p++) e->planes[e->trees[7].planes + (size_t)p] ^= 1;
+    for (int32_t g = 0; g < e->groups_count; g++) e->groups[g].leaves32[7] += 1;
+    CHECK_OK(gm_tree_engine_check(e, &err), &err);
+    for (int32_t i = 0; i < gm_tree_engine_kernels_count; i++)
+        if (gm_tree_engine_kernels[i].block && gm_tree_engine_usable(e, &gm_tree_engine_kernels[i]))
+            CHECK((e->left_out >> i & 1) == (gm_tree_engine_kernels[i].level > GM_TREE_ENGINE_SCALAR));
+    gm_tree_engine_choose(e);
+    CHECK(!e->plain && e->block->level == GM_TREE_ENGINE_SCALAR);
+    CHECK_OK(gm_tree_engine_measure(e, &x, 5, &err), &err); /* measuring does not bring it back */
+    CHECK(e->left_out != 0 && e->block->level == GM_TREE_ENGINE_SCALAR);
+    CHECK_OK(gm_trees_margin(t, &x, want, &err), &err);
+    CHECK_OK(gm_tree_engine_work_new(e, a, &w, &err), &err);
+    gm_tree_engine_margin(e, w, &x, got);
+    CHECK(memcmp(got, want, sizeof(want)) == 0);
+    gm_arena_free(a);
+}
+
 TESTS(T(xgboost_depths_one_to_twelve), T(lightgbm_depths_one_to_twelve), T(several_outputs), T(categorical_splits), T(more_than_255_cuts),
       T(exactly_255_and_256_cuts), T(rows_of_nothing_but_odd_values), T(very_deep_and_single_leaf_trees), T(hundreds_of_features),
       T(no_trees_at_all), T(bad_trees_are_refused), T(a_million_levels_are_refused), T(measuring_keeps_the_bits_and_says_what_it_chose),
       T(a_model_predicts_through_its_engine),
-      T(a_kernel_that_differs_is_left_out))
+      T(a_kernel_that_differs_is_left_out), T(a_broken_vector_kernel_is_left_out_before_it_answers))
