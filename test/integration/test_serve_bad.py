@@ -4,6 +4,7 @@ One server under tokens, with a full prediction log and an access log, gets it a
 only what it answered, has told no secret, and ends without a complaint.
 """
 import gzip
+import hashlib
 import http.client
 import json
 import random
@@ -13,6 +14,8 @@ import time
 
 import gm
 import serving
+import test_foreign
+import tiny_onnx as onnx
 from test_serve import make_project
 
 INFER, ADMIN = "hush-infer-5f1c", "hush-admin-99e0"
@@ -416,6 +419,112 @@ class Bad(gm.Case):
         self.before = self.state()
         type(self).answered = 0
         self.before = self.state()
+
+
+class Packages(gm.Case):
+    """Packages that somebody made wrong, their manifest fitting: refused at the start with a reason, or served; never a crash."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.p = gm.Project(test_foreign.YAML.format(target="churned", gate="roc_auc >= 0"), **{"t.csv": gm.churn(), "theirs.onnx": cls.graph(test_foreign.SIGMOID)})
+        ran = cls.p.gm("run")
+        assert ran.code == 0, ran
+        name = cls.p.gm("models", "--json").json()[0]["model"]
+        exported = cls.p.gm("models", name, "--export", "package")
+        assert exported.code == 0, exported
+        cls.whole = {f: (cls.p.dir / "package" / f).read_bytes() for f in ("manifest.json", "model.onnx", "schema.json", "example.json")}
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.p.close()
+
+    def tearDown(self):
+        for name, data in self.whole.items():
+            self.p.write(f"package/{name}", data)
+
+    @staticmethod
+    def graph(nodes, constants=(), inputs=test_foreign.MONTHLY, outputs=((test_foreign.P, onnx.FLOAT, 2),)):
+        return onnx.model(inputs, outputs, nodes, [*test_foreign.CONSTANTS, *constants])
+
+    def replace(self, name, data):
+        manifest = json.loads(self.whole["manifest.json"])
+        for f in manifest["files"]:
+            if f["name"] == name:
+                f["sha256"], f["size_bytes"] = hashlib.sha256(data).hexdigest(), len(data)
+        self.p.write(f"package/{name}", data)
+        self.p.write("package/manifest.json", json.dumps(manifest, indent=2) + "\n")
+
+    def serves(self):
+        """None when the package is served, else why not."""
+        try:
+            s = serving.Server(self.p.dir, "--package", "package")
+        except AssertionError as e:
+            self.assertNotIn("Sanitizer", str(e))
+            return json.loads(str(e).strip().splitlines()[-1].removeprefix("the server did not start: "))["error"]["message"]
+        r = s.post("/invocations", {"dataframe_records": [{"monthly": 20.5}]})
+        code, log = s.terminate()
+        self.assertIn(r.status, (200, 500), r)
+        self.assertEqual(code, 0, log)
+        self.assertNotIn("Sanitizer", log)
+        return None
+
+    def test_the_package_itself_is_served(self):
+        self.replace("model.onnx", self.whole["model.onnx"])
+        self.assertIsNone(self.serves())
+
+    def test_files_that_are_not_those_of_the_manifest(self):
+        for name in ("model.onnx", "schema.json", "example.json"):
+            with self.subTest(name):
+                self.p.write(f"package/{name}", self.whole[name][:-1] + b"?")
+                self.assertIsNotNone(self.serves())
+                self.p.write(f"package/{name}", self.whole[name])
+        self.p.write("package/manifest.json", b"{")
+        self.assertIsNotNone(self.serves())
+
+    def test_graphs(self):
+        one = test_foreign.SIGMOID
+        outside = [onnx.message(5, onnx.number(1, 1), onnx.number(2, onnx.FLOAT), onnx.message(8, name), onnx.message(13, onnx.message(1, "location"), onnx.message(2, place)),
+                                onnx.number(14, 1)) for name, place in (("far_away", "../../outside.bin"), ("far_away", "/etc/hostname"))]
+        self.p.write("outside.bin", bytes(4))
+        use = [*one[:-1], onnx.node("Add", ["score", "far_away"], ["s2"]), onnx.node("Sigmoid", ["s2"], [test_foreign.P])]
+        size = onnx.constant("huge", onnx.INT64, [2], [2**40, 2**20])
+        cases = {
+            "a pickle": b"\x80\x04\x95\x1f\x00\x00\x00cposix\nsystem\n\x8c\x04true\x85R.", "empty": b"", "cut": self.whole["model.onnx"][:-40],
+            "data outside": self.graph(use, outside[:1]), "data anywhere": self.graph(use, outside[1:]),
+            "a cycle": self.graph([onnx.node("Add", ["monthly", "b"], ["a"]), onnx.node("Identity", ["a"], ["b"]), onnx.node("Sigmoid", ["a"], [test_foreign.P])]),
+            "an input that is not there": self.graph([onnx.node("Sigmoid", ["nowhere"], [test_foreign.P])]),
+            "an output twice": self.graph([*one, onnx.node("Identity", ["score"], [test_foreign.P])]),
+            "an operator that is not there": self.graph([*one[:-1], onnx.node("Pwn", ["score"], [test_foreign.P])]),
+            "a domain that is not there": self.graph([*one[:-1], onnx.node("Sigmoid", ["score"], [test_foreign.P], "com.evil")]),
+            "2^60 elements": self.graph([*one[:-1], onnx.node("ConstantOfShape", ["huge"], ["big"]), onnx.node("ReduceSum", ["big"], ["sum"]), onnx.node("Add", ["score", "sum"], ["s2"]),
+                                         onnx.node("Sigmoid", ["s2"], [test_foreign.P])], [size]),
+            "expanded": self.graph([*one[:-1], onnx.node("Expand", ["score", "huge"], ["big"]), onnx.node("ReduceMax", ["big"], ["max"]),
+                                    onnx.node("Sigmoid", ["max"], [test_foreign.P])], [size]),
+            "another answer": self.graph([*one[:-1], onnx.node("Neg", ["score"], ["s2"]), onnx.node("Sigmoid", ["s2"], [test_foreign.P])]),
+        }
+        for name, data in cases.items():
+            with self.subTest(name):
+                self.replace("model.onnx", data)
+                self.assertIsNotNone(self.serves())
+
+    def test_descriptions(self):
+        for name in ("schema.json", "example.json"):
+            for text in (b"", b"{", b"[]", b"null", b"{}", b"[" * 100000, b'{"rows": [{"monthly": "x"}], "answers": [[0.5]], "inputs": [5]}',
+                         self.whole[name].replace(b'"', b"'")):
+                with self.subTest(name=name, text=text[:40]):
+                    self.replace(name, text)
+                    self.assertIsNotNone(self.serves())
+            self.replace(name, self.whole[name])
+
+    def test_random_graphs(self):
+        r = random.Random(5)
+        for n in range(12):
+            data = bytearray(self.whole["model.onnx"])
+            for _ in range(r.randint(1, 3)):
+                data[r.randrange(len(data))] = r.randrange(256)
+            with self.subTest(n=n):
+                self.replace("model.onnx", bytes(data))
+                self.serves()
 
 
 if __name__ == "__main__":
