@@ -151,6 +151,14 @@ static const gm_param *find(const gm_param *params, const char *name)
     return NULL;
 }
 
+bool gm_word_listed(const char *words, const char *word, size_t len)
+{
+    size_t all = words ? strlen(words) : 0;
+    for (const char *at = words; all && len && (at = memmem(at, all - (size_t)(at - words), word, len)); at++)
+        if ((at == words || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0')) return true;
+    return false;
+}
+
 static bool listed(const char *const *names, const char *name)
 {
     for (size_t i = 0; names && names[i]; i++)

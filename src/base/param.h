@@ -33,6 +33,9 @@ typedef struct gm_param {
     const char *choices;  /* texts: "a b c"; NULL = any              */
 } gm_param;
 
+/* Whether word [len] is one of words, which blanks part: "a b c"; NULL = none. */
+bool gm_word_listed(const char *words, const char *word, size_t len);
+
 /* Fill conf from a map node: defaults, then entries. Unknown keys, wrong types and values out of range are
  * added to errs, each with its place and, for a near name, "did you mean". extra_keys: names read elsewhere,
  * NULL-terminated, or NULL. node NULL = defaults only. Texts stay in the node's arena or a. */

@@ -195,12 +195,6 @@ static const char *what_comes(const gm_release *r, gm_arena *a)
                            own, end, r->model, r->model);
 }
 
-static bool is_champion(const gm_model_version *v)
-{
-    const char *at = strstr(v->aliases, "champion");
-    return at && (at == v->aliases || at[-1] == ' ') && (at[8] == '\0' || at[8] == ' ');
-}
-
 static gm_rc begin(const gm_cli *cli, const deploy_opts *o, gm_err *err)
 {
     gm_store *store = NULL;
@@ -210,7 +204,7 @@ static gm_rc begin(const gm_cli *cli, const deploy_opts *o, gm_err *err)
     gm_rc rc = gm_cli_registry(cli, &store, err);
     if (!rc) rc = version_named(store, cli->operands[0], cli->a, &v, err);
     if (!rc) rc = release_of(cli, o, &v, &r, err);
-    if (!rc && r.mode == GM_RELEASE_NONE && is_champion(&v)) {
+    if (!rc && r.mode == GM_RELEASE_NONE && gm_word_listed(v.aliases, "champion", strlen("champion"))) {
         gm_store_close(store);
         r.champion = v.version;
         r.state = "promoted";

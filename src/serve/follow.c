@@ -117,6 +117,13 @@ void gm_follow_look(gm_server *s)
     pthread_mutex_unlock(&f->lock);
 }
 
+gm_rc gm_follow_resolve(const gm_follow *f, const char *ref, gm_arena *a, gm_model_version *out, gm_err *err)
+{
+    char full[520];
+    (void)snprintf(full, sizeof(full), ref[strcspn(ref, "@/")] ? "%s" : "%s@champion", ref);
+    return gm_model_resolve(f->store, full, a, out, err);
+}
+
 static gm_rc want(gm_follow *f, const char *ref, gm_err *err)
 {
     for (size_t i = 0; i < f->wanted_count; i++)
@@ -137,7 +144,7 @@ static gm_rc open_store(gm_server *s, gm_err *err)
         gm_model_version v; /* a name that is not there now is a mistake; what goes missing later is not */
         const char *ref = s->o.refs[i];
         rc = want(f, ref, err);
-        if (!rc) rc = gm_model_resolve(f->store, ref[strcspn(ref, "@/")] ? ref : gm_arena_printf(s->arena, "%s@champion", ref), s->arena, &v, err);
+        if (!rc) rc = gm_follow_resolve(f, ref, s->arena, &v, err);
     }
     if (!rc) rc = renew(s, err);
     return rc;
@@ -185,14 +192,13 @@ gm_rc gm_server_load(gm_lane *lane, gm_slice model, gm_slice version, gm_err *er
     gm_model_version v;
     if (model.len >= sizeof(name) || version.len >= 200) return gm_err_set(err, GM_ENOTFOUND, "no model has so long a name");
     (void)snprintf(name, sizeof(name), "%.*s", (int)model.len, model.data);
+    if (strpbrk(name, "/:@")) return gm_err_set(err, GM_ENOTFOUND, "no model is named \"%.100s\"", name);
     (void)snprintf(ref, sizeof(ref), version.len ? "%s/%.*s" : "%s", name, (int)version.len, version.data);
     gm_rc rc = no_store(f, err);
     if (rc) return rc;
     pthread_mutex_lock(&f->lock);
     gm_arena *a = gm_arena_new(0);
-    char full[520];
-    (void)snprintf(full, sizeof(full), version.len ? "%s" : "%s@champion", ref);
-    rc = a ? gm_model_resolve(f->store, full, a, &v, err) : gm_err_set(err, GM_ENOMEM, "not enough memory to load a model");
+    rc = a ? gm_follow_resolve(f, ref, a, &v, err) : gm_err_set(err, GM_ENOMEM, "not enough memory to load a model");
     for (size_t i = f->unloaded_count; !rc && i-- > 0;)
         if (strcmp(f->unloaded[i], name) == 0) drop_text(f->unloaded, &f->unloaded_count, i);
     if (!rc && !(f->all_champions && !version.len)) rc = want(f, ref, err);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/param.h"
 #include "serve/server_internal.h"
 
 enum { STICKY_MAX = 512 };
@@ -93,13 +94,6 @@ size_t gm_lane_models(gm_lane *lane, const char *const **out_names)
     return lane->routing ? lane->routing->count : 0;
 }
 
-static bool listed(const char *names, const char *name, size_t len)
-{
-    for (const char *at = names; (at = strstr(at, name)); at += len)
-        if ((at == names || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0')) return true;
-    return false;
-}
-
 /* What ties a caller to an arm: its header, else the key of its first row; empty when there is none. */
 static gm_slice sticky_of(const gm_http_request *r, const gm_release *release, const gm_rows *rows, char *text)
 {
@@ -108,7 +102,7 @@ static gm_slice sticky_of(const gm_http_request *r, const gm_release *release, c
     size_t len = 0;
     for (size_t i = 0; i < rows->schema->columns_count; i++) {
         const gm_served_column *c = &rows->schema->columns[i];
-        bool wanted = release->sticky && release->sticky[0] ? listed(release->sticky, c->name, c->name_len) : c->key;
+        bool wanted = release->sticky && release->sticky[0] ? gm_word_listed(release->sticky, c->name, c->name_len) : c->key;
         if (!wanted || !rows->given[i] || gm_column_is_missing(&rows->columns[i], 0) || len + 1 >= STICKY_MAX) continue;
         (void)gm_column_show(&rows->columns[i], 0, text + len, STICKY_MAX - len - 1);
         len += strlen(text + len);

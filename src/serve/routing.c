@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/fs.h"
+#include "base/param.h"
 #include "pipe/run.h"
 #include "serve/server_internal.h"
 
@@ -156,7 +157,7 @@ static void add_reference(gm_server *s, gm_routing *r, const char *ref)
     snprintf(model, sizeof(model), "%.*s", (int)strcspn(ref, "@/"), ref);
     gm_endpoint *e = endpoint_of(r, model);
     if (!e) return;
-    gm_rc rc = gm_model_resolve(s->follow->store, ref[strcspn(ref, "@/")] ? ref : gm_arena_printf(r->arena, "%s@champion", ref), r->arena, &v, &err);
+    gm_rc rc = gm_follow_resolve(s->follow, ref, r->arena, &v, &err);
     if (!rc) rc = version_get(s, &v, r->arena, &served, &err);
     if (rc) {
         e->reason = gm_arena_strdup(r->arena, err.message);
@@ -182,19 +183,13 @@ static void add_release(gm_server *s, gm_routing *r, gm_endpoint *e)
         e->release = (gm_release){ .mode = GM_RELEASE_NONE };
         return;
     }
-    gm_rc rc = gm_model_resolve(s->follow->store, gm_arena_printf(r->arena, "%s/%" PRId64, e->name, e->release.candidate), r->arena, &v, &err);
+    char ref[512];
+    (void)snprintf(ref, sizeof(ref), "%s/%" PRId64, e->name, e->release.candidate);
+    gm_rc rc = gm_follow_resolve(s->follow, ref, r->arena, &v, &err);
     if (!rc) rc = version_get(s, &v, r->arena, &e->candidate, &err);
     if (!rc) return;
     e->release.mode = GM_RELEASE_NONE;
     gm_server_say(s, "release %" PRId64 " of %s is not followed: %s", e->release.id, e->name, err.message);
-}
-
-static bool has_alias(const char *aliases, const char *alias)
-{
-    size_t len = strlen(alias);
-    for (const char *at = aliases; at && (at = strstr(at, alias)); at += len)
-        if ((at == aliases || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0')) return true;
-    return false;
 }
 
 static bool was_unloaded(const gm_follow *f, const char *name)
@@ -204,18 +199,27 @@ static bool was_unloaded(const gm_follow *f, const char *name)
     return false;
 }
 
+/* References by alias, or those of fixed versions. The first that a model has answers when no version is named, so that the latter come
+ * last: a version that is loaded beside the champion does not displace it. */
+static void add_wanted(gm_server *s, gm_routing *r, bool fixed)
+{
+    const gm_follow *f = s->follow;
+    for (size_t i = 0; i < f->wanted_count && r->count < GM_SERVED_MAX; i++)
+        if ((strchr(f->wanted[i], '/') != NULL) == fixed) add_reference(s, r, f->wanted[i]);
+}
+
 gm_rc gm_routing_build(gm_server *s, gm_routing **out, gm_err *err)
 {
     gm_follow *f = s->follow;
     gm_routing *r = routing_new(GM_SERVED_MAX);
     if (!r) return gm_err_set(err, GM_ENOMEM, "not enough memory for the routing table");
-    for (size_t i = 0; i < f->wanted_count; i++)
-        if (r->count < GM_SERVED_MAX) add_reference(s, r, f->wanted[i]);
+    add_wanted(s, r, false);
     gm_model_version *versions = NULL;
     size_t count = 0;
     gm_rc rc = f->all_champions ? gm_model_list(f->store, NULL, r->arena, &versions, &count, err) : GM_OK;
     for (size_t i = 0; !rc && i < count && r->count < GM_SERVED_MAX; i++)
-        if (has_alias(versions[i].aliases, "champion") && !was_unloaded(f, versions[i].model)) add_reference(s, r, versions[i].model);
+        if (gm_word_listed(versions[i].aliases, "champion", strlen("champion")) && !was_unloaded(f, versions[i].model)) add_reference(s, r, versions[i].model);
+    if (!rc) add_wanted(s, r, true);
     for (size_t i = 0; !rc && i < r->count; i++) add_release(s, r, &r->endpoints[i]);
     if (!rc) gm_routing_join(s, r);
     if (rc)
@@ -246,7 +250,6 @@ gm_rc gm_routing_package(gm_server *s, gm_err *err)
     gm_routing_publish(s, r);
     return GM_OK;
 }
-
 
 void gm_server_seen(gm_server *s, gm_served *served, gm_served_lane *sum)
 {

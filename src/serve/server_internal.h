@@ -111,6 +111,8 @@ void gm_server_say(gm_server *s, const char *fmt, ...) __attribute__((format(pri
 
 gm_rc gm_follow_new(gm_server *s, gm_err *err); /* opens the store, or the package; publishes the first routing */
 void gm_follow_free(gm_server *s);
+/* The version that a reference names now: "m/3", "m@alias", and the champion of "m". Needs follow->lock. Errors: those of gm_model_resolve. */
+gm_rc gm_follow_resolve(const gm_follow *f, const char *ref, gm_arena *a, gm_model_version *out, gm_err *err);
 void gm_follow_look(gm_server *s);              /* what the store says now; versions that fail keep the old ones going */
 
 /* ---- routing.c --------------------------------------------------------------------------------------------------- */
