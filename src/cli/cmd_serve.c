@@ -73,7 +73,7 @@ static gm_rc read_port(const serve_opts *o, int *out, gm_err *err)
     return GM_OK;
 }
 
-/* The first line of a file that nobody else may read. */
+/* The first line of a file; a secret that a platform mounts may be readable by others, so that its mode says nothing. */
 static gm_rc read_token(const char *path, gm_arena *a, const char **out, gm_err *err)
 {
     gm_buf b = { 0 };
@@ -158,9 +158,16 @@ static void seal(const gm_cli *cli, pid_t *child)
     if (*child > 0 && waitpid(*child, &status, WNOHANG) == 0) return; /* the last one still works */
     *child = 0;
     posix_spawn_file_actions_t quiet;
+    posix_spawnattr_t open_to_signals; /* those that wait_for_end has blocked */
+    sigset_t none;
+    sigemptyset(&none);
     if (posix_spawn_file_actions_init(&quiet) != 0) return;
+    (void)posix_spawnattr_init(&open_to_signals);
+    (void)posix_spawnattr_setsigmask(&open_to_signals, &none);
+    (void)posix_spawnattr_setflags(&open_to_signals, POSIX_SPAWN_SETSIGMASK);
     (void)posix_spawn_file_actions_addopen(&quiet, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    if (posix_spawn(child, program, &quiet, NULL, argv, environ) != 0) *child = 0;
+    if (posix_spawn(child, program, &quiet, &open_to_signals, argv, environ) != 0) *child = 0;
+    posix_spawnattr_destroy(&open_to_signals);
     posix_spawn_file_actions_destroy(&quiet);
 }
 
@@ -173,7 +180,10 @@ static void wait_for_end(const gm_cli *cli, bool seals, const sigset_t *ends)
         if (signal_number > 0) break;
         if (errno == EAGAIN && seals) seal(cli, &child);
     }
-    if (child > 0) (void)waitpid(child, NULL, 0);
+    if (child > 0) { /* it may be ended at any moment, and must not hold up the last answers */
+        (void)kill(child, SIGTERM);
+        (void)waitpid(child, NULL, 0);
+    }
 }
 
 static void announce(const gm_cli *cli, const gm_server_options *o, gm_server *server)
