@@ -18,7 +18,8 @@ import openapi_spec_validator  # noqa: E402
 from prometheus_client.parser import text_string_to_metric_families as parse  # noqa: E402
 from served import Served  # noqa: E402
 
-NOT_BASE = ("milliseconds", "microseconds", "nanoseconds", "minutes", "hours", "days", "kilobytes", "megabytes", "gigabytes", "bits", "percent", "millis", "ms", "us")
+NOT_BASE = ("milliseconds", "microseconds", "nanoseconds", "minutes", "hours", "days", "kilobytes", "megabytes", "gigabytes", "bits", "percent",
+            "millis", "ms", "us")
 LINE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(\{(?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*",?)*\})? (\S+)( -?\d+)?')
 PARTS = {"histogram": ("_bucket", "_sum", "_count"), "summary": ("_sum", "_count", "")}
 
