@@ -68,7 +68,7 @@ fuzz:
 	@tools/run_fuzz.sh $(FUZZ_SECONDS)
 
 # The libraries that are not built here are not instrumented: only tests whose threads are our own.
-TSAN_TESTS := test_store_threads test_trainers test_search test_http_threads
+TSAN_TESTS := test_store_threads test_trainers test_search test_http test_http_threads test_predlog
 tsan: setup
 	@cmake --preset tsan >build/.configure.log 2>&1 || { cat build/.configure.log; exit 1; }
 	@cmake --build build/tsan --target $(TSAN_TESTS) -j $(JOBS) $(QUIET)

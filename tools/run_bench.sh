@@ -9,6 +9,7 @@ stamp=$(date -u +%Y%m%d-%H%M%S)
 names=()
 for source in bench/*.c bench/*.py; do
   name=$(basename "$source")
+  if [ "$name" = soak.py ] && [ -z "$only" ]; then continue; fi # ten minutes: by name only
   if [ -e "$source" ] && [[ $name == "${only//-/_}"* ]]; then names+=("$name"); fi
 done
 if [ ${#names[@]} -eq 0 ]; then
