@@ -32,6 +32,8 @@ const char *gm_onnx_node(gm_onnx *g, const char *op, const char *const *inputs, 
 const char *gm_onnx_op1(gm_onnx *g, const char *op, const char *x);
 const char *gm_onnx_op2(gm_onnx *g, const char *op, const char *x, const char *y);
 const char *gm_onnx_op3(gm_onnx *g, const char *op, const char *x, const char *y, const char *z);
+/* Another output of the node made last: its name. */
+const char *gm_onnx_second_output(gm_onnx *g);
 /* Attributes of the node made last. */
 void gm_onnx_attr_int(gm_onnx *g, const char *name, int64_t v);
 void gm_onnx_attr_float(gm_onnx *g, const char *name, float v);

@@ -232,6 +232,13 @@ const char *gm_onnx_node(gm_onnx *g, const char *op, const char *const *inputs, 
     return output;
 }
 
+const char *gm_onnx_second_output(gm_onnx *g)
+{
+    if (g->failure.rc) return NULL;
+    gm_assert(g->ops_count > 0);
+    return g->ops[g->ops_count - 1].second = new_name(g);
+}
+
 const char *gm_onnx_op1(gm_onnx *g, const char *op, const char *x)
 {
     return gm_onnx_node(g, op, (const char *[]){ x }, 1);

@@ -30,7 +30,7 @@ typedef struct gm_onnx_op {
     const char *type, *domain; /* domain "" or "ai.onnx.ml" */
     const char **inputs;       /* [inputs_count] */
     size_t inputs_count;
-    const char *output;
+    const char *output, *second; /* second: NULL unless it has two */
     gm_onnx_attr *attrs; /* [attrs_count] */
     size_t attrs_count, attrs_capacity;
 } gm_onnx_op;

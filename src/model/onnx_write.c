@@ -1,4 +1,4 @@
-/* onnx_write.c - a collected graph as the bytes of an ONNX file. The only file that sees protobuf.
+/* onnx_write.c - a collected graph as the bytes of an ONNX file.
  *
  * The message tree lives in an arena of its own for the length of the call. Only raw little-endian bytes and strings are used for
  * tensors, which every reader takes. Written: IR version 8, ai.onnx 18, ai.onnx.ml 3; no time, no random name, so equal graphs give
@@ -131,11 +131,12 @@ static Onnx__NodeProto *node(gm_arena *a, const gm_onnx_op *op)
     p->name = text_of(op->output);
     p->n_input = op->inputs_count;
     p->input = (char **)(uintptr_t)op->inputs;
-    p->n_output = 1;
-    p->output = GM_ARENA_NEW(a, char *);
+    p->n_output = op->second ? 2 : 1;
+    p->output = GM_ARENA_ARRAY(a, char *, 2);
     p->attribute = GM_ARENA_ARRAY(a, Onnx__AttributeProto *, op->attrs_count);
     if (!p->output || !p->attribute) return NULL;
     p->output[0] = text_of(op->output);
+    p->output[1] = text_of(op->second);
     for (; p->n_attribute < op->attrs_count; p->n_attribute++)
         if (!(p->attribute[p->n_attribute] = attribute(a, &op->attrs[p->n_attribute]))) return NULL;
     return p;

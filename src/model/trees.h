@@ -44,6 +44,15 @@ typedef struct gm_trees {
 
 gm_rc gm_trees_read_xgboost(const gm_node *json, gm_arena *a, gm_trees **out, gm_err *err);
 gm_rc gm_trees_read_lightgbm(const char *text, size_t len, gm_arena *a, gm_trees **out, gm_err *err);
+/* A foreign ONNX graph that is a tree ensemble and nothing else, as trees. */
+typedef struct gm_onnx_trees {
+    gm_trees *trees;     /* trees->link gives the output's values; of two classes the probability of the second, one output */
+    const char **inputs; /* [features] the graph's input that each feature is read from; in arena */
+    bool matrix;         /* an input has several columns: its name stands once for each, in their order */
+} gm_onnx_trees;
+/* What the graph's output `output` needs. Sums may differ from a runtime's in their last bits: compare before use.
+ * Errors: GM_EUNSUPPORTED (other nodes, modes, types), GM_EINVALID naming tree and node, GM_ENOMEM. */
+gm_rc gm_trees_read_onnx(const void *bytes, size_t len, const char *output, gm_arena *a, gm_onnx_trees *out, gm_err *err);
 /* out [rows * outputs] row-major margins. Reads of x are column-major as gm_matrix. */
 gm_rc gm_trees_margin(const gm_trees *t, const gm_matrix *x, double *out, gm_err *err);
 

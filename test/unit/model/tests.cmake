@@ -1,6 +1,7 @@
 gm_test(unit/model/test_engine.c USES model LABELS unit)
 gm_test(unit/model/test_onnx.c USES model LABELS unit)
 gm_test(unit/model/test_onnx_trees.c USES model LABELS unit)
+gm_test(unit/model/test_trees_onnx.c USES model LABELS unit)
 gm_test(unit/model/test_package.c USES model LABELS unit)
 gm_test(unit/model/test_model_files.c USES model LABELS unit)
 gm_test(unit/model/test_explain.c USES model LABELS unit)
