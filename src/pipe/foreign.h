@@ -13,4 +13,8 @@
  * Errors: GM_EINVALID that names the fault and the row. */
 gm_rc gm_foreign_check(const gm_scorer *s, const gm_table *rows, const double *predicted, gm_arena *a, gm_err *err);
 
+/* s->trees and s->trees_inputs, when the graph is a tree ensemble over columns and our engine's answers are ONNX Runtime's; else s->trees stays
+ * NULL: that is no failure. In a. */
+void gm_foreign_trees(gm_scorer *s, const char *path, gm_arena *a);
+
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/fs.h"
 #include "pipe/examples.h"
+#include "pipe/foreign.h"
 
 static const char *const format_names[] = {
     [GM_MODEL_LINEAR] = "linear", [GM_MODEL_XGBOOST] = "xgboost", [GM_MODEL_LIGHTGBM] = "lightgbm", [GM_MODEL_ONNX] = "onnx"
@@ -103,6 +104,7 @@ gm_rc gm_scorer_parts(const char *features_path, const char *model_path, gm_mode
             return gm_err_set(err, GM_ENOMEM, "not enough memory to open a model");
         }
         rc = foreign_inputs(&s, a, err);
+        if (!rc) gm_foreign_trees(&s, model_path, a);
     } else {
         rc = read_program(features_path, a, &s.program, err);
         if (!rc) rc = own_inputs(&s, a, err);

@@ -10,6 +10,8 @@ typedef struct gm_scorer {
     gm_model *model;     /* NULL then */
     gm_ort *ort;         /* foreign models only; closed with the arena */
     const char *ort_output;
+    gm_model *trees;      /* the foreign graph's trees in our engine, where it answers as ONNX Runtime does; else NULL */
+    size_t *trees_inputs; /* the input that each of its features is */
     gm_task task;
     const char **classes;  /* [classes_count] */
     int64_t classes_count; /* 0 for regression */

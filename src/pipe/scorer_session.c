@@ -13,7 +13,7 @@ enum { BLOCK_ROWS = 4096 };
 struct gm_scorer_session {
     const gm_scorer *s;
     gm_program_session *program; /* NULL: a foreign model      */
-    gm_model_work *model;        /* NULL then too              */
+    gm_model_work *model;        /* NULL then too, unless the foreign model's trees are ours */
     const gm_matrix *features;   /* of the last block          */
     gm_arena *scratch;           /* of a block; foreign models */
     gm_column *columns;          /* [inputs_count] of a block  */
@@ -32,6 +32,7 @@ gm_rc gm_scorer_session_new(const gm_scorer *s, gm_scorer_session **out, gm_err 
     gm_rc rc = w->columns ? GM_OK : out_of_memory(err);
     if (!rc && s->program) rc = gm_program_session_new(s->program, &w->program, err);
     if (!rc && s->program) rc = gm_model_work_new(s->model, &w->model, err);
+    if (!rc && s->trees) rc = gm_model_work_new(s->trees, &w->model, err);
     if (!rc && !s->program && !(w->scratch = gm_arena_new(0))) rc = out_of_memory(err);
     if (rc) gm_scorer_session_free(w);
     else *out = w;
@@ -83,8 +84,25 @@ static gm_rc predict_foreign(gm_scorer_session *w, const gm_table *t, double *ou
     return GM_OK;
 }
 
+/* The same through our own engine: numbers as ONNX Runtime would be fed with them. */
+static gm_rc predict_trees(gm_scorer_session *w, const gm_table *t, double *out, gm_err *err)
+{
+    const gm_scorer *s = w->s;
+    gm_matrix x = { .rows = t->rows, .cols = gm_model_trees(s->trees)->features };
+    gm_arena_rewind(w->scratch);
+    if (!(x.data = GM_ARENA_ARRAY(w->scratch, double, x.rows * x.cols))) return out_of_memory(err);
+    for (int64_t f = 0; f < x.cols; f++) {
+        const gm_column *c = &t->columns[s->trees_inputs[f]];
+        if (c->type == GM_TYPE_STRING)
+            return gm_err_set(err, GM_EINVALID, "column \"%s\" is text, and the model's input is a number", c->name);
+        for (int64_t r = 0; r < x.rows; r++) x.data[f * x.rows + r] = gm_column_double(c, r);
+    }
+    return gm_model_predict_with(s->trees, w->model, &x, out, err);
+}
+
 static gm_rc predict_block(gm_scorer_session *w, const gm_table *t, double *out, gm_err *err)
 {
+    if (w->s->trees) return predict_trees(w, t, out, err);
     if (!w->program) return predict_foreign(w, t, out, err);
     gm_rc rc = gm_program_session_apply(w->program, t, &w->features, err);
     return rc ? rc : gm_model_predict_with(w->s->model, w->model, w->features, out, err);
