@@ -12,3 +12,6 @@ target_link_libraries(make_packages PRIVATE gm_flags gm_model)
 # For test/conformance/model/check_explain.py.
 add_executable(explain_values EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/test/conformance/model/explain_values.c)
 target_link_libraries(explain_values PRIVATE gm_flags gm_model)
+# For test/conformance/model/check_trees_onnx.py.
+add_executable(trees_onnx_values EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/test/conformance/model/trees_onnx_values.c)
+target_link_libraries(trees_onnx_values PRIVATE gm_flags gm_model)
