@@ -55,7 +55,7 @@ void gm_sqlite_vfs_clear(gm_meta *m);
 
 /* meta_sqlite_schema.c: the list of migrations. Bring an opened writer to the newest version. READABLE: the oldest that this program
  * reads as it is; since then tables were only added (whoever reads one of those asks has_table first). */
-enum { GM_SQLITE_SCHEMA_VERSION = 2, GM_SQLITE_SCHEMA_READABLE = 1, GM_SQLITE_APPLICATION_ID = 0x474d7374 /* "GMst" */ };
+enum { GM_SQLITE_SCHEMA_VERSION = 3, GM_SQLITE_SCHEMA_READABLE = 1, GM_SQLITE_APPLICATION_ID = 0x474d7374 /* "GMst" */ };
 gm_rc gm_sqlite_migrate(gm_meta *m, gm_err *err);
 /* Look at the file's header without SQLite, so that nothing is touched: is it ours, and not newer?
  * out_new: there is no database yet. Errors: GM_EINVALID (newer), GM_ECORRUPT (not ours), GM_EIO. */

@@ -74,7 +74,29 @@ static const char version_2[] =
     "CREATE TABLE release_log(id INTEGER PRIMARY KEY, release_id INTEGER NOT NULL, at_us INTEGER NOT NULL, what TEXT NOT NULL);"
     "CREATE INDEX release_log_of ON release_log(release_id, id);";
 
-static const char *const migrations[] = { version_1, version_2 };
+static const char version_3[] =
+    /* What monitoring found, whom it told, and which retrainings it asked for. */
+    "CREATE TABLE windows(model TEXT NOT NULL, from_us INTEGER NOT NULL, until_us INTEGER NOT NULL, version INTEGER NOT NULL,"
+    " rows INTEGER NOT NULL, labelled INTEGER NOT NULL, final INTEGER NOT NULL, result TEXT NOT NULL, updated_us INTEGER NOT NULL,"
+    " PRIMARY KEY(model, from_us, until_us, version)) WITHOUT ROWID;"
+    "CREATE TABLE alert_memory(model TEXT NOT NULL, rule TEXT NOT NULL, memory TEXT NOT NULL, window_until_us INTEGER NOT NULL,"
+    " alert_id INTEGER NOT NULL, PRIMARY KEY(model, rule)) WITHOUT ROWID;"
+    "CREATE TABLE alerts(id INTEGER PRIMARY KEY, model TEXT NOT NULL, rule TEXT NOT NULL, severity TEXT NOT NULL, state TEXT NOT NULL,"
+    " began_us INTEGER NOT NULL, last_us INTEGER NOT NULL, ended_us INTEGER NOT NULL, said_us INTEGER NOT NULL,"
+    " snoozed_until_us INTEGER NOT NULL, title TEXT NOT NULL, detail TEXT NOT NULL);"
+    "CREATE UNIQUE INDEX alerts_firing ON alerts(model, rule) WHERE state = 'firing';"
+    "CREATE TABLE silences(id INTEGER PRIMARY KEY, from_us INTEGER NOT NULL, until_us INTEGER NOT NULL, model TEXT NOT NULL,"
+    " rule TEXT NOT NULL, reason TEXT NOT NULL, actor TEXT NOT NULL);"
+    "CREATE TABLE deliveries(id INTEGER PRIMARY KEY, alert_id INTEGER NOT NULL, channel TEXT NOT NULL, message_id TEXT NOT NULL,"
+    " kind TEXT NOT NULL, message TEXT NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL, next_us INTEGER NOT NULL,"
+    " created_us INTEGER NOT NULL, sent_us INTEGER NOT NULL, last_error TEXT NOT NULL);"
+    "CREATE INDEX deliveries_due ON deliveries(next_us) WHERE state = 'waiting';"
+    "CREATE TABLE triggers(id INTEGER PRIMARY KEY, pipeline TEXT NOT NULL, kind TEXT NOT NULL, cause TEXT NOT NULL, reason TEXT NOT NULL,"
+    " asked_us INTEGER NOT NULL, state TEXT NOT NULL, started_us INTEGER NOT NULL, ended_us INTEGER NOT NULL, attempts INTEGER NOT NULL,"
+    " run_id INTEGER NOT NULL, model_version INTEGER NOT NULL, outcome TEXT NOT NULL, UNIQUE(pipeline, cause));"
+    "CREATE UNIQUE INDEX triggers_running ON triggers(pipeline) WHERE state = 'running';";
+
+static const char *const migrations[] = { version_1, version_2, version_3 };
 _Static_assert(sizeof(migrations) / sizeof(migrations[0]) == GM_SQLITE_SCHEMA_VERSION, "one migration for each version");
 
 static uint32_t big_endian(const unsigned char *p)

@@ -126,8 +126,8 @@ class Releases(gm.Case):
     def test_a_store_from_before_is_looked_at_as_it_is(self):
         import sqlite3
         with sqlite3.connect(self.p.dir / ".gristmill/meta.db") as c:
-            c.execute("DROP TABLE releases")
-            c.execute("DROP TABLE release_log")
+            for table in "releases release_log windows alert_memory alerts silences deliveries triggers".split():
+                c.execute(f"DROP TABLE {table}")
             c.execute("PRAGMA user_version = 1")
         self.assertEqual(self.do("releases"), [])
         self.assertEqual(self.champion(), 3)

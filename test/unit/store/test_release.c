@@ -364,7 +364,8 @@ static void make_old(void)
     char path[4200];
     (void)snprintf(path, sizeof(path), "%s/meta.db", root);
     CHECK(sqlite3_open(path, &db) == SQLITE_OK);
-    CHECK(sqlite3_exec(db, "DROP TABLE releases; DROP TABLE release_log; PRAGMA user_version=1; PRAGMA wal_checkpoint(TRUNCATE)",
+    CHECK(sqlite3_exec(db, "DROP TABLE releases; DROP TABLE release_log; DROP TABLE windows; DROP TABLE alert_memory; DROP TABLE alerts;"
+                       " DROP TABLE silences; DROP TABLE deliveries; DROP TABLE triggers; PRAGMA user_version=1; PRAGMA wal_checkpoint(TRUNCATE)",
                        NULL, NULL, NULL) == SQLITE_OK);
     CHECK(sqlite3_close(db) == SQLITE_OK);
 }

@@ -1,0 +1,31 @@
+/* triggers.h - wishes to retrain, and what became of them. A wish is a row before it is acted on, and its cause is unique, so that a crash neither loses nor doubles a
+ * retraining: whoever restarts finds the running one and goes on with it. */
+#ifndef GM_STORE_TRIGGERS_H
+#define GM_STORE_TRIGGERS_H
+
+#include "store/store.h"
+
+typedef struct gm_trigger_record {
+    int64_t id;
+    const char *pipeline, *kind;   /* kind: gm_trigger_kind_name */
+    const char *cause;             /* unique within the pipeline: "schedule 2026-12-01T03:00", "drift 2013-04-09..2013-04-10", "new data <digest>" */
+    const char *reason;            /* for people */
+    int64_t asked_us;
+    const char *state;             /* waiting, running, done, failed, refused (a gate said no), dropped (at_most, or a newer one did its work) */
+    int64_t started_us, ended_us;
+    int64_t attempts;              /* how often a process began to run it */
+    int64_t run_id, model_version; /* 0 = none */
+    const char *outcome;           /* "registered flights/4, canary 10 %", "gate roc_auc >= champion - 0.005: 0.636 wanted 0.652" */
+} gm_trigger_record;
+
+/* A wish with a known cause is the old one: *out_new false. */
+gm_rc gm_trigger_ask(gm_store *s, const gm_trigger_record *t, int64_t *out_id, bool *out_new, gm_err *err);
+/* state waiting -> running (attempts + 1), running -> done ...; GM_ECONFLICT from any other state, or when another one of the pipeline runs. */
+gm_rc gm_trigger_set(gm_store *s, const gm_trigger_record *t, gm_err *err);
+/* Newest first. state NULL = any. */
+gm_rc gm_trigger_list(gm_store *s, const char *pipeline_or_null, const char *state_or_null, int64_t limit, gm_arena *a, gm_trigger_record **out, size_t *out_count,
+                      gm_err *err);
+/* Runs begun since a time: for at_most. */
+gm_rc gm_trigger_count(gm_store *s, const char *pipeline, int64_t started_since_us, int64_t *out, gm_err *err);
+
+#endif

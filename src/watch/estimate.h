@@ -1,0 +1,68 @@
+/* estimate.h - how good a model is on rows whose labels are not there yet, and how unlike the reference rows are as a whole.
+ *
+ * CBPE (NannyML 0.13): the scores are calibrated on the reference; then a row counts as much for each cell of the confusion matrix as its
+ * calibrated probability says. DLE: a regression on features and prediction foretells the loss. Both assume that what links columns and
+ * label has not changed; docs/numerics/estimated-performance.md. compat NANNYML gives NannyML's numbers; our own default groups tied scores.
+ */
+#ifndef GM_WATCH_ESTIMATE_H
+#define GM_WATCH_ESTIMATE_H
+
+#include "eval/evaluate.h"
+#include "watch/detector.h"
+
+/* ---- calibration ---- */
+
+/* Isotonic regression by pool-adjacent-violators with clipping at the ends, as scikit-learn's IsotonicRegression(out_of_bounds="clip"). */
+typedef struct gm_isotonic { double *x, *y; size_t count; } gm_isotonic; /* in arena; linear between thresholds */
+gm_rc gm_isotonic_fit(const double *score, const double *truth, int64_t rows, gm_arena *a, gm_isotonic *out, gm_err *err);
+double gm_isotonic_at(const gm_isotonic *c, double score);
+
+/* ---- estimated performance ---- */
+
+typedef struct gm_estimator gm_estimator; /* fitted on reference rows; constant afterwards: any number of threads may use it; in arena */
+
+/* reference: scores with truth (>= 100 labelled rows). features (may be NULL): the reference's rows for DLE (regression), numbers and texts as served.
+ * Errors: GM_EINVALID too few rows, one class; a metric that has no estimate (the message lists those that have one); GM_ENOMEM. */
+gm_rc gm_estimator_fit(const gm_scores *reference, const gm_table *features, const gm_metric *metric, gm_compat compat, uint64_t seed, gm_arena *a,
+                       gm_estimator **out, gm_err *err);
+/* Can the metric be estimated for the task? binary: roc_auc, accuracy, precision, recall, f1, specificity, log_loss, brier where defined; multiclass
+ * by one against the rest; regression: mae, mse, rmse, mape ... */
+bool gm_estimator_fits(const gm_metric *metric, gm_task task);
+/* current: scores without truth (truth NULL). out: value with a 95 % interval of sampling error; method "CBPE" or "DLE". */
+gm_rc gm_estimate(const gm_estimator *e, const gm_scores *current, const gm_table *features, gm_arena *scratch, gm_interval *out, gm_err *err);
+
+/* ---- multivariate drift ---- */
+
+/* PCA reconstruction error (NannyML 0.13): impute, texts by share, standardise, components for 65 % of the variance, mean Euclidean distance
+ * between a row and its image. Fit on reference rows; limits mean +- 3 sd over the reference's chunks. */
+typedef struct gm_pca gm_pca;
+gm_rc gm_pca_fit(const gm_table *reference, const char *const *columns, size_t columns_count, double variance /* 0 = 0.65 */, int64_t chunk_rows /* for the limits; 0 = a tenth */,
+                 gm_arena *a, gm_pca **out, gm_err *err);
+typedef struct gm_pca_value { double error, low, high; /* band of sampling error, 3 sd */ double limit_low, limit_high; bool drifted; int64_t rows; } gm_pca_value;
+gm_rc gm_pca_error(const gm_pca *p, const gm_table *current, gm_arena *scratch, gm_pca_value *out, gm_err *err);
+
+/* Can a classifier tell current rows from reference rows? Cross-validated ROC AUC of our LightGBM (100 trees, 31 leaves, 5 stratified folds); 0.5 =
+ * no. Each side is cut to rows_max rows by an even stride (0 = 5,000). importance: the columns that give it away, largest gain first. */
+typedef struct gm_domain_value { double auc; double limit_low, limit_high; bool drifted; const char **columns; double *gain; size_t count; } gm_domain_value;
+gm_rc gm_domain_classifier(const gm_table *reference, const gm_table *current, const char *const *columns, size_t columns_count, int64_t rows_max,
+                           uint64_t seed, gm_arena *a, gm_domain_value *out, gm_err *err);
+
+/* ---- sequential detectors: a value at a time, bounded memory ---- */
+
+/* ADWIN (Bifet and Gavalda 2007; river 0.26 defaults: delta 0.002, clock 32, 5 buckets a row, window >= 5, grace 10). */
+typedef struct gm_adwin gm_adwin;
+gm_rc gm_adwin_new(double delta /* 0 = 0.002 */, gm_adwin **out, gm_err *err);
+void gm_adwin_free(gm_adwin *d);
+/* true when the window was cut: the mean has changed. */
+bool gm_adwin_add(gm_adwin *d, double value);
+double gm_adwin_mean(const gm_adwin *d);
+int64_t gm_adwin_width(const gm_adwin *d);
+
+/* Page-Hinkley (river 0.26 defaults: 30 values, delta 0.005, threshold 50, alpha 0.9999, both directions). A plain value: no memory. */
+typedef struct gm_page_hinkley {
+    int64_t values_min; double delta, threshold, alpha; /* settings; 0 = default */
+    int64_t values; double mean, sum_up, sum_down, least_up, most_down; /* state; begins zeroed */
+} gm_page_hinkley;
+bool gm_page_hinkley_add(gm_page_hinkley *d, double value);
+
+#endif
