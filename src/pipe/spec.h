@@ -12,6 +12,7 @@
 #include "data/engine.h"
 #include "data/schema.h"
 #include "feature/program.h"
+#include "watch/monitor_spec.h"
 
 typedef struct gm_data_spec {
     const char *name;
@@ -151,6 +152,8 @@ typedef struct gm_spec {
     bool gates_inferred;
     const gm_node *govern;
     gm_deploy_spec deploy;
+    gm_monitor_spec monitor; /* defaults where the file has no such section */
+    gm_retrain_spec retrain;
     gm_user_step *steps;
     size_t steps_count;
     int64_t keep_runs;
@@ -172,6 +175,11 @@ gm_rc gm_spec_resolve(gm_spec *s, const gm_node *inspect, gm_errs *errs);
 /* spec_deploy.c: the section `deploy`; after the data is known, its columns. */
 void gm_spec_deploy_read(gm_spec *s, const gm_node *n, gm_errs *errs);
 void gm_spec_deploy_check(const gm_spec *s, gm_errs *errs);
+
+/* spec_monitor.c: the sections `monitor` and `retrain`; after the data is known, their columns. */
+void gm_spec_monitor_read(gm_spec *s, const gm_node *n, gm_errs *errs);
+void gm_spec_retrain_read(gm_spec *s, const gm_node *n, gm_errs *errs);
+void gm_spec_monitor_check(const gm_spec *s, gm_errs *errs);
 
 /* The full file it stands for, as YAML with a reason beside every choice that was made. */
 void gm_spec_explain(const gm_spec *s, gm_buf *out);
