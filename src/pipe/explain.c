@@ -269,7 +269,7 @@ void gm_spec_explain(const gm_spec *s, gm_buf *out)
             gm_buf_char(out, '\n');
         }
     }
-    static const char *const kept[] = { "deploy", "steps", "govern", "keep" };
+    static const char *const kept[] = { "deploy", "monitor", "retrain", "steps", "govern", "keep" };
     for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
         const gm_node *n = gm_node_get(s->root, kept[i]);
         if (!n) continue;

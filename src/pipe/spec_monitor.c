@@ -267,6 +267,7 @@ void gm_spec_retrain_read(gm_spec *s, const gm_node *n, gm_errs *errs)
     }
     size_t count = c.when->kind == GM_NODE_SEQ ? c.when->count : 1;
     r->triggers = GM_ARENA_ARRAY(s->a, gm_trigger_spec, count + 1);
+    if (!r->triggers) return;
     for (size_t i = 0; i < count; i++) {
         const gm_node *item = c.when->kind == GM_NODE_SEQ ? c.when->items[i] : c.when;
         if (item->kind != GM_NODE_SCALAR || !item->text[0]) {

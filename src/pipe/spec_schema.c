@@ -23,6 +23,8 @@ void gm_spec_schema(gm_json *j)
     } parts[] = { { "features", "#/$defs/features" },
                   { "train", "#/$defs/train" },
                   { "deploy", "#/$defs/deploy" },
+                  { "monitor", "#/$defs/monitor" },
+                  { "retrain", "#/$defs/retrain" },
                   { "govern", "#/$defs/govern" },
                   { "keep", "#/$defs/keep" } };
     gm_json_object(j);
@@ -79,6 +81,9 @@ void gm_spec_schema(gm_json *j)
     named(j, "split", gm_section_split);
     named(j, "step", gm_section_step);
     named(j, "deploy", gm_section_deploy);
+    named(j, "monitor", gm_section_monitor);
+    named(j, "labels", gm_section_labels);
+    named(j, "retrain", gm_section_retrain);
     named(j, "govern", gm_section_govern);
     named(j, "keep", gm_section_keep);
     gm_json_key(j, "trainers");
