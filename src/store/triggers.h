@@ -1,5 +1,5 @@
 /* triggers.h - wishes to retrain, and what became of them. A wish is a row before it is acted on, and its cause is unique, so that a crash neither loses nor doubles a
- * retraining: whoever restarts finds the running one and goes on with it. */
+ * retraining: whoever restarts finds the running one and goes on with it. All of it may be done `beside` a run (store.h). */
 #ifndef GM_STORE_TRIGGERS_H
 #define GM_STORE_TRIGGERS_H
 
@@ -18,14 +18,16 @@ typedef struct gm_trigger_record {
     const char *outcome;           /* "registered flights/4, canary 10 %", "gate roc_auc >= champion - 0.005: 0.636 wanted 0.652" */
 } gm_trigger_record;
 
-/* A wish with a known cause is the old one: *out_new false. */
+/* A wish with a known cause is the old one, whatever became of it: *out_new false. asked_us 0 = now. Durable on GM_OK. */
 gm_rc gm_trigger_ask(gm_store *s, const gm_trigger_record *t, int64_t *out_id, bool *out_new, gm_err *err);
-/* state waiting -> running (attempts + 1), running -> done ...; GM_ECONFLICT from any other state, or when another one of the pipeline runs. */
+/* By id; writes state, started_us, ended_us, run_id, model_version, outcome. waiting -> running (attempts + 1) or dropped; running -> running (attempts + 1: begun again
+ * after a crash), waiting (it could not begin; started_us is forgotten), or an end. Durable on GM_OK.
+ * Errors: GM_ENOTFOUND; GM_EINVALID no such state; GM_ECONFLICT from any other state, or when another one of the pipeline runs. */
 gm_rc gm_trigger_set(gm_store *s, const gm_trigger_record *t, gm_err *err);
-/* Newest first. state NULL = any. */
+/* Newest first. state NULL = any; limit 0 = all. */
 gm_rc gm_trigger_list(gm_store *s, const char *pipeline_or_null, const char *state_or_null, int64_t limit, gm_arena *a, gm_trigger_record **out, size_t *out_count,
                       gm_err *err);
-/* Runs begun since a time: for at_most. */
+/* Begun at or after a time, whatever became of them: for at_most. */
 gm_rc gm_trigger_count(gm_store *s, const char *pipeline, int64_t started_since_us, int64_t *out, gm_err *err);
 
 #endif

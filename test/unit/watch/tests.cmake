@@ -1,0 +1,1 @@
+gm_test(unit/watch/test_schedule.c USES watch LABELS unit)
