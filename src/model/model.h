@@ -62,17 +62,19 @@ const char *gm_link_name(gm_link link); /* "sigmoid"; static */
 /* ---- ONNX Runtime --------------------------------------------------------------------------------------- */
 
 typedef struct gm_ort gm_ort; /* a session: CPU, one thread inside; owned; constant, calls may come from several threads */
-/* Errors: GM_ENOTFOUND, GM_EINVALID (not a model, or not a valid one), GM_EUNSUPPORTED (an operator it does not have),
- * GM_EUNAVAILABLE (the library is not there). */
+/* Errors: GM_ENOTFOUND, GM_EINVALID (not a model, or not a valid one), GM_EUNSUPPORTED (an operator it does not have; a loop that could
+ * not be stopped), GM_EUNAVAILABLE (the library is not there). */
 gm_rc gm_ort_open(const char *onnx_path, gm_ort **out, gm_err *err);
 void gm_ort_close(gm_ort *s);
+/* A prediction may take run_ms, and row_ms for each row; 5 s and 20 ms unless this is called, before others see s. */
+void gm_ort_limit(gm_ort *s, int64_t run_ms, int64_t row_ms);
 #define GM_ORT_VERSION "1.32.0"
 const char *gm_ort_version(void);                   /* GM_ORT_VERSION, what this program is built for and tested with; static */
 const char *gm_ort_library_version(const gm_ort *s); /* what was loaded; static */
 /* Feed the table's columns by the graph's input names (missing: NaN, "__missing__", INT64_MIN), read output `name` (or name_, see
  * gm_onnx_output) as doubles [rows, *out_width] row-major in arena. A graph whose only input is a matrix [N, F] and not a column of t
  * takes the F columns of t in their order. Errors: GM_EINVALID (no such column or output, a value the input's type cannot hold),
- * GM_EUNSUPPORTED (an output that is not a tensor of numbers). */
+ * GM_EUNSUPPORTED (an output that is not a tensor of numbers), GM_ECANCELED (it took too long and was stopped). */
 gm_rc gm_ort_predict(gm_ort *s, const gm_table *t, const char *output, gm_arena *a, double **out, int64_t *out_width,
                      gm_err *err);
 /* The same for an output of one text or integer per row: texts [rows] in arena. */

@@ -10,7 +10,8 @@
 #include <string.h>
 
 #include "base/fs.h"
-#include "ort_slots.h"
+#include "onnx_loops.h"
+#include "ort_watch.h"
 
 enum { PORTS_MAX = 4096, DIMS_MAX = 8 };
 
@@ -32,7 +33,10 @@ struct gm_ort {
     ort_memory *memory;
     port *inputs, *outputs;
     size_t inputs_count, outputs_count;
+    int64_t limit_ms, limit_row_ms; /* of one run, and of each of its rows */
 };
+
+enum { LIMIT_MS = 5000, LIMIT_ROW_MS = 20 };
 
 /* The values fed to one run, released together. */
 typedef struct feed {
@@ -146,21 +150,25 @@ static gm_rc read_ports(gm_ort *s, bool input, port **out, size_t *out_count, gm
     return GM_OK;
 }
 
-static gm_rc configure(const gm_ort *s, ort_options *options, gm_err *err)
+/* loops: see onnx_loops.h. */
+static gm_rc configure(const gm_ort *s, bool loops, ort_options *options, gm_err *err)
 {
     gm_rc rc = check(s, s->api.set_log_level(options, ORT_LOG_ERROR), "set its log level", err);
     if (!rc) rc = check(s, s->api.set_intra_threads(options, 1), "set its threads", err);
     if (!rc) rc = check(s, s->api.set_inter_threads(options, 1), "set its threads", err);
+    if (!rc && loops) rc = check(s, s->api.set_optimisation(options, ORT_OPTIMISE_NOTHING), "leave the graph as it is", err);
     return rc;
 }
 
 static gm_rc open_session(gm_ort *s, const char *path, gm_err *err)
 {
     ort_options *options = NULL;
-    gm_rc rc = check(s, s->api.create_env(ORT_LOG_ERROR, "gristmill", &s->env), "start", err);
+    bool loops = false;
+    gm_rc rc = gm_onnx_loops(path, &loops, err);
+    if (!rc) rc = check(s, s->api.create_env(ORT_LOG_ERROR, "gristmill", &s->env), "start", err);
     if (!rc) rc = check(s, s->api.disable_telemetry(s->env), "switch telemetry off", err);
     if (!rc) rc = check(s, s->api.create_options(&options), "make options", err);
-    if (!rc) rc = configure(s, options, err);
+    if (!rc) rc = configure(s, loops, options, err);
     if (!rc) rc = check(s, s->api.create_session(s->env, path, options, &s->session), "read the model", err);
     if (!rc) rc = check(s, s->api.default_allocator(&s->allocator), "give its allocator", err);
     if (!rc)
@@ -180,6 +188,7 @@ gm_rc gm_ort_open(const char *onnx_path, gm_ort **out, gm_err *err)
         return gm_err_set(err, GM_ENOMEM, "no memory for an ONNX Runtime session");
     }
     s->arena = arena;
+    gm_ort_limit(s, LIMIT_MS, LIMIT_ROW_MS);
     gm_rc rc = load_api(s, err);
     if (!rc) rc = open_session(s, onnx_path, err);
     if (!rc) rc = read_ports(s, true, &s->inputs, &s->inputs_count, err);
@@ -190,6 +199,12 @@ gm_rc gm_ort_open(const char *onnx_path, gm_ort **out, gm_err *err)
     }
     *out = s;
     return GM_OK;
+}
+
+void gm_ort_limit(gm_ort *s, int64_t run_ms, int64_t row_ms)
+{
+    s->limit_ms = run_ms;
+    s->limit_row_ms = row_ms;
 }
 
 void gm_ort_close(gm_ort *s)
@@ -443,15 +458,26 @@ int64_t gm_ort_output_width(const gm_ort *s, const char *output)
     return p->rank == 2 ? p->dims[1] : p->rank == 1 ? 1 : -1;
 }
 
+static gm_rc took_too_long(int64_t rows, int64_t limit_ms, gm_err *err)
+{
+    gm_rc rc = gm_err_set(err, GM_ECANCELED, "the model did not answer for %lld row%s within %.1f s and was stopped", (long long)rows,
+                          rows == 1 ? "" : "s", (double)limit_ms / 1000);
+    gm_err_hint(err, "A loop in its graph may have no end, or one that depends on the data.");
+    return rc;
+}
+
 /* Run for one output; the value is the caller's to release. */
 static gm_rc run(gm_ort *s, const gm_table *t, const char *output, gm_arena *a, ort_value **out, gm_err *err)
 {
     feed f = { 0 };
+    gm_ort_watch *w = NULL;
+    ort_status *status = NULL;
+    int64_t limit_ms = s->limit_ms + t->rows * s->limit_row_ms;
     gm_rc rc = feed_table(s, t, a, &f, err);
-    if (!rc)
-        rc = check(s,
-                   s->api.run(s->session, NULL, f.names, (const ort_value *const *)f.values, f.count, &output, 1, out),
-                   "run the model", err);
+    if (!rc) rc = gm_ort_watch_begin(&s->api, limit_ms, &w, &status, err);
+    if (!rc && w) status = s->api.run(s->session, w->options, f.names, (const ort_value *const *)f.values, f.count, &output, 1, out);
+    if (!rc) rc = check(s, status, "run the model", err);
+    if (w && gm_ort_watch_end(w) && rc) rc = took_too_long(t->rows, limit_ms, err);
     release_feed(s, &f);
     return rc;
 }

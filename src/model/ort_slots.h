@@ -18,13 +18,14 @@ typedef struct ort_status ort_status;
 typedef struct ort_env ort_env;
 typedef struct ort_options ort_options;
 typedef struct ort_session ort_session;
+typedef struct ort_run_options ort_run_options;
 typedef struct ort_value ort_value;
 typedef struct ort_memory ort_memory;
 typedef struct ort_allocator ort_allocator;
 typedef struct ort_type_info ort_type_info;
 typedef struct ort_shape ort_shape; /* element type and dimensions of a tensor */
 
-enum { ORT_LOG_ERROR = 3, ORT_DEVICE_ALLOCATOR = 0, ORT_MEMORY_DEFAULT = 0 };
+enum { ORT_LOG_ERROR = 3, ORT_LOG_FATAL = 4, ORT_OPTIMISE_NOTHING = 0, ORT_DEVICE_ALLOCATOR = 0, ORT_MEMORY_DEFAULT = 0 };
 /* Values of its error codes that we tell apart. */
 enum { ORT_INVALID_ARGUMENT = 2, ORT_NO_SUCH_FILE = 3, ORT_NO_MODEL = 4, ORT_INVALID_PROTOBUF = 7, ORT_NOT_IMPLEMENTED = 9, ORT_INVALID_GRAPH = 10 };
 /* Element types of tensors; the numbers are those of onnx.proto. */
@@ -37,10 +38,11 @@ enum { ORT_FLOAT = 1, ORT_INT32 = 6, ORT_INT64 = 7, ORT_STRING = 8, ORT_BOOL = 9
     X(6, disable_telemetry, ort_status *, (const ort_env *))                                                                  \
     X(7, create_session, ort_status *, (const ort_env *, const char *path, const ort_options *, ort_session **))              \
     X(9, run, ort_status *,                                                                                                   \
-      (ort_session *, const void *run_options, const char *const *input_names, const ort_value *const *inputs, size_t count, \
+      (ort_session *, const ort_run_options *, const char *const *input_names, const ort_value *const *inputs, size_t count, \
        const char *const *output_names, size_t outputs_count, ort_value **outputs))                                           \
     X(10, create_options, ort_status *, (ort_options **))                                                                     \
     X(22, set_log_level, ort_status *, (ort_options *, int level))                                                            \
+    X(23, set_optimisation, ort_status *, (ort_options *, int level))                                                         \
     X(24, set_intra_threads, ort_status *, (ort_options *, int))                                                              \
     X(25, set_inter_threads, ort_status *, (ort_options *, int))                                                              \
     X(30, input_count, ort_status *, (const ort_session *, size_t *))                                                         \
@@ -49,6 +51,10 @@ enum { ORT_FLOAT = 1, ORT_INT32 = 6, ORT_INT64 = 7, ORT_STRING = 8, ORT_BOOL = 9
     X(34, output_type, ort_status *, (const ort_session *, size_t index, ort_type_info **))                                   \
     X(36, input_name, ort_status *, (const ort_session *, size_t index, ort_allocator *, char **))                            \
     X(37, output_name, ort_status *, (const ort_session *, size_t index, ort_allocator *, char **))                           \
+    X(39, create_run_options, ort_status *, (ort_run_options **))                                                             \
+    X(41, set_run_log_level, ort_status *, (ort_run_options *, int level))                                                    \
+    X(46, stop_run, ort_status *, (ort_run_options *))                                                                        \
+    X(47, go_on, ort_status *, (ort_run_options *))                                                                           \
     X(48, create_tensor, ort_status *, (ort_allocator *, const int64_t *dims, size_t rank, int type, ort_value **))           \
     X(49, create_tensor_over, ort_status *,                                                                                   \
       (const ort_memory *, void *data, size_t size_bytes, const int64_t *dims, size_t rank, int type, ort_value **))          \
@@ -70,6 +76,7 @@ enum { ORT_FLOAT = 1, ORT_INT32 = 6, ORT_INT64 = 7, ORT_STRING = 8, ORT_BOOL = 9
     X(94, release_memory, void, (ort_memory *))                                                                               \
     X(95, release_session, void, (ort_session *))                                                                             \
     X(96, release_value, void, (ort_value *))                                                                                 \
+    X(97, release_run_options, void, (ort_run_options *))                                                                     \
     X(98, release_type_info, void, (ort_type_info *))                                                                         \
     X(99, release_shape, void, (ort_shape *))                                                                                 \
     X(100, release_options, void, (ort_options *))

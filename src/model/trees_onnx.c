@@ -14,11 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/onnx_read.h"
 #include "model/trees.h"
 #include "model/trees_check.h"
-#include "onnx-ml.pb-c.h"
 
-enum { NESTING_MAX = 32, TRACE_MAX = 64, ALL_NODES_MAX = 1 << 23, FLOAT = 1, DOUBLE = 11 };
+enum { TRACE_MAX = 64, ALL_NODES_MAX = 1 << 23, FLOAT = 1, DOUBLE = 11 };
 
 /* Of a file's list; which of the two is set says how precise it is. */
 typedef struct numbers {
@@ -66,44 +66,6 @@ static gm_rc no_memory(reader *r)
 }
 
 /* ---- the file ---------------------------------------------------------------------------------------------- */
-
-static bool read_varint(const uint8_t **at, const uint8_t *end, uint64_t *out)
-{
-    *out = 0;
-    for (unsigned shift = 0; *at < end && shift < 64; shift += 7) {
-        uint8_t byte = *(*at)++;
-        *out |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80)) return true;
-    }
-    return false;
-}
-
-/* protobuf-c reads nested messages by recursion without a limit. False when they are nested too deeply; what is malformed it finds itself. */
-static bool shallow(const ProtobufCMessageDescriptor *d, const uint8_t *at, size_t len, int depth)
-{
-    const uint8_t *end = at + len;
-    uint64_t tag = 0, size = 0;
-    while (at < end && read_varint(&at, end, &tag)) {
-        switch (tag & 7) {
-        case 0:
-            if (!read_varint(&at, end, &size)) return true;
-            continue;
-        case 1: size = 8; break;
-        case 5: size = 4; break;
-        case 2:
-            if (!read_varint(&at, end, &size)) return true;
-            break;
-        default: return true;
-        }
-        if (size > (uint64_t)(end - at)) return true;
-        const ProtobufCFieldDescriptor *f = (tag & 7) == 2 && tag >> 3 < UINT32_MAX
-                                                ? protobuf_c_message_descriptor_get_field(d, (unsigned)(tag >> 3))
-                                                : NULL;
-        if (f && f->type == PROTOBUF_C_TYPE_MESSAGE && (depth == NESTING_MAX || !shallow(f->descriptor, at, size, depth + 1))) return false;
-        at += size;
-    }
-    return true;
-}
 
 static bool is(const char *text, const char *wanted)
 {
@@ -582,15 +544,11 @@ gm_rc gm_trees_read_onnx(const void *bytes, size_t len, const char *output, gm_a
 {
     gm_trees *t = GM_ARENA_NEW(a, gm_trees);
     if (!t) return gm_err_set(err, GM_ENOMEM, "not enough memory for the trees of an ONNX model");
-    if (!shallow(&onnx__model_proto__descriptor, bytes, len, 0))
-        return gm_err_set(err, GM_EINVALID, "an ONNX file whose messages are nested more than %d deep", NESTING_MAX);
-    Onnx__ModelProto *m = onnx__model_proto__unpack(NULL, len, bytes);
-    if (!m || !m->graph) {
-        onnx__model_proto__free_unpacked(m, NULL);
-        return gm_err_set(err, GM_EINVALID, "this is not an ONNX file");
-    }
+    Onnx__ModelProto *m = NULL;
+    gm_rc rc = gm_onnx_unpack(bytes, len, &m, err);
+    if (rc) return rc;
     reader r = { .graph = m->graph, .a = a, .err = err };
-    gm_rc rc = read_graph(&r, output, t);
+    rc = read_graph(&r, output, t);
     onnx__model_proto__free_unpacked(m, NULL);
     if (!rc) *out = (gm_onnx_trees){ .trees = t, .inputs = r.inputs, .matrix = r.matrix };
     return rc;
