@@ -23,6 +23,7 @@ typedef struct reader {
     const char *text; /* the whole document, for JSON places */
     size_t len;
     size_t nodes;
+    bool nul_escaped; /* JSON: the letters of an escaped NUL are somewhere in it */
     gm_pos last; /* of YAML: the latest scalar's place, for what has none of its own */
     gm_err *err;
 } reader;
@@ -241,6 +242,15 @@ static gm_pos json_pos(const reader *r, size_t offset)
     return (gm_pos){ .file = r->file, .line = (uint32_t)line, .col = (uint32_t)col };
 }
 
+/* Texts end at their first NUL for whoever reads them, so that two names could look alike: none may be escaped in one. */
+static gm_rc json_text(const reader *r, yyjson_val *v, const char **out, size_t *out_len)
+{
+    *out = yyjson_get_str(v);
+    *out_len = yyjson_get_len(v);
+    if (!r->nul_escaped || !memchr(*out, '\0', *out_len)) return GM_OK;
+    return gm_err_at(r->err, (gm_pos){ .file = r->file }, GM_EINVALID, "the text that begins with \"%.60s\" holds a NUL byte (\\u0000)", *out);
+}
+
 /* n is zeroed. Texts stay where the document lies: see gm_json_read. The nodes of a list or map lie beside each other. */
 static gm_rc json_node(reader *r, yyjson_val *v, int depth, gm_node *n)
 {
@@ -258,7 +268,9 @@ static gm_rc json_node(reader *r, yyjson_val *v, int depth, gm_node *n)
         if (rc) return rc;
         yyjson_obj_foreach(v, i, max, key, item)
         {
-            n->keys[i] = yyjson_get_str(key);
+            size_t unused = 0;
+            rc = json_text(r, key, &n->keys[i], &unused);
+            if (rc) return rc;
             n->key_pos[i].file = r->file;
             n->items[i] = &nodes[i];
             for (size_t k = 0; k < i && n->count <= 1000; k++)
@@ -281,9 +293,7 @@ static gm_rc json_node(reader *r, yyjson_val *v, int depth, gm_node *n)
         return GM_OK;
     case YYJSON_TYPE_STR:
         n->quoted = true;
-        n->text = yyjson_get_str(v);
-        n->text_len = yyjson_get_len(v);
-        return GM_OK;
+        return json_text(r, v, &n->text, &n->text_len);
     case YYJSON_TYPE_RAW: /* numbers, as written */
         n->literal = true;
         n->text = yyjson_get_raw(v);
@@ -304,6 +314,7 @@ gm_rc gm_json_read(const char *text, size_t len, const char *file_name, gm_arena
     reader r = { .a = a, .file = gm_arena_strdup(a, file_name), .text = text, .len = len, .err = err };
     if (!r.file) return gm_err_set(err, GM_ENOMEM, "not enough memory to read \"%s\"", file_name);
     if (len > (size_t)1 << 30) return gm_err_at(err, (gm_pos){ .file = r.file }, GM_EINVALID, "the file is larger than 1 GiB");
+    r.nul_escaped = len && memmem(text, len, "u0000", strlen("u0000"));
     /* Read in place in a copy that is the tree's: texts and numbers end in NUL there, and nothing is copied one by one. */
     char *copy = gm_arena_alloc(a, len + YYJSON_PADDING_SIZE, 1);
     gm_node *root = GM_ARENA_NEW(a, gm_node);

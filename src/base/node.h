@@ -2,7 +2,7 @@
  *
  * YAML is the strict subset of docs/formats/gristmill.md: no anchors, aliases, tags, duplicate keys or tabs; scalars
  * stay text, and the reader of a field decides what the text means. JSON strings are quoted scalars, JSON
- * numbers, true, false and null are plain scalars ("null" has is_null).
+ * numbers, true, false and null are plain scalars ("null" has is_null). No text of either holds a NUL byte, escaped or not.
  * Limits: 1 MiB of YAML, 1 GiB of JSON, depth 32 (YAML) and 64 (JSON), 100,000 nodes (YAML).
  */
 #ifndef GM_BASE_NODE_H

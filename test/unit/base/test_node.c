@@ -66,6 +66,23 @@ static void json_is_read_alike(void)
     gm_arena_free(a);
 }
 
+static void no_json_text_holds_a_nul(void)
+{
+    gm_arena *a = gm_arena_new(0);
+    gm_node *root = NULL;
+    gm_err err;
+    const char *names[] = { "{\"name\": \"mon\\u0000th\"}", "{\"mon\\u0000th\": 1}", "[[\"mon\\u0000\"]]" };
+    for (size_t i = 0; i < 3; i++) {
+        CHECK_RC(gm_json_read(names[i], strlen(names[i]), "f.json", a, &root, &err), GM_EINVALID);
+        CHECK_HAS(err.message, "\"mon\" holds a NUL byte");
+        CHECK_STR(err.file, "f.json");
+    }
+    const char *letters = "{\"\\\\u0000\": \"u0000\"}"; /* a backslash, and no NUL */
+    CHECK_OK(gm_json_read(letters, strlen(letters), "f.json", a, &root, &err), &err);
+    CHECK_STR(gm_node_str_or(root, "\\u0000", ""), "u0000");
+    gm_arena_free(a);
+}
+
 static void depth_has_a_limit(void)
 {
     char text[5000];
@@ -119,5 +136,5 @@ static void json_passes_through_a_tree_unchanged(void)
     gm_arena_free(a);
 }
 
-TESTS(T(every_node_knows_its_place), T(what_readers_disagree_on_is_refused), T(json_is_read_alike), T(depth_has_a_limit),
+TESTS(T(every_node_knows_its_place), T(what_readers_disagree_on_is_refused), T(json_is_read_alike), T(no_json_text_holds_a_nul), T(depth_has_a_limit),
       T(json_written_reads_back), T(json_passes_through_a_tree_unchanged))
