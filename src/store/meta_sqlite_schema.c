@@ -1,7 +1,7 @@
 /* meta_sqlite_schema.c - the tables in SQLite, as a list of migrations.
  *
- * migrations[n] brings version n to n + 1; the number stands in PRAGMA user_version. A released migration is never edited: whoever
- * changes the schema appends one, raises GM_SQLITE_SCHEMA_VERSION and adds a store of the old version to the tests.
+ * migrations[n] brings version n to n + 1; the number stands in PRAGMA user_version. A released migration is never edited:
+ * whoever changes the schema appends one, raises GM_SQLITE_SCHEMA_VERSION and adds a store of the old version to the tests.
  * Digests are 32 raw bytes, action keys hex text, times microseconds since 1970.
  */
 #include <errno.h>
@@ -77,22 +77,28 @@ static const char version_2[] =
 static const char version_3[] =
     /* What monitoring found, whom it told, and which retrainings it asked for. */
     "CREATE TABLE windows(model TEXT NOT NULL, from_us INTEGER NOT NULL, until_us INTEGER NOT NULL, version INTEGER NOT NULL,"
-    " rows INTEGER NOT NULL, labelled INTEGER NOT NULL, final INTEGER NOT NULL, result TEXT NOT NULL, updated_us INTEGER NOT NULL,"
+    " rows INTEGER NOT NULL, labelled INTEGER NOT NULL, final INTEGER NOT NULL, result TEXT NOT NULL, updated_us INTEGER NOT "
+    "NULL,"
     " PRIMARY KEY(model, from_us, until_us, version)) WITHOUT ROWID;"
     "CREATE TABLE alert_memory(model TEXT NOT NULL, rule TEXT NOT NULL, memory TEXT NOT NULL, window_until_us INTEGER NOT NULL,"
     " alert_id INTEGER NOT NULL, PRIMARY KEY(model, rule)) WITHOUT ROWID;"
-    "CREATE TABLE alerts(id INTEGER PRIMARY KEY, model TEXT NOT NULL, rule TEXT NOT NULL, severity TEXT NOT NULL, state TEXT NOT NULL,"
+    "CREATE TABLE alerts(id INTEGER PRIMARY KEY, model TEXT NOT NULL, rule TEXT NOT NULL, severity TEXT NOT NULL, state TEXT NOT "
+    "NULL,"
     " began_us INTEGER NOT NULL, last_us INTEGER NOT NULL, ended_us INTEGER NOT NULL, said_us INTEGER NOT NULL,"
     " snoozed_until_us INTEGER NOT NULL, title TEXT NOT NULL, detail TEXT NOT NULL);"
     "CREATE UNIQUE INDEX alerts_firing ON alerts(model, rule) WHERE state = 'firing';"
     "CREATE TABLE silences(id INTEGER PRIMARY KEY, from_us INTEGER NOT NULL, until_us INTEGER NOT NULL, model TEXT NOT NULL,"
     " rule TEXT NOT NULL, reason TEXT NOT NULL, actor TEXT NOT NULL);"
-    "CREATE TABLE deliveries(id INTEGER PRIMARY KEY, alert_id INTEGER NOT NULL, channel TEXT NOT NULL, message_id TEXT NOT NULL,"
+    "CREATE TABLE deliveries(id INTEGER PRIMARY KEY, alert_id INTEGER NOT NULL, batch INTEGER NOT NULL, channel TEXT NOT NULL, "
+    "message_id TEXT NOT NULL,"
     " kind TEXT NOT NULL, message TEXT NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL, next_us INTEGER NOT NULL,"
     " created_us INTEGER NOT NULL, sent_us INTEGER NOT NULL, last_error TEXT NOT NULL);"
-    "CREATE INDEX deliveries_due ON deliveries(next_us) WHERE state = 'waiting';"
-    "CREATE TABLE triggers(id INTEGER PRIMARY KEY, pipeline TEXT NOT NULL, kind TEXT NOT NULL, cause TEXT NOT NULL, reason TEXT NOT NULL,"
-    " asked_us INTEGER NOT NULL, state TEXT NOT NULL, started_us INTEGER NOT NULL, ended_us INTEGER NOT NULL, attempts INTEGER NOT NULL,"
+    "CREATE INDEX deliveries_due ON deliveries(next_us) WHERE state IN ('waiting', 'lasting', 'held');"
+    "CREATE INDEX deliveries_of ON deliveries(alert_id, id);"
+    "CREATE TABLE triggers(id INTEGER PRIMARY KEY, pipeline TEXT NOT NULL, kind TEXT NOT NULL, cause TEXT NOT NULL, reason TEXT "
+    "NOT NULL,"
+    " asked_us INTEGER NOT NULL, state TEXT NOT NULL, started_us INTEGER NOT NULL, ended_us INTEGER NOT NULL, attempts INTEGER "
+    "NOT NULL,"
     " run_id INTEGER NOT NULL, model_version INTEGER NOT NULL, outcome TEXT NOT NULL, UNIQUE(pipeline, cause));"
     "CREATE UNIQUE INDEX triggers_running ON triggers(pipeline) WHERE state = 'running';";
 
@@ -151,8 +157,10 @@ gm_rc gm_sqlite_inspect(const char *path, bool *out_new, gm_err *err)
     if (read_header(path, header, sizeof(header)) != 0) return gm_err_set(err, GM_EIO, "could not read \"%s\"", path);
     if (memcmp(header, "SQLite format 3", 16) != 0) return not_ours(path, "it does not begin like an SQLite database", err);
     uint32_t version = big_endian(header + 60), application = big_endian(header + 68);
-    if (version == 0 && application == 0) *out_new = true; /* begun, not finished; migrate() looks for foreign tables */
-    else if (application != GM_SQLITE_APPLICATION_ID) return not_ours(path, "another program made it", err);
+    if (version == 0 && application == 0)
+        *out_new = true; /* begun, not finished; migrate() looks for foreign tables */
+    else if (application != GM_SQLITE_APPLICATION_ID)
+        return not_ours(path, "another program made it", err);
     return version > GM_SQLITE_SCHEMA_VERSION ? newer(version, err) : GM_OK;
 }
 
