@@ -66,11 +66,11 @@ const gm_metric_result *gm_evaluation_metric(const gm_evaluation *e, const char 
 
 /* ---- what to try next ------------------------------------------------------------------------------------- */
 
-typedef enum gm_severity { GM_SEVERITY_HINT, GM_SEVERITY_WARNING, GM_SEVERITY_SERIOUS } gm_severity;
-const char *gm_severity_name(gm_severity s); /* hint, warning, serious */
+typedef enum gm_feedback_level { GM_FEEDBACK_HINT, GM_FEEDBACK_WARNING, GM_FEEDBACK_SERIOUS } gm_feedback_level;
+const char *gm_feedback_level_name(gm_feedback_level l); /* hint, warning, serious */
 
 typedef struct gm_feedback {
-    gm_severity severity;
+    gm_feedback_level severity;
     const char *kind;   /* leak chance overfit shift slice drift calibration imbalance rows missing unused */
     const char *about;  /* a column, a slice, a metric; or NULL */
     const char *text;   /* a sentence or two, with the numbers */

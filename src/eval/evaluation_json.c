@@ -145,7 +145,7 @@ static void feedback(const gm_evaluation *e, gm_json *j)
     for (size_t i = 0; i < e->feedback_count; i++) {
         const gm_feedback *f = &e->feedback[i];
         gm_json_object(j);
-        gm_json_kstr(j, "severity", gm_severity_name(f->severity));
+        gm_json_kstr(j, "severity", gm_feedback_level_name(f->severity));
         gm_json_kstr(j, "kind", f->kind);
         gm_json_kstr(j, "about", f->about);
         gm_json_kstr(j, "text", f->text);

@@ -20,10 +20,10 @@ typedef struct notes {
     bool failed; /* out of memory */
 } notes;
 
-static void note(notes *n, gm_severity severity, const char *kind, const char *about, double observed, double expected, const char *fmt, ...)
+static void note(notes *n, gm_feedback_level severity, const char *kind, const char *about, double observed, double expected, const char *fmt, ...)
     __attribute__((format(printf, 7, 8)));
 
-static void note(notes *n, gm_severity severity, const char *kind, const char *about, double observed, double expected, const char *fmt, ...)
+static void note(notes *n, gm_feedback_level severity, const char *kind, const char *about, double observed, double expected, const char *fmt, ...)
 {
     if (n->count == ITEMS_MAX) return;
     va_list args;
@@ -49,7 +49,7 @@ static bool is_large(const gm_metric *m, double gap, double value, double share)
 static void about_leaks(notes *n)
 {
     for (size_t i = 0; i < n->e->leaks_count && i < PER_RULE; i++)
-        note(n, GM_SEVERITY_SERIOUS, "leak", n->e->leaks[i].column, n->e->leaks[i].score, NAN, "%s Leave it out if it is not.", n->e->leaks[i].evidence);
+        note(n, GM_FEEDBACK_SERIOUS, "leak", n->e->leaks[i].column, n->e->leaks[i].score, NAN, "%s Leave it out if it is not.", n->e->leaks[i].evidence);
 }
 
 static void about_chance(notes *n)
@@ -59,7 +59,7 @@ static void about_chance(notes *n)
     double chance = n->e->task == GM_TASK_BINARY ? 0.5 : 0;
     double low = isnan(r->interval.low) ? r->interval.value : r->interval.low;
     if (low > chance) return;
-    note(n, GM_SEVERITY_SERIOUS, "chance", r->metric->item.name, r->interval.value, chance,
+    note(n, GM_FEEDBACK_SERIOUS, "chance", r->metric->item.name, r->interval.value, chance,
          "%s is %.3f [%.3f, %.3f], which is no better than chance (%g). More informative columns are needed, not more tuning.",
          r->metric->item.name, r->interval.value, low, r->interval.high, chance);
 }
@@ -70,7 +70,7 @@ static void about_overfit(notes *n)
     if (isnan(train) || isnan(validation)) return;
     double gap = worse_by(n->m, validation, train);
     if (!is_large(n->m, gap, train, 0.05)) return;
-    note(n, is_large(n->m, gap, train, 0.15) ? GM_SEVERITY_SERIOUS : GM_SEVERITY_WARNING, "overfit", n->m->item.name, validation, train,
+    note(n, is_large(n->m, gap, train, 0.15) ? GM_FEEDBACK_SERIOUS : GM_FEEDBACK_WARNING, "overfit", n->m->item.name, validation, train,
          "%s is %.4f on the training rows and %.4f on the validation rows: the model learns what does not repeat. Try fewer leaves, "
          "stronger regularisation, or fewer columns.",
          n->m->item.name, train, validation);
@@ -81,7 +81,7 @@ static void about_shift(notes *n)
     double validation = n->facts->validation_value, gap = isnan(validation) ? 0 : worse_by(n->m, n->value.value, validation);
     double bound = n->m->higher_is_better ? n->value.high : n->value.low;
     if (!is_large(n->m, gap, validation, 0.02) || (!isnan(bound) && worse_by(n->m, bound, validation) <= 0)) return;
-    note(n, GM_SEVERITY_WARNING, "shift", n->m->item.name, n->value.value, validation,
+    note(n, GM_FEEDBACK_WARNING, "shift", n->m->item.name, n->value.value, validation,
          "%s falls from %.4f on the validation rows to %.4f on the test rows: the test rows differ. Look at the drift below, and retrain often.",
          n->m->item.name, validation, n->value.value);
 }
@@ -94,7 +94,7 @@ static void about_slices(notes *n)
         double gap = worse_by(n->m, s->metric.value, n->value.value), best = n->m->higher_is_better ? s->metric.high : s->metric.low;
         if (!s->judged || isnan(best) || worse_by(n->m, best, n->value.value) <= 0) continue;
         said++;
-        note(n, is_large(n->m, gap, n->value.value, 0.1) ? GM_SEVERITY_WARNING : GM_SEVERITY_HINT, "slice", s->column, s->metric.value, n->value.value,
+        note(n, is_large(n->m, gap, n->value.value, 0.1) ? GM_FEEDBACK_WARNING : GM_FEEDBACK_HINT, "slice", s->column, s->metric.value, n->value.value,
              "%s is %.4f [%.4f, %.4f] where %s is %s (%lld rows), against %.4f overall. Look at these rows; more of them, or a column that "
              "tells them apart, may help.",
              n->m->item.name, s->metric.value, s->metric.low, s->metric.high, s->column, s->value, (long long)s->rows, n->value.value);
@@ -107,7 +107,7 @@ static void about_calibration(notes *n)
     double over = 0; /* predicted too high, on average */
     for (size_t i = 0; i < n->e->calibration_count; i++)
         over += (n->e->calibration[i].mean_predicted - n->e->calibration[i].share_positive) * (double)n->e->calibration[i].rows / (double)n->e->rows;
-    note(n, n->e->ece > 0.15 ? GM_SEVERITY_WARNING : GM_SEVERITY_HINT, "calibration", "ece", n->e->ece, 0.05,
+    note(n, n->e->ece > 0.15 ? GM_FEEDBACK_WARNING : GM_FEEDBACK_HINT, "calibration", "ece", n->e->ece, 0.05,
          "Probabilities are off by %.1f points on average (ece %.3f), %s. Read them as ranks, or calibrate on the validation rows.", 100 * n->e->ece,
          n->e->ece, fabs(over) < 0.01 ? "in both directions" : over > 0 ? "mostly too high" : "mostly too low");
 }
@@ -119,7 +119,7 @@ static void about_balance(notes *n)
     if (n->e->task != GM_TASK_BINARY || !n->e->confusion) return;
     double positives = (double)(n->e->confusion[2] + n->e->confusion[3]), share = positives / (double)n->e->rows;
     if (share >= 0.1 && share <= 0.9) return;
-    note(n, GM_SEVERITY_HINT, "imbalance", NULL, share, 0.1,
+    note(n, GM_FEEDBACK_HINT, "imbalance", NULL, share, 0.1,
          "%.2f %% of the rows are positive: accuracy says little. Judge by average_precision; F1 is best at the threshold %.4g (%.3f), not at %.4g.",
          100 * share, n->e->best_f1.threshold, n->e->best_f1.value, n->e->threshold);
 }
@@ -134,11 +134,11 @@ static void about_rows(notes *n)
     }
     bool few = n->e->rows < 500 || (n->e->confusion && smallest < 50);
     if (few)
-        note(n, GM_SEVERITY_HINT, "rows", NULL, (double)n->e->rows, 500,
+        note(n, GM_FEEDBACK_HINT, "rows", NULL, (double)n->e->rows, 500,
              "The test has %lld rows%s: differences smaller than the interval [%.4f, %.4f] of %s are chance.", (long long)n->e->rows,
              n->e->confusion && smallest < 50 ? ", and fewer than 50 of one class" : "", n->value.low, n->value.high, n->m->item.name);
     if (n->facts->train_rows > 0 && n->facts->train_rows < 1000)
-        note(n, GM_SEVERITY_HINT, "rows", NULL, (double)n->facts->train_rows, 1000, "The model was trained on %lld rows; more rows are the surest way up.",
+        note(n, GM_FEEDBACK_HINT, "rows", NULL, (double)n->facts->train_rows, 1000, "The model was trained on %lld rows; more rows are the surest way up.",
              (long long)n->facts->train_rows);
 }
 
@@ -157,11 +157,11 @@ static void about_missing(notes *n)
         const gm_column *later = n->facts->test ? gm_table_find(n->facts->test, t->columns[c].name) : NULL;
         double test = later ? missing_share(later) : train;
         if (fabs(test - train) > 0.1)
-            note(n, GM_SEVERITY_WARNING, "missing", t->columns[c].name, test, train,
+            note(n, GM_FEEDBACK_WARNING, "missing", t->columns[c].name, test, train,
                  "\"%s\" is missing in %.1f %% of the training rows and %.1f %% of the test rows: was its source changed?", t->columns[c].name, 100 * train,
                  100 * test);
         else if (train > 0.3)
-            note(n, GM_SEVERITY_HINT, "missing", t->columns[c].name, train, 0.3, "\"%s\" is missing in %.1f %% of the training rows.", t->columns[c].name,
+            note(n, GM_FEEDBACK_HINT, "missing", t->columns[c].name, train, 0.3, "\"%s\" is missing in %.1f %% of the training rows.", t->columns[c].name,
                  100 * train);
     }
 }
@@ -179,7 +179,7 @@ static void about_unused(notes *n)
         unused++;
     }
     if (unused)
-        note(n, GM_SEVERITY_HINT, "unused", NULL, (double)unused, (double)n->e->importance_count,
+        note(n, GM_FEEDBACK_HINT, "unused", NULL, (double)unused, (double)n->e->importance_count,
              "%zu of %zu columns change %s by less than %.2g when shuffled: %s%s. Leaving them out makes the model smaller and steadier.", unused,
              n->e->importance_count, n->m->item.name, little, gm_buf_str(&names), unused > 8 ? " and more" : "");
     n->failed |= names.failed;
@@ -252,13 +252,13 @@ static void about_drift(notes *n)
         if (!test || test->type != train->type) continue;
         if (train->type == GM_TYPE_STRING) {
             if (!new_texts(n, train, test, &share, &example) || share < 0.01) continue;
-            note(n, share > 0.2 ? GM_SEVERITY_WARNING : GM_SEVERITY_HINT, "drift", train->name, share, 0,
+            note(n, share > 0.2 ? GM_FEEDBACK_WARNING : GM_FEEDBACK_HINT, "drift", train->name, share, 0,
                  "%.1f %% of the test rows have a value of \"%s\" that training never saw, such as \"%s\".", 100 * share, train->name, example);
             continue;
         }
         out_of_range(train, test, &share, &low, &high, &row);
         if (share < 0.05 || train->type == GM_TYPE_TIME) continue; /* times move on by nature */
-        note(n, share > 0.5 ? GM_SEVERITY_WARNING : GM_SEVERITY_HINT, "drift", train->name, share, 0,
+        note(n, share > 0.5 ? GM_FEEDBACK_WARNING : GM_FEEDBACK_HINT, "drift", train->name, share, 0,
              "%.1f %% of the test rows have a \"%s\" outside the %.6g to %.6g of training, such as %s: the model cannot have learned it. Leave it out or "
              "say it in another way.",
              100 * share, train->name, low, high, gm_column_show(test, row, text, sizeof(text)));
@@ -293,4 +293,4 @@ gm_rc gm_give_feedback(const gm_feedback_facts *f, gm_arena *a, gm_feedback **ou
     return GM_OK;
 }
 
-const char *gm_severity_name(gm_severity s) { return s == GM_SEVERITY_SERIOUS ? "serious" : s == GM_SEVERITY_WARNING ? "warning" : "hint"; }
+const char *gm_feedback_level_name(gm_feedback_level l) { return l == GM_FEEDBACK_SERIOUS ? "serious" : l == GM_FEEDBACK_WARNING ? "warning" : "hint"; }

@@ -147,7 +147,7 @@ static void feedback_names_what_is_weak(void)
     CHECK_OK(gm_give_feedback(&f, a, &items, &count, &err), &err);
     for (size_t i = 1; i < count; i++) CHECK(items[i - 1].severity >= items[i].severity);
     CHECK_STR(items[0].kind, "leak");
-    CHECK(of_kind(items, count, "overfit", NULL)->severity == GM_SEVERITY_SERIOUS);
+    CHECK(of_kind(items, count, "overfit", NULL)->severity == GM_FEEDBACK_SERIOUS);
     CHECK_HAS(of_kind(items, count, "overfit", NULL)->text, "0.9700 on the training rows and 0.8000");
     CHECK_HAS(of_kind(items, count, "slice", "month")->text, "where month is 4 (300 rows)");
     CHECK_HAS(of_kind(items, count, "drift", "month")->text, "60.0 % of the test rows have a \"month\" outside the 1 to 3");
