@@ -13,8 +13,9 @@ typedef struct gm_window_record {
     const char *result_json;  /* gm_window_json */
     int64_t updated_us;
 } gm_window_record;
+/* Durable on GM_OK. updated_us 0 = now. Errors: those of writing to a store. */
 gm_rc gm_window_put(gm_store *s, const gm_window_record *w, gm_err *err);
-/* Oldest first; since_us <= from < until_us (0 = no bound); limit: the newest so many, 0 = all. In a. */
+/* Oldest first; model NULL = any; since_us <= from < until_us (0 = no bound); limit: the newest so many, 0 = all. In a. */
 gm_rc gm_window_list(gm_store *s, const char *model, int64_t since_us, int64_t until_us, int64_t limit, gm_arena *a, gm_window_record **out, size_t *out_count,
                      gm_err *err);
 
