@@ -10,9 +10,7 @@
 #include <string.h>
 
 #include "base/fs.h"
-#include "data/engine.h"
 #include "govern/lineage.h"
-#include "pipe/conform.h"
 #include "serve/explain.h"
 #include "serve/predlog.h"
 
@@ -110,36 +108,13 @@ static bool take_logged_values(gm_cli *cli, why_facts *w)
     return w->logged_values && w->again;
 }
 
-/* Means of the features over the package's reference rows, which a linear model is explained against. */
-static gm_rc reference_means(gm_cli *cli, const gm_scorer *s, const char *package, double **out, gm_err *err)
-{
-    gm_engine *e = NULL;
-    gm_table raw, rows;
-    gm_matrix x = { 0 };
-    gm_rc rc = gm_engine_open(&(gm_engine_options){ .threads = 1 }, &e, err);
-    if (!rc) rc = gm_data_read(e, gm_path_join(cli->a, package, "reference.parquet"), NULL, 0, 0, cli->a, &raw, err);
-    gm_engine_close(e);
-    if (!rc) rc = gm_conform(s, &raw, cli->a, &rows, err);
-    if (!rc) rc = gm_program_apply(s->program, &rows, cli->a, &x, err);
-    double *means = rc ? NULL : GM_ARENA_ARRAY(cli->a, double, x.cols);
-    if (!rc && !means) rc = gm_err_set(err, GM_ENOMEM, "not enough memory for %" PRId64 " features", x.cols);
-    for (int64_t c = 0; !rc && c < x.cols; c++) {
-        for (int64_t r = 0; r < x.rows; r++) means[c] += x.data[c * x.rows + r];
-        means[c] = x.rows ? means[c] / (double)x.rows : 0;
-    }
-    if (!rc) *out = means;
-    return rc;
-}
-
-static void explain(gm_cli *cli, const char *package, why_facts *w)
+static void explain(gm_cli *cli, why_facts *w)
 {
     gm_matrix x = { 0 };
     gm_err err = { 0 };
-    double *means = NULL;
     const gm_scorer *s = &w->scorer;
     gm_rc rc = s->program ? gm_program_apply(s->program, &w->inputs, cli->a, &x, &err) : GM_OK;
-    if (!rc && s->model && gm_model_linear(s->model)) rc = reference_means(cli, s, package, &means, &err);
-    if (!rc) rc = gm_scorer_explain(s, s->program ? &x : NULL, means, cli->a, &w->explanation, &err);
+    if (!rc) rc = gm_scorer_explain(s, s->program ? &x : NULL, cli->a, &w->explanation, &err);
     if (rc) w->not_explained = gm_arena_strdup(cli->a, err.message);
 }
 
@@ -161,7 +136,7 @@ static gm_rc answer_again(gm_cli *cli, gm_store *store, const char *tmp, why_fac
         return GM_OK;
     }
     w->equal = memcmp(w->again, w->logged_values, (size_t)w->scorer.outputs * sizeof(double)) == 0;
-    explain(cli, package, w);
+    explain(cli, w);
     return GM_OK;
 }
 

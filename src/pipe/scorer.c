@@ -1,6 +1,7 @@
 /* scorer.c - opening what predicts; scorer_session.c predicts. See scorer.h. */
 #include "pipe/scorer.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/fs.h"
@@ -129,6 +130,24 @@ static gm_rc trained_inputs(gm_scorer *s, const gm_node *inputs, gm_arena *a, gm
     return GM_OK;
 }
 
+/* What a linear model is explained against, as the package step recorded it. */
+static gm_rc reference_means(gm_scorer *s, const gm_node *list, gm_arena *a, gm_err *err)
+{
+    const gm_linear *l = s->model ? gm_model_linear(s->model) : NULL;
+    if (!l || !list) return GM_OK;
+    if (list->kind != GM_NODE_SEQ || list->count != (size_t)l->features)
+        return gm_err_at(err, list->pos, GM_EINVALID, "\"reference_means\" is not a list of %" PRId64 " numbers", l->features);
+    double *means = GM_ARENA_ARRAY(a, double, l->features);
+    if (!means) return gm_err_set(err, GM_ENOMEM, "not enough memory for %" PRId64 " features", l->features);
+    for (int64_t f = 0; f < l->features; f++) {
+        gm_rc rc = list->items[f]->is_null ? GM_OK : gm_node_double(list->items[f], &means[f], err);
+        if (rc) return rc;
+        if (list->items[f]->is_null) means[f] = NAN;
+    }
+    s->means = means;
+    return GM_OK;
+}
+
 gm_rc gm_scorer_package(const char *dir, gm_arena *a, gm_scorer *out, gm_err *err)
 {
     gm_node *schema = NULL;
@@ -143,5 +162,6 @@ gm_rc gm_scorer_package(const char *dir, gm_arena *a, gm_scorer *out, gm_err *er
     rc = gm_scorer_parts(gm_path_join(a, dir, "features.json"), gm_path_join(a, dir, native), format,
                          gm_task_from_name(gm_node_str_or(schema, "task", "")), classes, classes_count, a, out, err);
     if (!rc) rc = trained_inputs(out, gm_node_get(schema, "inputs"), a, err);
+    if (!rc) rc = reference_means(out, gm_node_get(schema, "reference_means"), a, err);
     return gm_err_ctx(err, rc, "reading the model package \"%s\"", dir);
 }

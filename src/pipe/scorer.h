@@ -20,6 +20,7 @@ typedef struct gm_scorer {
     gm_type *input_types;  /* as they were in training; of a foreign model that was never packaged: as its graph takes them */
     const char **input_formats; /* how their texts were read, see gm_field; NULL outside a package, and so may each be */
     size_t inputs_count;
+    const double *means; /* of a linear model: [features] over the package's reference rows, for explanations; NULL: nobody recorded them */
 } gm_scorer;
 
 /* The parts: features NULL for a foreign model. */

@@ -22,10 +22,10 @@ static const char *link_of(const gm_model *m)
     return gm_link_name(gm_model_trees(m) ? gm_model_trees(m)->link : gm_model_linear(m)->link);
 }
 
-static gm_rc explain(const gm_scorer *s, const gm_matrix *x, const double *means, gm_arena *scratch, gm_arena *a, gm_explanation *out, gm_err *err)
+static gm_rc explain(const gm_scorer *s, const gm_matrix *x, gm_arena *scratch, gm_arena *a, gm_explanation *out, gm_err *err)
 {
     gm_explainer *e = NULL;
-    gm_rc rc = gm_explainer_new(s->model, means, scratch, &e, err);
+    gm_rc rc = gm_explainer_new(s->model, s->means, scratch, &e, err);
     if (rc) return rc;
     size_t count = gm_program_features_count(s->program);
     *out = (gm_explanation){ .rows = x->rows,
@@ -45,7 +45,7 @@ static gm_rc explain(const gm_scorer *s, const gm_matrix *x, const double *means
     return rc;
 }
 
-gm_rc gm_scorer_explain(const gm_scorer *s, const gm_matrix *features, const double *means, gm_arena *a, gm_explanation *out, gm_err *err)
+gm_rc gm_scorer_explain(const gm_scorer *s, const gm_matrix *features, gm_arena *a, gm_explanation *out, gm_err *err)
 {
     gm_explanation e;
     if (!s->model || !features) {
@@ -53,16 +53,16 @@ gm_rc gm_scorer_explain(const gm_scorer *s, const gm_matrix *features, const dou
         gm_err_hint(err, "Tree ensembles and linear models that the pipeline trained can be.");
         return rc;
     }
+    if (gm_model_linear(s->model) && !s->means) {
+        gm_rc rc = gm_err_set(err, GM_EUNSUPPORTED, "this package does not say what its linear model is explained against");
+        gm_err_hint(err, "It is older than explanations by reference rows: `gristmill run` makes a new version.");
+        return rc;
+    }
     gm_arena *scratch = gm_arena_new(0);
-    gm_rc rc = scratch ? explain(s, features, means, scratch, a, &e, err) : no_memory(err);
+    gm_rc rc = scratch ? explain(s, features, scratch, a, &e, err) : no_memory(err);
     gm_arena_free(scratch);
     if (!rc) *out = e;
     return rc;
-}
-
-gm_rc gm_served_explain(const gm_served *s, const gm_matrix *features, gm_arena *a, gm_explanation *out, gm_err *err)
-{
-    return gm_scorer_explain(&s->scorer, features, s->means, a, out, err);
 }
 
 /* ---- showing ----------------------------------------------------------------------------------------------------------------- */

@@ -17,12 +17,10 @@ typedef struct gm_explanation {
     const char *link;            /* from margin to answer: "sigmoid", "identity" ... */
 } gm_explanation;
 
-/* features: of the rows, as the scorer made them. means [features->cols] for linear models, NULL for trees. The explainer is made for this call: some
- * milliseconds for hundreds of trees. In a. Errors: those of gm_explainer_new. */
-gm_rc gm_scorer_explain(const gm_scorer *s, const gm_matrix *features, const double *means, gm_arena *a, gm_explanation *out, gm_err *err);
-/* The same for a served model; a linear one is explained against the means of the package's example rows.
- * features: gm_scorer_session_features after predict, at most one block of rows. */
-gm_rc gm_served_explain(const gm_served *s, const gm_matrix *features, gm_arena *a, gm_explanation *out, gm_err *err);
+/* features: of the rows, as the scorer made them. A linear model is explained against s->means. The explainer is made for this call: some
+ * milliseconds for hundreds of trees. In a. Errors: GM_EUNSUPPORTED (a foreign model; trees without cover; a linear model whose package has no
+ * means), GM_ENOMEM. */
+gm_rc gm_scorer_explain(const gm_scorer *s, const gm_matrix *features, gm_arena *a, gm_explanation *out, gm_err *err);
 /* Base and sum. */
 double gm_explanation_margin(const gm_explanation *e, int64_t row, int64_t output);
 /* Features of a row by the size of what they add, largest first; order [features_count]. */

@@ -44,7 +44,7 @@ static gm_rc explanations(gm_http_request *r, const gm_answer *answer, gm_buf *o
     gm_json j;
     if (answer->rows_count > GM_EXPLAIN_ROWS_MAX) return gm_err_set(err, GM_EINVALID, "at most %d rows are explained at once", GM_EXPLAIN_ROWS_MAX);
     if (!features) return gm_err_set(err, GM_EUNSUPPORTED, "a foreign model cannot be explained");
-    gm_rc rc = gm_served_explain(answer->served, features, r->arena, &e, err);
+    gm_rc rc = gm_scorer_explain(&answer->served->scorer, features, r->arena, &e, err);
     if (rc) return rc;
     gm_buf_text(out, "{\"explanations\":");
     gm_json_init(&j, out, false);

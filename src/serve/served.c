@@ -71,21 +71,6 @@ static gm_rc measure(gm_served *s, const gm_scorer_session *probe, gm_err *err)
     return rc || s->engine_json ? rc : out_of_memory(err);
 }
 
-/* x: features of the example rows, the first `count` of them once. */
-static gm_rc take_means(gm_served *s, const gm_matrix *x, int64_t count, gm_err *err)
-{
-    if (!x || !s->scorer.model || !gm_model_linear(s->scorer.model)) return GM_OK;
-    double *means = GM_ARENA_ARRAY(s->arena, double, x->cols);
-    if (!means) return out_of_memory(err);
-    if (count > x->rows) count = x->rows; /* the last block of very many */
-    for (int64_t c = 0; c < x->cols; c++) {
-        for (int64_t i = 0; i < count; i++) means[c] += x->data[c * x->rows + i];
-        means[c] /= (double)count;
-    }
-    s->means = means;
-    return GM_OK;
-}
-
 static gm_rc make_lanes(gm_served *s, unsigned lanes, gm_err *err)
 {
     s->lanes = GM_ARENA_ARRAY(s->arena, gm_served_lane, lanes);
@@ -116,7 +101,6 @@ static gm_rc replay(gm_served *s, const gm_node *example, unsigned lanes, gm_row
     if (!rc) rc = gm_scorer_session_predict(probe, &rows->table, values, err);
     if (!rc) rc = compare_answers(s, answers, values, err);
     if (!rc) rc = measure(s, probe, err);
-    if (!rc) rc = take_means(s, gm_scorer_session_features(probe), (int64_t)list->count, err);
     gm_scorer_session_free(probe);
     if (!rc) rc = make_lanes(s, lanes, err);
     for (unsigned i = 0; !rc && i < s->lanes_count; i++) rc = gm_scorer_session_predict(s->lanes[i].session, &rows->table, values, err);

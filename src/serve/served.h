@@ -37,7 +37,6 @@ typedef struct gm_served {
     int64_t loaded_us;       /* wall clock                   */
     int64_t load_took_us;
     double score_low, score_high; /* regression: the span of the example answers, for score positions */
-    const double *means;     /* [features] over the example rows, which a linear model is explained against; else NULL */
     gm_served_lane *lanes;   /* [lanes_count] */
     unsigned lanes_count;
     gm_arena *arena;

@@ -354,6 +354,23 @@ class Life(gm.Case):
         self.assertEqual(self.ok(p.gm("predictions", "--seal")).code, 0)
         self.ok(p.gm("why", "prediction", "order-17"))
 
+    def test_a_linear_model_is_explained_alike(self):
+        """By the server and by `why`: against the means of the package's reference rows."""
+        p = self.project(serving.TRAINED.replace("[logistic, lightgbm]", "[logistic]"), **{"churn.csv": gm.churn(800, 7)})
+        self.ok(p.gm("run"))
+        s = self.start(p, "--log", "full")
+        row = {"age": 40, "plan": "pro", "monthly": 20.5, "joined": "2024-03-02"}
+        served = s.post("/v1/models/churn:explain", {"instances": [row]}).json()["explanations"][0]
+        inputs = [{"name": n, "datatype": d, "shape": [1], "data": [row[n]]} for n, d in (("age", "INT64"), ("plan", "BYTES"), ("monthly", "FP64"), ("joined", "BYTES"))]
+        self.assertEqual(s.post("/v2/models/churn/infer", {"id": "one", "inputs": inputs}).status, 200)
+        again = self.ok(p.gm("why", "prediction", "one", "--json")).json()["explanation"]
+        self.assertEqual(served, again)
+        self.ok(p.gm("models", "churn", "--export", "package"))
+        self.ok(p.gm("predict", "package", "package/reference.parquet", "--out", "out.csv"))
+        margins = [math.log(v / (1 - v)) for v in (float(r["probability"]) for r in csv.DictReader(p.read("out.csv").splitlines()))]
+        self.assertGreater(len(margins), 50)
+        self.assertAlmostEqual(served["base"], sum(margins) / len(margins), places=9)  # the mean of the margins is the margin of the means
+
     def test_it_says_what_is_missing(self):
         other = self.project()
         self.fails(other.gm("serve"), 4, "no store")

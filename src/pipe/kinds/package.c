@@ -209,6 +209,26 @@ static void joins_json(const packing *p, gm_json *j)
     gm_json_array_end(j);
 }
 
+/* Of a linear model, whose contributions start from them: the mean of each feature over the rows of reference.parquet. */
+static gm_rc reference_means_json(const packing *p, gm_json *j, gm_err *err)
+{
+    gm_table sample;
+    gm_matrix x;
+    if (!p->scorer.model || !gm_model_linear(p->scorer.model)) return GM_OK;
+    gm_rc rc = head(p, &p->test.table, REFERENCE_ROWS, &sample, err);
+    if (!rc) rc = gm_program_apply(p->scorer.program, &sample, p->io->a, &x, err);
+    if (rc) return rc;
+    gm_json_key(j, "reference_means");
+    gm_json_array(j);
+    for (int64_t c = 0; c < x.cols; c++) {
+        double sum = 0;
+        for (int64_t r = 0; r < x.rows; r++) sum += x.data[c * x.rows + r];
+        gm_json_double(j, x.rows ? sum / (double)x.rows : 0);
+    }
+    gm_json_array_end(j);
+    return GM_OK;
+}
+
 static gm_rc write_schema(const packing *p, gm_err *err)
 {
     const gm_node *json = NULL;
@@ -248,8 +268,11 @@ static gm_rc write_schema(const packing *p, gm_err *err)
         gm_json_object_end(&j);
     }
     gm_json_array_end(&j);
+    rc = reference_means_json(p, &j, err);
     gm_json_object_end(&j);
-    return put_json(p, "schema.json", &b, err);
+    if (!rc) return put_json(p, "schema.json", &b, err);
+    gm_buf_clear(&b);
+    return rc;
 }
 
 static void value_json(const gm_column *c, int64_t row, gm_json *j)
@@ -450,7 +473,7 @@ static gm_rc run(gm_step_io *io, gm_err *err)
 
 const gm_step_kind gm_step_kind_package = {
     .item = { .name = "package", .help = "make the winner a folder with model.onnx, checked against ONNX Runtime" },
-    .version = 1,
+    .version = 2,
     .uses_data = true,
     .run = run,
 };

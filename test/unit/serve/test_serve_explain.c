@@ -41,7 +41,10 @@ static void summed_by_feature(void)
     gm_scorer s = scorer_case(a, &x);
     CHECK(x.cols >= 4 && x.cols <= 16);
     for (int64_t c = 0; c < x.cols; c++) means[c] = 0.25;
-    CHECK_OK(gm_scorer_explain(&s, &x, means, a, &e, &err), &err);
+    CHECK_RC(gm_scorer_explain(&s, &x, a, &e, &err), GM_EUNSUPPORTED);
+    CHECK_HAS(err.message, "does not say what its linear model is explained against");
+    s.means = means;
+    CHECK_OK(gm_scorer_explain(&s, &x, a, &e, &err), &err);
     CHECK_OK(gm_linear_margin(gm_model_linear(s.model), &x, margin, &err), &err);
     CHECK(e.features_count == 2 && e.rows == 6 && e.outputs == 1);
     CHECK_STR(e.features[1], "carrier");
@@ -79,7 +82,7 @@ static void foreign_models_are_not_explained(void)
     gm_err err;
     gm_explanation e;
     gm_scorer s = { 0 };
-    CHECK_RC(gm_scorer_explain(&s, NULL, NULL, gm_harness_arena(), &e, &err), GM_EUNSUPPORTED);
+    CHECK_RC(gm_scorer_explain(&s, NULL, gm_harness_arena(), &e, &err), GM_EUNSUPPORTED);
 }
 
 TESTS(T(summed_by_feature), T(largest_first), T(foreign_models_are_not_explained))
