@@ -10,7 +10,7 @@ import sys
 import unittest
 
 import gm
-from tiny_onnx import DOUBLE, FLOAT, INT64, MAPS, STRING, constant, message, model, node, number
+from tiny_onnx import DOUBLE, FLOAT, INT64, MAPS, STRING, constant, loop, message, model, node, number
 
 VENV = gm.ROOT / "build/examples-venv"
 YAML = """data: t.csv
@@ -68,6 +68,18 @@ class Foreign(gm.Case):
                     self.assertIn(part, result.err, result)
                 self.assertNotIn("Sanitizer", result.err)
         self.assertEqual(self.ok(p.gm("models", "--json")).json(), [])
+
+    def test_loops(self):
+        def through(trips, **more):
+            nodes, constants = loop(trips, "score", "looped", **more)
+            return model(MONTHLY, [(P, FLOAT, 2)], [*SCORE, *nodes, node("Sigmoid", ["looped"], [P])], [*CONSTANTS, *constants])
+        p = self.pipeline(through(2**63 - 1))
+        self.fails(p.gm("run"), 130, "gristmill.yaml:", "did not answer for", "and was stopped", "no end")
+        p.write("theirs.onnx", through(2**63 - 1, body=()))
+        self.fails(p.gm("run"), 10, "gristmill.yaml:", "Loop", "could not be stopped")
+        self.assertEqual(self.ok(p.gm("models", "--json")).json(), [])
+        p.write("theirs.onnx", through(3))
+        self.ok(p.gm("run"))
 
     def test_shapes_and_types_that_exporters_make(self):
         label = [node("Greater", [P, "half"], ["yes"]), node("Cast", ["yes"], ["label"], to=INT64)]

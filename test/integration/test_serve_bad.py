@@ -490,7 +490,9 @@ class Packages(gm.Case):
         self.p.write("outside.bin", bytes(4))
         use = [*one[:-1], onnx.node("Add", ["score", "far_away"], ["s2"]), onnx.node("Sigmoid", ["s2"], [test_foreign.P])]
         size = onnx.constant("huge", onnx.INT64, [2], [2**40, 2**20])
+        endless, counts = onnx.loop(2**63 - 1, "score", "s2")
         cases = {
+            "a loop without end": self.graph([*one[:-1], *endless, onnx.node("Sigmoid", ["s2"], [test_foreign.P])], counts),
             "a pickle": b"\x80\x04\x95\x1f\x00\x00\x00cposix\nsystem\n\x8c\x04true\x85R.", "empty": b"", "cut": self.whole["model.onnx"][:-40],
             "data outside": self.graph(use, outside[:1]), "data anywhere": self.graph(use, outside[1:]),
             "a cycle": self.graph([onnx.node("Add", ["monthly", "b"], ["a"]), onnx.node("Identity", ["a"], ["b"]), onnx.node("Sigmoid", ["a"], [test_foreign.P])]),
@@ -507,7 +509,18 @@ class Packages(gm.Case):
         for name, data in cases.items():
             with self.subTest(name):
                 self.replace("model.onnx", data)
-                self.assertIsNotNone(self.serves())
+                why = self.serves()
+                self.assertIsNotNone(why)
+                if "loop" in name:
+                    self.assertIn("and was stopped", why)
+
+    def test_names_with_a_nul(self):
+        for name, start in (("schema.json", b'"name": "'), ("example.json", b'"')):
+            with self.subTest(name):
+                self.assertIn(start + b"monthly", self.whole[name])
+                self.replace(name, self.whole[name].replace(start + b"monthly", start + b"monthly\\u0000ly", 1))
+                self.assertIn('"monthly" holds a NUL byte', self.serves() or "")
+                self.replace(name, self.whole[name])
 
     def test_descriptions(self):
         for name in ("schema.json", "example.json"):
