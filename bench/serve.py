@@ -18,7 +18,8 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-PROGRAM = os.environ.get("GRISTMILL", str(ROOT / "build/release/gristmill"))
+BUILD = ROOT / os.environ.get("BUILD", "build/release")
+PROGRAM = os.environ.get("GRISTMILL", str(BUILD / "gristmill"))
 FLIGHTS = ROOT / "examples/flights"
 SECONDS, ROUNDS = int(os.environ.get("SECONDS_EACH", "3")), int(os.environ.get("ROUNDS", "3"))
 ROW = {"sched_dep_time": 1355, "time_hour": "2013-10-11T17:00:00", "distance": 544, "carrier": "MQ", "origin": "LGA", "dest": "CLT",
@@ -129,8 +130,8 @@ def ours(port, *more):
 
 
 def bare(port):
-    subprocess.run(["cmake", "--build", str(ROOT / "build/release"), "--target", "bench_http_bare", "--", "--quiet"], check=True)
-    program = next(p for p in (ROOT / "build/release").rglob("bench_http_bare") if p.is_file() and os.access(p, os.X_OK))
+    subprocess.run(["cmake", "--build", str(BUILD), "--target", "bench_http_bare", "--", "--quiet"], check=True)
+    program = next(p for p in BUILD.rglob("bench_http_bare") if p.is_file() and os.access(p, os.X_OK))
     return Server("bare loop", [str(program), str(port), "1"], port, "/v2/models/{model}/infer", {"instances": [ROW]})
 
 

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Build and run the measurements: run_bench.sh [NAME]. NAME is a file of bench/ without its ending, or the beginning of some.
 # Each prints one JSON object per line; all lines are also kept in build/bench/<name>-<time>.jsonl, to compare with earlier ones.
+# BUILD names another build's folder than build/release.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 only=${1:-}
+export BUILD=${BUILD:-build/release}
 mkdir -p build/bench
 stamp=$(date -u +%Y%m%d-%H%M%S)
 names=()
@@ -19,10 +21,10 @@ fi
 for name in "${names[@]}"; do
   echo "== ${name%.*}: $(sed -n '1s|^/\* [^ ]* - ||p; 1s|^"""||p' "bench/$name" | sed 's|[[:space:]]*\*/$||; s|"""$||')"
   if [[ $name == *.py ]]; then
-    GRISTMILL=$PWD/build/release/gristmill python3 "bench/$name" | tee "build/bench/${name%.py}-$stamp.jsonl"
+    GRISTMILL=$(realpath "$BUILD/gristmill") python3 "bench/$name" | tee "build/bench/${name%.py}-$stamp.jsonl"
   else
-    cmake --build build/release --target "bench_${name%.c}" -- --quiet
-    program=$(find build/release -type f -name "bench_${name%.c}" -perm -u+x -print -quit)
+    cmake --build "$BUILD" --target "bench_${name%.c}" -- --quiet
+    program=$(find "$BUILD" -type f -name "bench_${name%.c}" -perm -u+x -print -quit)
     "$program" | tee "build/bench/${name%.c}-$stamp.jsonl"
   fi
 done

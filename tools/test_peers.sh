@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Compare with the programs that people use today, installed from PyPI into build/peers. Each line of test/conformance/peers.txt names a
 # script and the program of the build that it runs (- for gristmill itself); one that lacks what it compares with ends with 77, and says so.
-# The last line is `N passed, N failed, N skipped`, in scripts.
+# BUILD names another build's folder than build/release. The last line is `N passed, N failed, N skipped`, in scripts.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 pins=test/conformance/requirements.txt
 venv=build/peers
+build=${BUILD:-build/release}
 if ! cmp -s "$pins" "$venv/.pins"; then
   echo "peers: installing $(grep -c '^[a-z]' "$pins") packages from PyPI into $venv"
   rm -rf "$venv"
@@ -21,13 +22,13 @@ passed=0 failed=0 skipped=0
 while read -r script program; do
   case "$script" in "#"* | "") continue ;; esac
   if [ "$program" = - ]; then
-    file=build/release/gristmill
+    file=$build/gristmill
   else
-    cmake --build build/release --target "$program" -- --quiet
-    file=$(find build/release -type f -name "$program" -perm -u+x -print -quit)
+    cmake --build "$build" --target "$program" -- --quiet
+    file=$(find "$build" -type f -name "$program" -perm -u+x -print -quit)
   fi
   code=0
-  GRISTMILL=$PWD/build/release/gristmill "$venv/bin/python" "test/conformance/$script" "$file" >build/peers/log 2>&1 || code=$?
+  GRISTMILL=$(realpath "$build/gristmill") "$venv/bin/python" "test/conformance/$script" "$file" >build/peers/log 2>&1 || code=$?
   if [ $code -eq 0 ]; then
     passed=$((passed + 1))
     echo "ok   $script: $(tail -n 1 build/peers/log)"
