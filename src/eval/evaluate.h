@@ -3,12 +3,8 @@
 #define GM_EVAL_EVALUATE_H
 
 #include "base/expr.h"
+#include "eval/interval.h"
 #include "eval/metric.h"
-
-typedef struct gm_interval {
-    double value, low, high; /* 95 %; NaN low/high when not available */
-    const char *method;      /* "DeLong", "Wilson", "Poisson bootstrap, 200 replicates" */
-} gm_interval;
 
 /* DeLong for roc_auc, Wilson for proportions, else a Poisson bootstrap with weights from a hash of (seed, row, replicate). */
 gm_rc gm_metric_interval(const gm_metric *m, const gm_scores *s, uint64_t seed, gm_arena *scratch, gm_interval *out, gm_err *err);

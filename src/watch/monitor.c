@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/evaluate.h"
 #include "watch/monitor_internal.h"
 
 enum { SEED = 1 }; /* of bootstraps and folds: equal windows give equal numbers */
@@ -353,6 +354,8 @@ static gm_window_result nothing_known(const gm_monitor *m, const gm_window_rows 
                                .requests = w->requests,
                                .error_rate = w->requests > 0 ? w->errors / w->requests : (double)NAN,
                                .latency_ms_p99 = w->latency_ms_p99,
+                               .recomputed = w->recomputed,
+                               .skewed = w->skewed,
                                .drifted_share = NAN,
                                .drift = { .drifted_share = NAN, .rows_current = w->rows } };
 }

@@ -6,7 +6,8 @@
 #define GM_WATCH_MONITOR_H
 
 #include "data/check.h"
-#include "eval/evaluate.h"
+#include "eval/interval.h"
+#include "eval/metric.h"
 #include "watch/estimate.h"
 #include "watch/monitor_spec.h"
 
@@ -46,6 +47,7 @@ typedef struct gm_window_rows {
     int64_t labels_late;        /* rows whose label should have been there */
     double requests, errors;    /* NaN = not known */
     double latency_ms_p99;
+    int64_t recomputed, skewed; /* rows that the package scored again, and those of them that it answers otherwise than was served */
 } gm_window_rows;
 
 /* A check that was not run on the window, and why: "a window has as many rows as were asked for". */
@@ -73,6 +75,7 @@ typedef struct gm_window_result {
     double requests, error_rate, latency_ms_p99; /* NaN = not known */
     int64_t drifted_columns;       /* drift.drifted and the watched columns that are absent */
     double drifted_share;          /* of the judged and the absent ones; NaN = none was judged */
+    int64_t recomputed, skewed;    /* as in gm_window_rows: skew between training and serving */
     const char *const *notes;      /* [notes_count] what could not be said and why: "not estimated: ..." */
     size_t notes_count;
     bool drifted, decayed;         /* verdicts: drifted by the spec's share or count; decayed: decay_sure and decay > 0 */
@@ -88,7 +91,7 @@ gm_rc gm_window_read(const gm_node *json, gm_arena *a, gm_window_result *out, gm
 /* ---- signals: what conditions of alerts and triggers may name ---- */
 
 /* rows, drifted_columns, drifted_share, max_drift, prediction_drift, missing_share, new_share, range_share, pca_error, domain_auc, labelled, labels_late,
- * decay, decay_estimated, realised, estimated, failed_checks, error_rate, latency_ms_p99, requests, drift.COLUMN for each column, and the verdicts drifted and
+ * decay, decay_estimated, realised, estimated, failed_checks, error_rate, latency_ms_p99, requests, skewed_rows, drift.COLUMN for each column, and the verdicts drifted and
  * decayed (true or false). A value that is not known is missing, and what depends on it does not hold. columns_count 0: any column may be named.
  * Errors: GM_EINVALID, with places in errs. */
 gm_rc gm_signal_check(const char *text, gm_pos at, const char *const *columns, size_t columns_count, gm_arena *a, gm_expr **out, gm_errs *errs);

@@ -30,6 +30,7 @@ typedef enum signal_id {
     REQUESTS,
     ERROR_RATE,
     LATENCY_MS_P99,
+    SKEWED_ROWS,
     SIGNALS
 } signal_id;
 
@@ -56,6 +57,7 @@ const gm_signal gm_signals[] = {
     [REQUESTS] = { "requests", "requests answered" },
     [ERROR_RATE] = { "error_rate", "share of the requests that failed" },
     [LATENCY_MS_P99] = { "latency_ms_p99", "99 % of the rows were answered within so many milliseconds" },
+    [SKEWED_ROWS] = { "skewed_rows", "rows that the package, asked again, answers otherwise than was served" },
     [SIGNALS] = { NULL, NULL },
 };
 
@@ -104,6 +106,7 @@ static double value_of(signal_id id, const gm_window_result *r)
     case REQUESTS: return r->requests;
     case ERROR_RATE: return r->error_rate;
     case LATENCY_MS_P99: return r->latency_ms_p99;
+    case SKEWED_ROWS: return r->recomputed ? (double)r->skewed : (double)NAN;
     case SIGNALS: break;
     }
     return NAN;
