@@ -1,7 +1,7 @@
 /* follow.c - the control thread's work: the store's changes become routing tables, and releases are judged.
  *
  * The store is asked under follow->lock only, by the control thread or by a worker that loads on demand. What could not be loaded is tried again
- * when the store says something new.
+ * when the store says something new, and, unless the package itself is wrong, after pauses from 1 s up to a minute.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "serve/server_internal.h"
 
-enum { JUDGE_EVERY_US = 1000000 };
+enum { JUDGE_EVERY_US = 1000000, AGAIN_US = 1000000, AGAIN_MAX_US = 60000000 };
 
 /* ---- releases ------------------------------------------------------------------------------------------------------- */
 
@@ -91,8 +91,13 @@ static void judge(gm_server *s)
 /* Builds and publishes; the caller holds follow->lock. */
 static gm_rc renew(gm_server *s, gm_err *err)
 {
+    gm_follow *f = s->follow;
     gm_routing *r = NULL;
+    f->wait_us = !f->wait_us ? AGAIN_US : f->wait_us < AGAIN_MAX_US / 2 ? f->wait_us * 2 : AGAIN_MAX_US;
     gm_rc rc = gm_routing_build(s, &r, err);
+    bool again = rc || r->again;
+    if (!again) f->wait_us = 0;
+    f->again_us = again ? gm_monotonic_us() + f->wait_us : 0;
     if (rc) return rc;
     gm_routing_publish(s, r);
     end_trials(s);
@@ -110,10 +115,13 @@ void gm_follow_look(gm_server *s)
         f->judged_us = now;
         judge(s);
     }
-    if (gm_store_data_version(f->store, &version, &err) == GM_OK && version != f->data_version) {
+    bool moved = gm_store_data_version(f->store, &version, &err) == GM_OK && version != f->data_version;
+    if (moved) {
         f->data_version = version;
-        if (renew(s, &err)) gm_server_say(s, "the store could not be followed: %s", err.message);
+        f->wait_us = 0;
     }
+    if ((moved || (f->again_us && now >= f->again_us)) && renew(s, &err))
+        gm_server_say(s, "the store could not be followed: %s; again in %g s", err.message, (double)f->wait_us / 1e6);
     pthread_mutex_unlock(&f->lock);
 }
 

@@ -88,6 +88,7 @@ static void add_join(gm_server *s, gm_routing *r, const gm_served *served, const
         return;
     }
     gm_joined_unref(made);
+    r->again = r->again || gm_rc_may_retry(rc);
     if (rc != GM_ENOTFOUND) gm_server_say(s, "%s", err.message);
 }
 

@@ -31,7 +31,7 @@ static size_t versions_of(const gm_endpoint *e, gm_served **out)
 static size_t versions_max(const gm_routing *r)
 {
     size_t count = 0;
-    for (size_t i = 0; r && i < r->count; i++) count += 2 + r->endpoints[i].others_count;
+    for (size_t i = 0; r && i < r->count; i++) count += 3 + r->endpoints[i].others_count; /* and one that could not be loaded */
     return count;
 }
 
@@ -45,7 +45,7 @@ gm_rc gm_server_index(gm_lane *lane, gm_arena *a, gm_version_state **out, size_t
         const gm_endpoint *e = &lane->routing->endpoints[i];
         size_t found = versions_of(e, versions);
         for (size_t k = 0; k < found; k++) states[count++] = (gm_version_state){ e->name, versions[k]->version, "READY", "" };
-        if (!e->champion) states[count++] = (gm_version_state){ e->name, "", e->state, e->reason };
+        if (!e->champion || e->failed[0]) states[count++] = (gm_version_state){ e->name, e->failed, "UNAVAILABLE", e->reason };
     }
     *out = states;
     *out_count = count;

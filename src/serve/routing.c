@@ -134,7 +134,7 @@ static gm_endpoint *endpoint_of(gm_routing *r, const char *model)
     for (size_t i = 0; i < r->count; i++)
         if (strcmp(r->endpoints[i].name, model) == 0) return &r->endpoints[i];
     gm_endpoint *e = &r->endpoints[r->count];
-    *e = (gm_endpoint){ .name = gm_arena_strdup(r->arena, model), .state = "UNAVAILABLE", .reason = "" };
+    *e = (gm_endpoint){ .name = gm_arena_strdup(r->arena, model), .failed = "", .reason = "" };
     e->others = GM_ARENA_ARRAY(r->arena, gm_served *, GM_SERVED_MAX);
     if (!e->name || !e->others) return NULL;
     r->names[r->count++] = e->name;
@@ -148,6 +148,26 @@ static void keep_old(const gm_server *s, gm_endpoint *e)
     if (old && old->champion) e->champion = gm_served_ref(old->champion);
 }
 
+/* Is it worth another attempt? Not when the package is wrong: it stays as it is. */
+static bool may_pass(gm_rc rc)
+{
+    return gm_rc_may_retry(rc) || rc == GM_ENOTFOUND; /* a file of the store that is not there now */
+}
+
+/* What could not be loaded: kept for the index, said, and tried again where that may help. */
+static void not_loaded(gm_server *s, gm_routing *r, gm_endpoint *e, const gm_model_version *v, const char *what, const gm_err *err)
+{
+    char when[64] = "";
+    if (may_pass(err->rc)) (void)snprintf(when, sizeof(when), "; again in %g s", (double)s->follow->wait_us / 1e6);
+    r->again = r->again || may_pass(err->rc);
+    const char *failed = gm_arena_printf(r->arena, "%" PRId64, v->version), *reason = gm_arena_printf(r->arena, "%s%s", err->message, when);
+    if (failed && reason) {
+        e->failed = failed;
+        e->reason = reason;
+    }
+    gm_server_say(s, "%s: %s%s", what, err->message, when);
+}
+
 static void add_reference(gm_server *s, gm_routing *r, const char *ref)
 {
     gm_model_version v;
@@ -158,10 +178,14 @@ static void add_reference(gm_server *s, gm_routing *r, const char *ref)
     gm_endpoint *e = endpoint_of(r, model);
     if (!e) return;
     gm_rc rc = gm_follow_resolve(s->follow, ref, r->arena, &v, &err);
-    if (!rc) rc = version_get(s, &v, r->arena, &served, &err);
     if (rc) {
         e->reason = gm_arena_strdup(r->arena, err.message);
         gm_server_say(s, "%s: %s", ref, err.message);
+    } else {
+        rc = version_get(s, &v, r->arena, &served, &err);
+        if (rc) not_loaded(s, r, e, &v, ref, &err);
+    }
+    if (rc) {
         if (!e->champion) keep_old(s, e);
     } else if (!e->champion) {
         e->champion = served;
@@ -171,7 +195,6 @@ static void add_reference(gm_server *s, gm_routing *r, const char *ref)
     } else {
         e->others[e->others_count++] = served;
     }
-    if (e->champion) e->state = "READY";
 }
 
 /* The release that runs beside a champion which is followed by its alias. */
@@ -186,10 +209,13 @@ static void add_release(gm_server *s, gm_routing *r, gm_endpoint *e)
     char ref[512];
     (void)snprintf(ref, sizeof(ref), "%s/%" PRId64, e->name, e->release.candidate);
     gm_rc rc = gm_follow_resolve(s->follow, ref, r->arena, &v, &err);
-    if (!rc) rc = version_get(s, &v, r->arena, &e->candidate, &err);
-    if (!rc) return;
+    if (!rc && version_get(s, &v, r->arena, &e->candidate, &err) == GM_OK) return;
     e->release.mode = GM_RELEASE_NONE;
-    gm_server_say(s, "release %" PRId64 " of %s is not followed: %s", e->release.id, e->name, err.message);
+    (void)snprintf(ref, sizeof(ref), "release %" PRId64 " of %s is not followed", e->release.id, e->name);
+    if (rc)
+        gm_server_say(s, "%s: %s", ref, err.message);
+    else
+        not_loaded(s, r, e, &v, ref, &err);
 }
 
 static bool was_unloaded(const gm_follow *f, const char *name)
@@ -246,7 +272,6 @@ gm_rc gm_routing_package(gm_server *s, gm_err *err)
         return rc;
     }
     e->champion = served;
-    e->state = "READY";
     gm_routing_publish(s, r);
     return GM_OK;
 }

@@ -16,7 +16,7 @@ typedef struct gm_endpoint {
     gm_release release;   /* mode NONE when there is none          */
     gm_served **others;   /* [others_count] loaded by version      */
     size_t others_count;
-    const char *state, *reason; /* of the repository index: READY, UNAVAILABLE, and why */
+    const char *failed, *reason; /* the version that could not be loaded last and why, for the repository index; "" = none */
 } gm_endpoint;
 
 /* The newest run's table of a joined data set; shared by routing tables. */
@@ -34,6 +34,7 @@ typedef struct gm_routing {
     const char **names;     /* [count] */
     gm_joined **joined;     /* [joined_count] */
     size_t joined_count;
+    bool again;             /* something could not be loaded that may be loaded next time */
     gm_arena *arena;
     int references; /* atomic */
 } gm_routing;
@@ -77,6 +78,7 @@ typedef struct gm_follow {
     pthread_mutex_t lock;
     gm_store *store; /* NULL: a package without a store */
     int64_t data_version, judged_us;
+    int64_t again_us, wait_us; /* when what could not be loaded is tried again, 0 = never; how long after the last time */
     char *wanted[GM_SERVED_MAX]; /* references, owned; none and all_champions: every model that has a champion */
     size_t wanted_count;
     bool all_champions;

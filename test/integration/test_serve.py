@@ -308,6 +308,28 @@ class Life(gm.Case):
         self.assertEqual(s.post("/v1/models/churn:predict", self.row()).status, 200)
         self.assertEqual(s.get("/v2/models/churn").json()["versions"][:1], ["2"])
 
+    def test_what_could_not_be_loaded_is_tried_again(self):
+        """The server's scratch folder cannot be written for a while: the index says so, and nothing else has to happen for the version to be loaded."""
+        p = make_project()
+        self.addCleanup(p.close)
+        (p.dir / "scratch").mkdir()
+        s = self.start(p, "--log", "off", env={"TMPDIR": str(p.dir / "scratch")})
+        folder = next((p.dir / "scratch").iterdir())
+        folder.rename(p.dir / "away")
+        folder.write_text("no folder")
+        self.ok(p.gm("models", "churn/1", "--alias", "champion"))
+        index = lambda: {v["version"]: v for v in s.post("/v2/repository/index", {}).json()}
+        s.until(lambda: "again in 2 s" in index().get("1", {}).get("reason", ""))
+        self.assertEqual((index()["1"]["state"], index()["2"]["state"]), ("UNAVAILABLE", "READY"))
+        self.assertEqual([v["version"] for v in s.post("/v2/repository/index", {"ready": True}).json()], ["2"])
+        self.assertEqual(s.post("/v1/models/churn:predict", self.row()).status, 200)
+        folder.unlink()
+        (p.dir / "away").rename(folder)
+        s.until(lambda: list(index()) == ["1"])
+        _, log = s.terminate()
+        self.assertIn("again in 1 s", log)
+        self.assertEqual((log.count("again in"), log.count("loaded churn version 1")), (2, 1), log)
+
     def test_tokens(self):
         p = make_project()
         self.addCleanup(p.close)
