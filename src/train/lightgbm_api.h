@@ -24,6 +24,7 @@ enum { GM_LIGHTGBM_IMPORTANCE_SPLIT = 0, GM_LIGHTGBM_IMPORTANCE_GAIN = 1 };
     X(int, LGBM_BoosterAddValidData, (void *booster, const void *dataset))                                                       \
     X(int, LGBM_BoosterUpdateOneIter, (void *booster, int *out_finished))                                                        \
     X(int, LGBM_BoosterGetEval, (void *booster, int data_index, int *out_count, double *out))                                    \
+    X(int, LGBM_BoosterFeatureImportance, (void *booster, int rounds, int importance, double *out))                              \
     X(int, LGBM_BoosterGetCurrentIteration, (void *booster, int *out))                                                           \
     X(int, LGBM_BoosterSaveModelToString, (void *booster, int first, int count, int importance, int64_t capacity,                \
                                            int64_t *out_len, char *out))                                                        \
