@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "cli/command.h"
+#include "cli/deploy_running.h"
 #include "cli/deploy_to.h"
 #include "store/model_names.h"
 #include "store/release.h"
@@ -90,7 +91,7 @@ static gm_rc newest(gm_store *store, const char *model, gm_arena *a, gm_release 
 
 typedef struct deploy_opts {
     double canary, shadow, for_seconds;
-    bool ab;
+    bool ab, status, stop;
     int64_t requests;
     const char *rollback, *sticky, *to, *out;
     gm_strs set;
@@ -116,6 +117,8 @@ static const gm_param deploy_options[] = {
       "a target to write files or start a server for; without it the registry is changed, which servers follow", 0, 0, NULL },
     { "out", GM_PARAM_STR, offsetof(deploy_opts, out), "", "where a target's files are written", 0, 0, NULL },
     { "set", GM_PARAM_STRS, offsetof(deploy_opts, set), "", "parameters of the target: key=value,key=value", 0, 0, NULL },
+    { "status", GM_PARAM_BOOL, offsetof(deploy_opts, status), "false", "with --to local: how the server that was started from --out goes", 0, 0, NULL },
+    { "stop", GM_PARAM_BOOL, offsetof(deploy_opts, stop), "false", "with --to local: stop it, once it has answered what was begun", 0, 0, NULL },
     { 0 },
 };
 
@@ -235,6 +238,9 @@ static gm_rc begin(const gm_cli *cli, const deploy_opts *o, gm_err *err)
 static gm_rc deploy(gm_cli *cli, const void *conf, gm_err *err)
 {
     const deploy_opts *o = conf;
+    if (o->status && o->stop) return gm_err_set(err, GM_EINVALID, "--status asks and --stop ends: give one of them");
+    if (o->status || o->stop) return gm_deploy_running(cli, o->to, o->out, o->stop, err);
+    if (!cli->operands_count) return gm_err_set(err, GM_EINVALID, "name a model version, as in flights/3");
     if (o->to[0]) return gm_deploy_to(cli, o->to, o->out, &o->set, err);
     if (o->out[0] || o->set.count) {
         gm_rc rc = gm_err_set(err, GM_EINVALID, "--out and --set belong to a target that files are written for");
@@ -249,13 +255,12 @@ const gm_command gm_command_deploy = {
               .help = "bring out a version: at once, tried beside the champion, or as files for a platform",
               .params = deploy_options,
               .conf_size = sizeof(deploy_opts) },
-    .operands = "MODEL",
-    .operands_min = 1,
+    .operands = "[MODEL]",
     .operands_max = 1,
     .group = "Models",
     .examples = "gristmill deploy flights/3\ngristmill deploy flights --canary 10% --for 1h --rollback 'error_rate > "
                 "1%'\ngristmill deploy flights/3 --shadow "
-                "20%\ngristmill deploy flights/3 --ab\ngristmill deploy flights --to kubernetes --out deploy/",
+                "20%\ngristmill deploy flights/3 --ab\ngristmill deploy flights --to kubernetes --out deploy/\ngristmill deploy --to local --out serving --status",
     .run = deploy,
 };
 

@@ -16,6 +16,7 @@ typedef struct gm_target_in {
 
 typedef struct gm_target {
     gm_item item;
+    bool runs; /* starts a server under gm_supervise_start in `out`, which can be asked and stopped there */
     /* report: lines for people, what was written and the command that comes next. Whole or not at all. */
     gm_rc (*write)(const void *conf, const gm_target_in *in, gm_arena *a, gm_buf *report, gm_err *err);
 } gm_target;

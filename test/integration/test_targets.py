@@ -285,11 +285,8 @@ class Targets(gm.Case):
     # ---- local ---------------------------------------------------------------------------------------------------------
 
     def stop_local(self, out):
-        os.kill(int((self.p.dir / out / "pid").read_text()), signal.SIGTERM)
-        end = time.monotonic() + 40
-        while json.loads((self.p.dir / out / "state.json").read_text())["state"] != "stopped":
-            self.assertLess(time.monotonic(), end)
-            time.sleep(0.05)
+        r = self.p.gm("deploy", "--to", "local", "--out", out, "--stop")
+        self.assertIn(r.code, (0, 4), r)  # 4: a test stopped it
 
     def test_local_server_stays_up(self):
         port = free_port()
@@ -304,6 +301,28 @@ class Targets(gm.Case):
         self.check_answers(port)
         after = json.loads(self.p.read("here/state.json"))
         self.assertEqual((after["pid"], after["restarts"], after["ended"]), (state["pid"], 1, "signal 9"))
+
+    def test_local_server_is_asked_and_stopped(self):
+        ask_it = lambda *more: self.p.gm("deploy", "--to", "local", "--out", "asked", *more)
+        self.fails(ask_it("--status"), 4, "no server was ever started")
+        self.fails(ask_it("--stop"), 4, "no server was ever started")
+        port = free_port()
+        self.assertIn("--out asked --stop", self.deploy("local", "asked", f"port={port}").out)
+        self.addCleanup(self.stop_local, "asked")
+        told = self.ok(ask_it("--status", "--json")).json()
+        state = json.loads(self.p.read("asked/state.json"))
+        self.assertEqual((told["running"], told["state"], told["server"], told["restarts"]), (True, "ready", state["server"], 0))
+        self.assertIn(f"process {state['server']}", self.ok(ask_it("--status")).out)
+        self.assertIn("stopped since", self.ok(ask_it("--stop")).out)
+        with self.assertRaises(OSError):
+            ask(port, "GET", "/v2/health/live")
+        told = self.ok(ask_it("--status", "--json")).json()
+        self.assertEqual((told["running"], told["state"], told["server"], told["ended"]), (False, "stopped", 0, "exit code 0"))
+        self.fails(ask_it("--stop"), 4, "no server runs")
+        self.fails(self.p.gm("deploy", "--to", "systemd", "--out", "asked", "--stop"), 3, "starts nothing", "--to local")
+        self.fails(self.p.gm("deploy", "--to", "local", "--stop"), 3, "name the folder")
+        self.fails(ask_it("--stop", "--status"), 3, "one of them")
+        self.fails(self.p.gm("deploy", "--to", "local", "--out", "x"), 3, "name a model version")
 
     def test_local_server_follows_the_store(self):
         port = free_port()

@@ -97,13 +97,15 @@ static gm_rc write_local(const void *opaque, const gm_target_in *in, gm_arena *a
     gm_buf_printf(report,
                   "serving %s at http://%s:%" PRId64 ", supervised from %s\n"
                   "  log: %s/server.log\n"
-                  "stop it with:\n"
-                  "  kill $(cat %s/pid)\n",
-                  in->model, c->host, c->port, s.out, s.out, s.out);
+                  "ask after it, and stop it:\n"
+                  "  gristmill deploy --to local --out %s --status\n"
+                  "  gristmill deploy --to local --out %s --stop\n",
+                  in->model, c->host, c->port, s.out, s.out, s.out, s.out);
     return GM_OK;
 }
 
 const gm_target gm_target_local = {
     .item = { "local", "a supervised server on this machine, started now", params, sizeof(conf) },
+    .runs = true,
     .write = write_local,
 };
