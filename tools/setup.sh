@@ -6,7 +6,7 @@
 set -euo pipefail
 
 need=(gcc libc6-dev make cmake ninja-build pkg-config python3 python3-pip python3-venv patchelf unzip ca-certificates curl
-  libssl-dev libuv1-dev zlib1g-dev libsqlite3-dev libfyaml-dev libprotobuf-c-dev protobuf-c-compiler libgomp1)
+  libssl-dev libcurl4-openssl-dev libuv1-dev zlib1g-dev libsqlite3-dev libfyaml-dev libprotobuf-c-dev protobuf-c-compiler libgomp1)
 # npm brings one library and about 400 small packages with Debian's npm; an npm from elsewhere is as good, and once the library is there it is not needed.
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 if ! command -v npm >/dev/null && ! [ -f "$here/deps/native/lib/libduckdb.so" ]; then need+=(npm); fi

@@ -68,6 +68,25 @@ void gm_digest_of(const void *bytes, size_t len, gm_digest *out)
     finish(&c, out);
 }
 
+/* H((key ^ opad) || H((key ^ ipad) || bytes)), the key filled up with zeros to a block, digested first when it is longer. */
+void gm_hmac_of(const void *key, size_t key_len, const void *bytes, size_t len, gm_digest *out)
+{
+    unsigned char block[SHA256_CBLOCK] = { 0 }, pad[SHA256_CBLOCK], inner[SHA256_DIGEST_LENGTH];
+    SHA256_CTX c;
+    if (key_len > sizeof(block)) (void)SHA256(key, key_len, block);
+    else if (key_len) memcpy(block, key, key_len);
+    for (size_t i = 0; i < sizeof(block); i++) pad[i] = block[i] ^ 0x36;
+    (void)SHA256_Init(&c); /* these functions always succeed */
+    (void)SHA256_Update(&c, pad, sizeof(pad));
+    (void)SHA256_Update(&c, bytes, len);
+    (void)SHA256_Final(inner, &c);
+    for (size_t i = 0; i < sizeof(block); i++) pad[i] = block[i] ^ 0x5c;
+    (void)SHA256_Init(&c);
+    (void)SHA256_Update(&c, pad, sizeof(pad));
+    (void)SHA256_Update(&c, inner, sizeof(inner));
+    finish(&c, out);
+}
+
 gm_rc gm_digest_file(const char *path, gm_digest *out, int64_t *out_size_bytes, gm_err *err)
 {
     static const size_t chunk = 1 << 16;

@@ -11,6 +11,8 @@ typedef struct gm_digest {
 void gm_digest_of(const void *bytes, size_t len, gm_digest *out);
 /* Errors: GM_ENOTFOUND, GM_EIO. out_size_bytes may be NULL. */
 gm_rc gm_digest_file(const char *path, gm_digest *out, int64_t *out_size_bytes, gm_err *err);
+/* HMAC-SHA256 (RFC 2104) of bytes under a key. */
+void gm_hmac_of(const void *key, size_t key_len, const void *bytes, size_t len, gm_digest *out);
 bool gm_digest_parse(const char *hex, gm_digest *out); /* false unless 64 hex digits */
 
 /* A digest over many parts. Raw bytes, or fields: each field is its 8-byte little-endian length and its bytes,

@@ -1,1 +1,3 @@
+gm_test(unit/watch/test_alerts.c USES watch LABELS unit)
 gm_test(unit/watch/test_schedule.c USES watch LABELS unit)
+gm_test(unit/watch/test_estimate_reference.c USES watch LABELS unit conformance)
