@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/random.h"
 #include "data/schema.h"
@@ -37,25 +38,37 @@ gm_labels_from gm_labels_source(const gm_spec *spec)
     return f;
 }
 
-uint64_t gm_labels_stamp(const gm_labels_from *f, int64_t now_us)
+static int64_t micros(struct timespec t)
+{
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* A file that was copied here with its old time is as new as its entry (ctime). */
+static void look_at_file(const char *path, gm_labels_look *l)
+{
+    struct stat st;
+    if (stat(path, &st)) return;
+    int64_t written = micros(st.st_mtim), put = micros(st.st_ctim), last = written > put ? written : put;
+    l->stamp = gm_hash_bytes(l->stamp, path, strlen(path));
+    l->stamp = gm_hash_u64(l->stamp, (uint64_t)st.st_size);
+    l->stamp = gm_hash_u64(l->stamp, (uint64_t)last) | 1;
+    if (last > l->changed_us) l->changed_us = last;
+}
+
+gm_labels_look gm_labels_look_at(const gm_labels_from *f)
 {
     const char **files = NULL;
     size_t count = 0;
-    uint64_t stamp = 0;
+    gm_labels_look l = { 0 };
     gm_arena *a = gm_arena_new(0);
     if (a && f->source.from && gm_source_files(&f->source, f->base_dir, a, &files, &count, NULL) == GM_OK) {
-        stamp = count ? 1 : gm_hash_u64(SEED, (uint64_t)(now_us / DATABASE_US)) | 1;
-        for (size_t i = 0; i < count; i++) {
-            struct stat st;
-            if (stat(files[i], &st)) continue;
-            stamp = gm_hash_bytes(stamp, files[i], strlen(files[i]));
-            stamp = gm_hash_u64(stamp, (uint64_t)st.st_size);
-            stamp = gm_hash_u64(stamp, (uint64_t)st.st_mtim.tv_sec);
-            stamp = gm_hash_u64(stamp, (uint64_t)st.st_mtim.tv_nsec) | 1;
-        }
+        int64_t now = gm_now_us();
+        l.changed_us = count ? 0 : now - now % DATABASE_US;
+        l.stamp = gm_hash_u64(SEED, (uint64_t)l.changed_us) | 1;
+        for (size_t i = 0; i < count; i++) look_at_file(files[i], &l);
     }
     gm_arena_free(a);
-    return stamp;
+    return l;
 }
 
 /* ---- one value of a key ------------------------------------------------------------------------------------------------ */

@@ -27,9 +27,12 @@ typedef struct gm_labels_from {
 /* task and classes are left to the caller: the package knows them. */
 gm_labels_from gm_labels_source(const gm_spec *spec);
 
-/* A number that changes when the source does: names, sizes and times of its files. A database has none: it changes every ten minutes of now_us.
- * A source that is not there yet is 0. */
-uint64_t gm_labels_stamp(const gm_labels_from *f, int64_t now_us);
+/* Of the source as it is now, without reading it. */
+typedef struct gm_labels_look {
+    uint64_t stamp;     /* changes when names, sizes or times of its files do; a database's each ten minutes; 0: there is none (yet) */
+    int64_t changed_us; /* when a file of it was last written or put there; a database's: the last such ten minutes */
+} gm_labels_look;
+gm_labels_look gm_labels_look_at(const gm_labels_from *f);
 
 /* Read all labels; in a. tmp: a folder of the caller's for scratch. Errors: GM_ENOTFOUND (no such file yet), GM_EINVALID (a key or the target is not in
  * it, with the place in the pipeline file), GM_EIO, GM_ENOMEM. */

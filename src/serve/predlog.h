@@ -65,6 +65,9 @@ gm_rc gm_predlog_seal(const char *dir, int64_t keep_days, int64_t keep_bytes, in
  * model, version, package, protocol, arm, row, latency_us, the inputs, key and time columns, then probability / label / prediction ...; a
  * column that some versions do not have is missing in their rows. since_us <= time < until_us; 0 = no bound. In a. */
 gm_rc gm_predlog_read(const char *dir, const char *model, int64_t since_us, int64_t until_us, gm_arena *a, gm_table *out, gm_err *err);
+/* About from when on and until when there is something in the log, of any model, without reading it; both 0: nothing is there. Not later than its first row, and
+ * not earlier than its last but for what an open segment still takes. Errors: GM_EIO, GM_ENOMEM. */
+gm_rc gm_predlog_extent(const char *dir, int64_t *out_first_us, int64_t *out_last_us, gm_err *err);
 /* The rows of one request by its id, or one of them by id/row; those of the shadow come last. GM_ENOTFOUND says over what time the log
  * reaches, and that sampling may have left it out. */
 gm_rc gm_predlog_find(const char *dir, const char *id, gm_arena *a, gm_table *out, gm_err *err);

@@ -4,22 +4,37 @@
 #include "base/clock.h"
 #include "store/store_internal.h"
 
+struct put_call {
+    const gm_window_record *items; /* [count] */
+    size_t count;
+};
+
 static gm_rc put_work(gm_tx *tx, void *ctx, gm_err *err)
 {
-    const gm_window_record *w = ctx;
-    return gm_meta_exec(tx, err,
-                        "INSERT INTO windows(model, from_us, until_us, version, rows, labelled, final, result, updated_us)"
-                        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
-                        " ON CONFLICT(model, from_us, until_us, version) DO UPDATE SET rows = excluded.rows, labelled = excluded.labelled,"
-                        " final = excluded.final, result = excluded.result, updated_us = excluded.updated_us",
-                        "tiiiiiiti", w->model, w->from_us, w->until_us, w->version, w->rows, w->labelled, (int64_t)w->final, w->result_json,
-                        w->updated_us ? w->updated_us : gm_now_us());
+    const struct put_call *call = ctx;
+    gm_rc rc = GM_OK;
+    for (size_t i = 0; !rc && i < call->count; i++) {
+        const gm_window_record *w = &call->items[i];
+        rc = gm_meta_exec(tx, err,
+                          "INSERT INTO windows(model, from_us, until_us, version, rows, labelled, final, result, updated_us)"
+                          " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+                          " ON CONFLICT(model, from_us, until_us, version) DO UPDATE SET rows = excluded.rows, labelled = excluded.labelled,"
+                          " final = excluded.final, result = excluded.result, updated_us = excluded.updated_us",
+                          "tiiiiiiti", w->model, w->from_us, w->until_us, w->version, w->rows, w->labelled, (int64_t)w->final, w->result_json,
+                          w->updated_us ? w->updated_us : gm_now_us());
+    }
+    return rc;
+}
+
+gm_rc gm_windows_put(gm_store *s, const gm_window_record *items, size_t count, gm_err *err)
+{
+    struct put_call call = { items, count };
+    return gm_store_write(s, true, put_work, &call, err);
 }
 
 gm_rc gm_window_put(gm_store *s, const gm_window_record *w, gm_err *err)
 {
-    gm_window_record copy = *w; /* the callback's context is not const */
-    return gm_store_write(s, true, put_work, &copy, err);
+    return gm_windows_put(s, w, 1, err);
 }
 
 static bool read_one(gm_stmt *st, gm_arena *a, gm_window_record *out)

@@ -15,6 +15,8 @@ typedef struct gm_window_record {
 } gm_window_record;
 /* Durable on GM_OK. updated_us 0 = now. Errors: those of writing to a store. */
 gm_rc gm_window_put(gm_store *s, const gm_window_record *w, gm_err *err);
+/* All of them or none: the versions that answered in one window. */
+gm_rc gm_windows_put(gm_store *s, const gm_window_record *items, size_t count, gm_err *err);
 /* Oldest first; model NULL = any; since_us <= from < until_us (0 = no bound); limit: the newest so many, 0 = all. In a. */
 gm_rc gm_window_list(gm_store *s, const char *model, int64_t since_us, int64_t until_us, int64_t limit, gm_arena *a, gm_window_record **out, size_t *out_count,
                      gm_err *err);

@@ -22,6 +22,7 @@ struct gm_monitor {
     size_t checks_count;
     gm_drift_side side;          /* of the inputs: profile, rows, or neither */
     gm_table rows, predictions;  /* watched columns of the reference rows; one column of its predictions */
+    gm_drift_side predicted;     /* the latter, prepared */
     gm_estimator *estimator;     /* NULL: no_estimate says why */
     const char *no_estimate;
     gm_pca *pca;
@@ -164,6 +165,18 @@ static gm_rc fit_pca(gm_monitor *m, gm_err *err)
     return rc ? not_known(rc, &why, m->a, &m->no_pca, err) : GM_OK;
 }
 
+/* The reference's columns are sorted and counted once. */
+static gm_rc prepare(gm_monitor *m, gm_err *err)
+{
+    gm_drift_prepared *inputs = NULL, *predictions = NULL;
+    gm_rc rc = m->side.table || m->side.profile ? gm_drift_prepare(&m->side, m->a, &inputs, err) : GM_OK;
+    m->side.prepared = inputs;
+    m->predicted.table = &m->predictions;
+    if (!rc && m->predictions.rows) rc = gm_drift_prepare(&m->predicted, m->a, &predictions, err);
+    m->predicted.prepared = predictions;
+    return rc;
+}
+
 static gm_rc take_reference(gm_monitor *m, gm_err *err)
 {
     gm_monitor_reference *ref = &m->ref;
@@ -178,6 +191,7 @@ static gm_rc take_reference(gm_monitor *m, gm_err *err)
     /* Another program's numbers are of rows; ours are of all that was trained on. */
     bool by_rows = m->rows.rows && (m->spec->compat != GM_COMPAT_DEFAULT || !ref->profile);
     m->side = by_rows ? (gm_drift_side){ .table = &m->rows } : (gm_drift_side){ .profile = ref->profile };
+    if (!rc) rc = prepare(m, err);
     if (!rc) rc = fit_estimator(m, err);
     if (!rc) rc = fit_pca(m, err);
     return rc;
@@ -244,23 +258,21 @@ static gm_rc judge_inputs(gm_monitor *m, const gm_window_rows *w, gm_arena *a, g
     return GM_OK;
 }
 
-/* By the general rule, without the rates: predictions are neither missing nor new. */
+/* By the general rules, without the rates: predictions are neither missing nor new. */
 static gm_rc judge_predictions(gm_monitor *m, const gm_window_rows *w, gm_arena *a, gm_window_result *r, gm_err *err)
 {
     gm_column column;
     gm_drift_result d = { 0 };
-    gm_drift_rule rule = { 0 };
-    bool ruled = false;
+    gm_drift_rule *rules = GM_ARENA_ARRAY(a, gm_drift_rule, m->spec->drift_count);
+    size_t count = 0;
     if (!w->predicted || !m->predictions.rows) return GM_OK;
+    if (!rules) return no_memory(err);
     gm_rc rc = gm_prediction_column(&m->ref, w->predicted, w->rows, a, &column, err);
-    for (size_t i = 0; i < m->spec->drift_count && !ruled; i++)
-        if (!m->spec->drift[i].column) {
-            rule = m->spec->drift[i];
-            ruled = true;
-        }
+    for (size_t i = 0; i < m->spec->drift_count; i++)
+        if (!m->spec->drift[i].column) rules[count++] = m->spec->drift[i];
     gm_table current = { .rows = w->rows, .columns_count = 1, .columns = &column };
-    gm_drift_options o = { .compat = m->spec->compat, .rules = ruled ? &rule : NULL, .rules_count = ruled, .no_rates = true };
-    if (!rc) rc = gm_drift_compare(&(gm_drift_side){ .table = &m->predictions }, &(gm_drift_side){ .table = &current }, &o, a, &d, err);
+    gm_drift_options o = { .compat = m->spec->compat, .rules = rules, .rules_count = count, .no_rates = true };
+    if (!rc) rc = gm_drift_compare(&m->predicted, &(gm_drift_side){ .table = &current }, &o, a, &d, err);
     if (rc) return gm_err_ctx(err, rc, "comparing the predictions of a window");
     if (d.count) r->prediction = d.columns[0];
     return GM_OK;
