@@ -178,9 +178,11 @@ static gm_rc begin_alert(gm_tx *tx, const gm_alert_record *w, int64_t *out_id, g
 
 static gm_rc change_alert(gm_tx *tx, const gm_alert_record *w, int64_t id, gm_err *err)
 {
-    return gm_meta_exec(tx, err,
-                        "UPDATE alerts SET severity = ?2, last_us = ?3, said_us = ?4, title = ?5, detail = ?6 WHERE id = ?1",
-                        "itiitt", id, w->severity, w->last_us, w->said_us, w->title, w->detail_json);
+    return gm_meta_exec(
+        tx, err,
+        "UPDATE alerts SET severity = ?2, last_us = ?3, said_us = ?4, title = CASE ?5 WHEN '' THEN title ELSE ?5 END,"
+        " detail = CASE ?5 WHEN '' THEN detail ELSE ?6 END WHERE id = ?1",
+        "itiitt", id, w->severity, w->last_us, w->said_us, w->title, w->detail_json);
 }
 
 /* Over: what was kept back needs no saying any more, and what was said again and again is not. */

@@ -16,7 +16,7 @@ typedef struct gm_alert_record {
     int64_t window_until_us; /* of the last window taken in; read by gm_alert_memory alone */
     int64_t began_us, last_us, ended_us, said_us;
     int64_t snoozed_until_us;        /* messages are kept back until then; 0 = not */
-    const char *title, *detail_json; /* of the newest message: a line, and docs/formats/alerts.md */
+    const char *title, *detail_json; /* of the newest message: a line, and docs/formats/alerts.md; none given = as before */
 } gm_alert_record;
 
 /* A message to one channel. */

@@ -33,8 +33,8 @@ static gm_rc from_file(const char *source, gm_arena *a, const char **out, gm_err
     gm_rc rc = gm_fs_read(source + 5, SECRET_MAX, &b, err);
     if (rc) {
         gm_buf_clear(&b);
-        if (err) err->rc = GM_EREFUSED;
-        return gm_err_ctx(err, GM_EREFUSED, "reading a secret");
+        if (err) err->rc = GM_EUNAVAILABLE;
+        return gm_err_ctx(err, GM_EUNAVAILABLE, "reading a secret");
     }
     while (b.len && (b.data[b.len - 1] == '\n' || b.data[b.len - 1] == '\r')) b.data[--b.len] = '\0';
     *out = gm_arena_strdup(a, gm_buf_str(&b));
@@ -53,9 +53,8 @@ gm_rc gm_secret_read(const char *source, gm_arena *a, const char **out, gm_err *
         rc = from_file(source, a, &value, err);
     if (rc) return rc;
     if (gm_secret_is_source(source) && (!value || !value[0])) {
-        rc = gm_err_set(err, GM_EREFUSED, "the secret \"%.100s\" is %s", source, value ? "empty" : "not set");
-        gm_err_hint(err,
-                    "Set it where gristmill runs; the message stays in the queue, `gristmill alerts --retry ID` sends it again.");
+        rc = gm_err_set(err, GM_EUNAVAILABLE, "the secret \"%.100s\" is %s", source, value ? "empty" : "not set");
+        gm_err_hint(err, "Set it where gristmill runs; until then the message stays in the queue.");
         return rc;
     }
     *out = value;

@@ -57,16 +57,15 @@ gm_rc gm_alerts_read(const gm_node *node, const char *const *columns, size_t col
                      gm_errs *errs);
 extern const gm_param gm_section_alert[]; /* of the map, for schema and documents */
 
-/* Send through the channel of that spec. Errors: as send; GM_EREFUSED when the parameters cannot be read (a secret that is not
- * there). */
+/* Send through the channel of that spec. Errors: as send; GM_EINVALID when the parameters cannot be read. */
 gm_rc gm_channel_send(const gm_channel_spec *c, const gm_message *m, int64_t timeout_ms, gm_sent *out, gm_err *err);
 /* As gm_channel.again_us; 0 = never. */
 int64_t gm_channel_again_us(const gm_channel_spec *c);
 
 /* ---- for channels ---- */
 
-/* The value of "env:NAME" or "file:PATH" (without its last newline), or the text itself. In a. Errors: GM_EREFUSED, which names
- * the source, never the value. */
+/* The value of "env:NAME" or "file:PATH" (without its last newline), or the text itself. In a. Errors: GM_EUNAVAILABLE (not
+ * there, or empty), which names the source, never the value. */
 gm_rc gm_secret_read(const char *source, gm_arena *a, const char **out, gm_err *err);
 /* Is it env:NAME or file:PATH? */
 bool gm_secret_is_source(const char *text);
