@@ -1,6 +1,8 @@
 /* sort.c - see sort.h. */
 #include "base/sort.h"
 
+#include <string.h>
+
 /* ---- sorting ---- */
 
 static void insertion(double *v, int64_t n)
@@ -66,6 +68,54 @@ void gm_sort_doubles(double *v, int64_t count)
     int depth = 2;
     for (int64_t n = count; n > 1; n /= 2) depth += 2;
     sort_part(v, count, depth);
+}
+
+/* ---- sorting by digits ---- */
+
+enum { DIGIT_BITS = 11, DIGITS = 6, DIGIT_VALUES = 1 << DIGIT_BITS };
+
+/* The bits of a double in an order that is that of the numbers: negative ones reversed, positive ones above them. */
+static uint64_t key_of(double v)
+{
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof(bits));
+    return bits ^ (bits >> 63 ? UINT64_MAX : (uint64_t)1 << 63);
+}
+
+static uint32_t digit_of(double v, int digit) { return (uint32_t)(key_of(v) >> (digit * DIGIT_BITS)) & (DIGIT_VALUES - 1); }
+
+/* Least digit first; a digit that all values share is skipped, so that whole numbers take two or three rounds. */
+void gm_sort_radix(double *v, double *with, double *scratch, int64_t count)
+{
+    uint32_t starts[DIGITS][DIGIT_VALUES] = { 0 };
+    double *from = v, *to = scratch, *with_from = with, *with_to = with ? scratch + count : NULL;
+    for (int64_t i = 0; i < count; i++) {
+        uint64_t key = key_of(v[i]);
+        for (int d = 0; d < DIGITS; d++) starts[d][key >> (d * DIGIT_BITS) & (DIGIT_VALUES - 1)]++;
+    }
+    for (int d = 0; d < DIGITS && count > 0; d++) {
+        uint32_t *at = starts[d], before = 0;
+        if (at[digit_of(from[0], d)] == count) continue;
+        for (uint32_t k = 0; k < DIGIT_VALUES; k++) {
+            uint32_t n = at[k];
+            at[k] = before;
+            before += n;
+        }
+        for (int64_t i = 0; i < count; i++) {
+            uint32_t place = at[digit_of(from[i], d)]++;
+            to[place] = from[i];
+            if (with) with_to[place] = with_from[i];
+        }
+        double *swap = from;
+        from = to;
+        to = swap;
+        swap = with_from;
+        with_from = with_to;
+        with_to = swap;
+    }
+    if (from == v) return;
+    memcpy(v, from, (size_t)count * sizeof(*v));
+    if (with) memcpy(with, with_from, (size_t)count * sizeof(*with));
 }
 
 /* v[k] gets the value it would have when sorted; smaller ones before it, larger ones after. Hoare's selection. */

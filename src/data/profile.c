@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "base/sort.h"
 #include "data/data_internal.h"
 #include "data/profile_internal.h"
 
@@ -363,6 +364,58 @@ gm_rc gm_profile_shares(const gm_profile *p, size_t column, const double *x_list
     for (size_t i = 0; i < count; i++) out[i] = gm_weighted_share_up_to(&w, x_list[i]);
     free(w.value);
     free(w.weight);
+    return GM_OK;
+}
+
+static double number_of(gm_type type, uint64_t key)
+{
+    double v;
+    memcpy(&v, &key, sizeof(v));
+    return type == GM_TYPE_FLOAT ? v : (double)(int64_t)key;
+}
+
+/* From the counted values while they are all there, else from the quantile sketch. */
+gm_rc gm_profile_sorted(const gm_profile *p, size_t column, gm_arena *a, gm_profile_points *out, gm_err *err)
+{
+    gm_assert(column < p->count);
+    const gm_profile_column *c = &p->columns[column];
+    const gm_quantiles *q = &c->quantiles;
+    if (c->type == GM_TYPE_STRING) return gm_err_set(err, GM_EINVALID, "column \"%.100s\" holds texts, which have no order", c->name);
+    bool counted = !c->values.dropped, exact = counted || q->exact || q->count == 0;
+    int64_t n = counted ? c->values.count : q->exact ? q->count : 0;
+    for (size_t h = 0; !exact && h < GM_QUANTILES_LEVELS; h++) n += q->level_count[h];
+    double *value = GM_ARENA_ARRAY(a, double, n + 1), *weight = GM_ARENA_ARRAY(a, double, n + 1), *scratch = GM_ARENA_ARRAY(a, double, 2 * n + 1);
+    if (!value || !weight || !scratch) return no_memory(err);
+    int64_t at = 0, kept = 0;
+    for (uint32_t i = 0; counted && i < c->values.count; i++) {
+        double v = number_of(c->type, c->values.items[i].key);
+        if (!isfinite(v)) continue;
+        value[at] = v;
+        weight[at++] = (double)c->values.items[i].count;
+    }
+    for (int64_t i = 0; !counted && q->exact && i < q->count; i++) {
+        value[at] = q->exact[i];
+        weight[at++] = 1;
+    }
+    for (size_t h = 0; !exact && h < GM_QUANTILES_LEVELS; h++) {
+        for (uint32_t i = 0; i < q->level_count[h]; i++) {
+            value[at] = q->level[h][i];
+            weight[at++] = ldexp(1, (int)h);
+        }
+    }
+    gm_sort_radix(value, weight, scratch, at);
+    double total = 0;
+    for (int64_t i = 0; i < at; i++) {
+        total += weight[i];
+        if (kept > 0 && value[kept - 1] == value[i]) {
+            weight[kept - 1] += weight[i];
+        } else {
+            value[kept] = value[i];
+            weight[kept++] = weight[i];
+        }
+    }
+    *out = (gm_profile_points){ .value = value, .weight = weight, .count = kept, .total = total,
+                                .error = exact ? 0 : log2((double)q->count / GM_QUANTILES_LEVEL) / (2 * GM_QUANTILES_LEVEL) };
     return GM_OK;
 }
 

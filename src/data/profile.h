@@ -47,6 +47,17 @@ gm_rc gm_profile_quantiles(const gm_profile *p, size_t column, const double *p_l
 /* Share of present values <= x_list[i]: bins for PSI, steps for KS. */
 gm_rc gm_profile_shares(const gm_profile *p, size_t column, const double *x_list, size_t count, double *out, gm_err *err);
 
+/* The finite values of a bool, int, float or time column, ascending, each once, with how many rows have it: what distances between two
+ * profiles are computed from. Exact while there are at most 10,000 different values or 10,000 rows; beyond that out->error says by how much
+ * a share of the values may be off. In a. Errors: GM_EINVALID a column of texts; GM_ENOMEM. */
+typedef struct gm_profile_points {
+    double *value, *weight; /* [count] */
+    int64_t count;
+    double total; /* sum of the weights */
+    double error; /* 0 = exact */
+} gm_profile_points;
+gm_rc gm_profile_sorted(const gm_profile *p, size_t column, gm_arena *a, gm_profile_points *out, gm_err *err);
+
 /* Most frequent values, most frequent first (ties in the order first met), as text. At most max. In arena.
  * exact: false when counts may be low by as much as *out_error (strings beyond 10,000 distinct); numbers beyond that give none. */
 typedef struct gm_profile_value {
