@@ -16,11 +16,12 @@
 #include <string.h>
 
 #include "watch/estimate_boost.h"
+#include "watch/estimate_columns.h"
 #include "watch/estimate_internal.h"
 
 struct gm_dle {
     gm_boost *loss;
-    gm_boost_coder coder;
+    gm_coder coder;
 };
 
 typedef enum loss_kind { LOSS_NONE, LOSS_ABSOLUTE, LOSS_SHARE, LOSS_SQUARE, LOSS_LOG_SQUARE } loss_kind;
@@ -67,7 +68,7 @@ static gm_rc no_memory(gm_err *err, int64_t rows)
 }
 
 /* Features and, as the last column, the prediction. */
-static gm_rc matrix_of(const gm_boost_coder *coder, const gm_table *features, const double *predicted, int64_t rows, gm_arena *scratch, double **out,
+static gm_rc matrix_of(const gm_coder *coder, const gm_table *features, const double *predicted, int64_t rows, gm_arena *scratch, double **out,
                        gm_err *err)
 {
     double *x = GM_ARENA_ARRAY(scratch, double, rows * ((int64_t)coder->count + 1));
@@ -76,7 +77,7 @@ static gm_rc matrix_of(const gm_boost_coder *coder, const gm_table *features, co
         if (!features) return gm_err_set(err, GM_EINVALID, "the estimate was learned with %zu columns of features, there are none", coder->count);
         if (features->rows != rows)
             return gm_err_set(err, GM_EINVALID, "there are %lld rows of features for %lld predictions", (long long)features->rows, (long long)rows);
-        gm_rc rc = gm_boost_code(coder, features, NULL, rows, rows, x, scratch, err);
+        gm_rc rc = gm_coder_apply(coder, features, NULL, rows, rows, x, scratch, err);
         if (rc) return rc;
     }
     memcpy(x + rows * (int64_t)coder->count, predicted, (size_t)rows * sizeof(double));
@@ -108,14 +109,13 @@ static double nannyml_spread(const double *loss, int64_t rows, bool root)
     return root ? sd / (2 * sqrt(mean)) : sd;
 }
 
-static gm_rc fit_coder(gm_boost_coder *out, const gm_table *features, gm_arena *a, gm_err *err)
+static gm_rc fit_coder(gm_coder *out, const gm_table *features, gm_arena *a, gm_arena *scratch, gm_err *err)
 {
     size_t count = features ? features->columns_count : 0;
-    const char **names = GM_ARENA_ARRAY(a, const char *, count);
-    for (size_t i = 0; names && i < count; i++)
-        if (!(names[i] = gm_arena_strdup(a, features->columns[i].name))) names = NULL;
+    const char **names = GM_ARENA_ARRAY(scratch, const char *, count);
     if (!names) return no_memory(err, features ? features->rows : 0);
-    return gm_boost_coder_fit(features, NULL, names, count, a, out, err);
+    for (size_t i = 0; i < count; i++) names[i] = features->columns[i].name;
+    return gm_coder_fit(features, NULL, names, count, a, out, err);
 }
 
 static void free_trees(void *trees) { gm_boost_free(trees); }
@@ -128,7 +128,7 @@ gm_rc gm_dle_fit(gm_estimator *e, const gm_scores *reference, const gm_table *fe
     gm_score_cache *checked = NULL;
     gm_dle *d = e->dle = GM_ARENA_NEW(a, gm_dle);
     gm_rc rc = d ? gm_score_cache_make(reference, scratch, &checked, err) : no_memory(err, reference->rows);
-    if (!rc) rc = fit_coder(&d->coder, features, a, err);
+    if (!rc) rc = fit_coder(&d->coder, features, a, scratch, err);
     if (!rc) rc = losses_of(kind, e->metric->item.name, reference, scratch, &loss, err);
     if (!rc) rc = matrix_of(&d->coder, features, reference->predicted, reference->rows, scratch, &x, err);
     bool *category = GM_ARENA_ARRAY(scratch, bool, d ? d->coder.count + 1 : 1);

@@ -42,12 +42,21 @@ gm_rc gm_estimate(const gm_estimator *e, const gm_scores *current, const gm_tabl
 
 /* ---- multivariate drift ---- */
 
-/* PCA reconstruction error (NannyML 0.13): impute, texts by share, standardise, components for 65 % of the variance, mean Euclidean distance
- * between a row and its image. Fit on reference rows; limits mean +- 3 sd over the reference's chunks. */
+/* PCA reconstruction error (NannyML 0.13): impute, texts by share, standardise, components for a share of the variance, mean Euclidean distance
+ * between a row and its image. Fit on reference rows; limits mean +- 3 sd over the reference's chunks. Constant afterwards: any number of threads. */
 typedef struct gm_pca gm_pca;
-gm_rc gm_pca_fit(const gm_table *reference, const char *const *columns, size_t columns_count, double variance /* 0 = 0.65 */, int64_t chunk_rows /* for the limits; 0 = a tenth */,
-                 gm_arena *a, gm_pca **out, gm_err *err);
-typedef struct gm_pca_value { double error, low, high; /* band of sampling error, 3 sd */ double limit_low, limit_high; bool drifted; int64_t rows; } gm_pca_value;
+/* columns [columns_count >= 2], numbers, times, bools and texts; reference: >= 100 rows. variance: share to keep, in (0, 1]; 0 = 0.65.
+ * chunk_rows: for the limits; 0 = a tenth. In arena. Errors: GM_EINVALID too few rows, columns or chunks, no such column, none that varies; GM_ENOMEM.
+ * Cost: 5,000 rows x 30 columns about 15 ms. */
+gm_rc gm_pca_fit(const gm_table *reference, const char *const *columns, size_t columns_count, double variance, int64_t chunk_rows, gm_arena *a,
+                 gm_pca **out, gm_err *err);
+typedef struct gm_pca_value {
+    double error, low, high;      /* band of sampling error, 3 sd; NaN for one row */
+    double limit_low, limit_high; /* limit_low 0 = none */
+    bool drifted;
+    int64_t rows;
+} gm_pca_value;
+/* Errors: GM_EINVALID no rows, a column that is not there or is no longer text (one without any value is taken as it is); GM_ENOMEM. */
 gm_rc gm_pca_error(const gm_pca *p, const gm_table *current, gm_arena *scratch, gm_pca_value *out, gm_err *err);
 
 /* Can a classifier tell current rows from reference rows? Cross-validated ROC AUC of our LightGBM (100 trees, 31 leaves, 5 stratified folds); 0.5 =

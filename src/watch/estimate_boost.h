@@ -7,26 +7,6 @@
 
 #include "base/column.h"
 
-/* How the columns of a table become numbers: numbers, times and bools as they are, texts as 1 + the place of the text among those that were there at
- * the fit, in order of their bytes; 0 = a text that was not. A missing text is a text of its own. */
-typedef struct gm_boost_coder {
-    const char *const *columns; /* [count] borrowed */
-    size_t count;
-    bool *text;         /* [count] */
-    const char ***texts; /* [count] of text columns: sorted, [texts_count]; a missing one is "" with missing set */
-    int32_t *texts_count;
-    bool *missing;      /* [count] was one missing? It has the code after all texts */
-} gm_boost_coder;
-
-/* From the rows of one or two tables (also may be NULL). A column that is text in either is text; of another type in the other table it is an
- * error. In arena. Errors: GM_EINVALID no such column; GM_ENOMEM. */
-gm_rc gm_boost_coder_fit(const gm_table *t, const gm_table *also, const char *const *columns, size_t count, gm_arena *a, gm_boost_coder *out,
-                         gm_err *err);
-/* Rows of t as numbers: out[column * stride + i] for rows[i], i < rows_count; rows NULL = all in order. Errors: GM_EINVALID a column is not there or
- * has changed its type; GM_ENOMEM. */
-gm_rc gm_boost_code(const gm_boost_coder *c, const gm_table *t, const int64_t *rows, int64_t rows_count, int64_t stride, double *out,
-                    gm_arena *scratch, gm_err *err);
-
 typedef struct gm_boost gm_boost; /* owned; gm_boost_free; constant: any number of threads may predict */
 
 typedef struct gm_boost_data {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write estimate_expected.csv and isotonic.csv: what NannyML and scikit-learn give for estimate_reference.csv and estimate_current.csv.
 
-Usage: make_estimate.py      (nannyml 0.13.1, scikit-learn 1.9.1; chunks of 250 rows)
+Usage: make_estimate.py      (nannyml 0.13.1, scikit-learn 1.9.1, lightgbm 4.5, pandas below 3; chunks of 250 rows)
 
 Rows of the tables: what, name, period, chunk, value, error (NannyML's sampling error; empty = none).
 """
@@ -25,7 +25,8 @@ CHUNK = 250
 BINARY = ["roc_auc", "average_precision", "accuracy", "precision", "recall", "specificity", "f1"]
 MULTICLASS = {"roc_auc": "roc_auc_ovr", "accuracy": "accuracy", "precision": "precision_macro", "recall": "recall_macro", "f1": "f1_macro"}
 VALUES = ["mae", "mape", "mse", "rmse"]
-INPUTS = ["x_norm", "x_skew", "x_int", "c_small", "c_big", "grp"]
+DLE_INPUTS = ["x_norm", "x_skew", "x_few", "x_int", "c_small"]
+PCA_INPUTS = ["x_norm", "x_skew", "x_int", "score", "c_small", "c_big", "grp"]
 TEXTS = ["c_small", "c_big", "grp"]
 
 
@@ -70,11 +71,11 @@ def main():
             out.write(f"cbpe_calibrates,pm{k},reference,0,{int(helps)},nan\n")
 
         for m in VALUES:
-            e = nml.DLE(feature_column_names=INPUTS, y_pred="predreg", y_true="yreg", metrics=[m], chunk_size=CHUNK)
+            e = nml.DLE(feature_column_names=DLE_INPUTS, y_pred="predreg", y_true="yreg", metrics=[m], chunk_size=CHUNK)
             e.fit(ref)
             write(out, "dle", m, e.estimate(cur).data, m)
 
-        e = nml.DataReconstructionDriftCalculator(column_names=INPUTS + ["score"], chunk_size=CHUNK)
+        e = nml.DataReconstructionDriftCalculator(column_names=PCA_INPUTS, chunk_size=CHUNK)
         e.fit(ref)
         r = e.calculate(cur).data
         write(out, "pca", "reconstruction_error", r, "reconstruction_error")
