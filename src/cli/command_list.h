@@ -1,5 +1,6 @@
 /* command_list.h - every command, one line each, in alphabetical order. */
 #define GM_COMMAND_LIST(X)    \
+    X(gm_command_alerts)      \
     X(gm_command_card)        \
     X(gm_command_check)       \
     X(gm_command_completion)  \

@@ -18,6 +18,8 @@ typedef struct conf {
     double resend, keep; /* seconds */
 } conf;
 
+enum { TEST_SECONDS = 60 };
+
 static const gm_param params[] = {
     { "url", GM_PARAM_STR, offsetof(conf, url), NULL, "address of Alertmanager: http://alertmanager:9093, or env:NAME, file:PATH",
       0, 0, NULL },
@@ -52,9 +54,16 @@ static void time_member(gm_json *j, const char *key, int64_t us)
     gm_json_kstr(j, key, with_zone);
 }
 
+/* A test is over by itself soon. */
+static int64_t ends_us(const conf *c, const gm_message *m, int64_t from_us, int64_t now_us)
+{
+    if (strcmp(m->kind, "resolved") == 0) return m->at_us > from_us && m->at_us <= now_us ? m->at_us : now_us;
+    double seconds = strcmp(m->kind, "test") == 0 && c->keep > TEST_SECONDS ? TEST_SECONDS : c->keep;
+    return now_us + (int64_t)(seconds * 1e6);
+}
+
 static void one_alert(const conf *c, const gm_message *m, int64_t now_us, gm_json *j)
 {
-    bool over = strcmp(m->kind, "resolved") == 0;
     int64_t from_us = m->began_us && m->began_us <= now_us ? m->began_us : now_us;
     gm_json_object(j);
     gm_json_key(j, "labels");
@@ -70,8 +79,7 @@ static void one_alert(const conf *c, const gm_message *m, int64_t now_us, gm_jso
     gm_json_kstr(j, "description", m->text);
     gm_json_object_end(j);
     time_member(j, "startsAt", from_us);
-    time_member(j, "endsAt",
-                over ? (m->at_us > from_us && m->at_us <= now_us ? m->at_us : now_us) : now_us + (int64_t)(c->keep * 1e6));
+    time_member(j, "endsAt", ends_us(c, m, from_us, now_us));
     gm_json_object_end(j);
 }
 
