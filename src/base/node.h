@@ -32,7 +32,11 @@ struct gm_node {
 /* Read a document. file_name is for messages, copied. out_root in arena. Errors: GM_EINVALID with place. */
 gm_rc gm_yaml_read(const char *text, size_t len, const char *file_name, gm_arena *a, gm_node **out_root, gm_err *err);
 gm_rc gm_json_read(const char *text, size_t len, const char *file_name, gm_arena *a, gm_node **out_root, gm_err *err);
-/* The same from a file: .json by its name, else YAML. */
+/* A document that is mostly numbers, in little more memory than its text: a list of nothing but numbers, true and false is read as
+ * text. Such a list has count entries and no items; text [text_len], borrowed from the document, is what stands between its
+ * brackets, entries valid and separated by one comma each. Values have no line. Errors as gm_json_read; file_name is kept. */
+gm_rc gm_json_outline(const char *text, size_t len, const char *file_name, gm_arena *a, gm_node **out_root, gm_err *err);
+/* Any document from a file: .json by its name, else YAML. */
 gm_rc gm_node_read_file(const char *path, gm_arena *a, gm_node **out_root, gm_err *err);
 
 /* Whether a list has this text; false when list is NULL. */

@@ -56,14 +56,13 @@ int64_t gm_model_outputs(const gm_model *m)
 
 /* ---- loading ------------------------------------------------------------------------------------------- */
 
-static gm_rc load_json(gm_model *m, const gm_buf *text, const char *path, gm_arena *a, gm_err *err)
+static gm_rc load_linear(gm_model *m, const gm_buf *text, const char *path, gm_arena *a, gm_err *err)
 {
     gm_arena *scratch = gm_arena_new(0); /* the document; the model is copied out of it */
     if (!scratch) return gm_err_set(err, GM_ENOMEM, "no memory for reading a model");
     gm_node *json = NULL;
     gm_rc rc = gm_json_read(gm_buf_str(text), text->len, path, scratch, &json, err);
-    if (!rc && m->format == GM_MODEL_LINEAR) rc = gm_linear_read(json, a, &m->linear, err);
-    if (!rc && m->format == GM_MODEL_XGBOOST) rc = gm_trees_read_xgboost(json, a, &m->trees, err);
+    if (!rc) rc = gm_linear_read(json, a, &m->linear, err);
     gm_arena_free(scratch);
     return rc;
 }
@@ -74,8 +73,10 @@ static gm_rc load_text(gm_model *m, const char *path, gm_arena *a, gm_err *err)
     gm_rc rc = gm_fs_read(path, 0, &text, err);
     if (!rc && m->format == GM_MODEL_LIGHTGBM)
         rc = gm_trees_read_lightgbm(gm_buf_str(&text), text.len, a, &m->trees, err);
+    else if (!rc && m->format == GM_MODEL_XGBOOST)
+        rc = gm_trees_read_xgboost(gm_buf_str(&text), text.len, path, a, &m->trees, err);
     else if (!rc)
-        rc = load_json(m, &text, path, a, err);
+        rc = load_linear(m, &text, path, a, err);
     gm_buf_clear(&text);
     if (rc) return rc;
     m->outputs = m->linear ? m->linear->outputs : m->trees->outputs;

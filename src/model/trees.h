@@ -42,7 +42,8 @@ typedef struct gm_trees {
     uint32_t *cats;     /* bit words of categorical splits            */
 } gm_trees;
 
-gm_rc gm_trees_read_xgboost(const gm_node *json, gm_arena *a, gm_trees **out, gm_err *err);
+/* XGBoost's JSON. file_name is for messages. Errors: GM_EINVALID (no JSON), GM_ECORRUPT, GM_EUNSUPPORTED, GM_ENOMEM. */
+gm_rc gm_trees_read_xgboost(const char *text, size_t len, const char *file_name, gm_arena *a, gm_trees **out, gm_err *err);
 gm_rc gm_trees_read_lightgbm(const char *text, size_t len, gm_arena *a, gm_trees **out, gm_err *err);
 /* A foreign ONNX graph that is a tree ensemble and nothing else, as trees. */
 typedef struct gm_onnx_trees {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/number_list.h"
 #include "model/trees_check.h"
 
 /* What an objective's score means. scale: how its base score becomes a margin. */
@@ -56,57 +57,38 @@ static gm_rc read_list(const gm_node *map, const char *key, int64_t count, const
     return GM_OK;
 }
 
-/* false unless the scalar is one whole int32 number (true and false count as 1 and 0). */
-static bool int_at(const gm_node *list, int32_t i, int32_t *out)
-{
-    const gm_node *n = list->items[i];
-    if (n->kind != GM_NODE_SCALAR) return false;
-    char *end = NULL;
-    long long v = strtoll(n->text, &end, 10);
-    if (end == n->text || *end || v < INT32_MIN || v > INT32_MAX) {
-        bool truth = strcmp(n->text, "true") == 0;
-        if (!truth && strcmp(n->text, "false") != 0) return false;
-        v = truth;
-    }
-    *out = (int32_t)v;
-    return true;
-}
-
-static bool float_at(const gm_node *list, int32_t i, float *out)
-{
-    const gm_node *n = list->items[i];
-    if (n->kind != GM_NODE_SCALAR) return false;
-    char *end = NULL;
-    *out = strtof(n->text, &end);
-    return end != n->text && !*end;
-}
-
 typedef struct tree_lists {
-    const gm_node *left, *right, *feature, *condition, *default_left, *split_type, *cover;
+    gm_number_list left, right, feature, condition, default_left, split_type, cover; /* the last two may have no list */
 } tree_lists;
+
+static gm_rc read_numbers(const gm_node *json, const char *key, int64_t count, gm_number_list *out, gm_err *err)
+{
+    const gm_node *n = NULL;
+    gm_rc rc = read_list(json, key, count, &n, err);
+    if (!rc) *out = gm_number_list_of(n);
+    return rc;
+}
 
 static gm_rc read_lists(const gm_node *json, int64_t count, tree_lists *l, gm_err *err)
 {
-    gm_rc rc = read_list(json, "left_children", count, &l->left, err);
-    if (!rc) rc = read_list(json, "right_children", count, &l->right, err);
-    if (!rc) rc = read_list(json, "split_indices", count, &l->feature, err);
-    if (!rc) rc = read_list(json, "split_conditions", count, &l->condition, err);
-    if (!rc) rc = read_list(json, "default_left", count, &l->default_left, err);
-    l->split_type = gm_node_get(json, "split_type"); /* absent before 1.3 */
-    if (!rc && l->split_type) rc = read_list(json, "split_type", count, &l->split_type, err);
-    l->cover = gm_node_get(json, "sum_hessian");
-    if (!rc && l->cover) rc = read_list(json, "sum_hessian", count, &l->cover, err);
+    gm_rc rc = read_numbers(json, "left_children", count, &l->left, err);
+    if (!rc) rc = read_numbers(json, "right_children", count, &l->right, err);
+    if (!rc) rc = read_numbers(json, "split_indices", count, &l->feature, err);
+    if (!rc) rc = read_numbers(json, "split_conditions", count, &l->condition, err);
+    if (!rc) rc = read_numbers(json, "default_left", count, &l->default_left, err);
+    if (!rc && gm_node_get(json, "split_type")) rc = read_numbers(json, "split_type", count, &l->split_type, err); /* absent before 1.3 */
+    if (!rc && gm_node_get(json, "sum_hessian")) rc = read_numbers(json, "sum_hessian", count, &l->cover, err);
     return rc;
 }
 
 /* A leaf has no left child and keeps its value in the place of the condition. */
-static gm_rc read_node(const tree_lists *l, int32_t i, gm_tree_node *n, gm_err *err)
+static gm_rc read_node(tree_lists *l, int32_t i, gm_tree_node *n, gm_err *err)
 {
     int32_t feature = 0, default_left = 0, split_type = 0;
     float condition = 0, cover = 0;
-    if (!int_at(l->left, i, &n->left) || !int_at(l->right, i, &n->right) || !int_at(l->feature, i, &feature) ||
-        !int_at(l->default_left, i, &default_left) || !float_at(l->condition, i, &condition) ||
-        (l->split_type && !int_at(l->split_type, i, &split_type)) || (l->cover && !float_at(l->cover, i, &cover)))
+    if (!gm_number_list_int(&l->left, &n->left) || !gm_number_list_int(&l->right, &n->right) || !gm_number_list_int(&l->feature, &feature) ||
+        !gm_number_list_int(&l->default_left, &default_left) || !gm_number_list_float(&l->condition, &condition) ||
+        (l->split_type.list && !gm_number_list_int(&l->split_type, &split_type)) || (l->cover.list && !gm_number_list_float(&l->cover, &cover)))
         return gm_err_set(err, GM_ECORRUPT, "node %d holds something that is not a number", i);
     n->cover = (double)cover;
     if (n->left == -1) {
@@ -146,10 +128,12 @@ static gm_rc read_tree(const gm_node *json, int32_t number, int32_t features, gm
 
 static gm_rc read_trees(const gm_node *model, gm_arena *a, gm_trees *t, gm_err *err)
 {
-    const gm_node *trees = NULL, *outputs = NULL;
+    const gm_node *trees = NULL;
+    gm_number_list outputs = { 0 };
     gm_rc rc = read_list(model, "trees", -1, &trees, err);
-    if (!rc) rc = read_list(model, "tree_info", trees ? (int64_t)trees->count : 0, &outputs, err);
+    if (!rc) rc = read_numbers(model, "tree_info", (int64_t)trees->count, &outputs, err);
     if (rc) return rc;
+    if (trees->count && !trees->items) return corrupt(err, "the list \"trees\" holds numbers");
     if (trees->count > GM_TREES_MAX) return corrupt(err, "too many trees");
     t->trees_count = (int32_t)trees->count;
     t->trees = GM_ARENA_ARRAY(a, gm_tree, trees->count);
@@ -157,7 +141,7 @@ static gm_rc read_trees(const gm_node *model, gm_arena *a, gm_trees *t, gm_err *
     if (!t->trees || !scratch) rc = gm_err_set(err, GM_ENOMEM, "not enough memory for %zu trees", trees->count);
     for (int32_t i = 0; !rc && i < t->trees_count; i++) {
         gm_tree *tree = &t->trees[i];
-        if (!int_at(outputs, i, &tree->output) || tree->output < 0 || tree->output >= t->outputs)
+        if (!gm_number_list_int(&outputs, &tree->output) || tree->output < 0 || tree->output >= t->outputs)
             rc = corrupt(err, "a tree belongs to no class");
         else
             rc = read_tree(trees->items[i], i, t->features, a, scratch, tree, err);
@@ -217,7 +201,7 @@ static gm_rc find_objective(const char *name, const objective **out, gm_err *err
     return gm_err_set(err, GM_EUNSUPPORTED, "XGBoost objective \"%.60s\" is not read", name);
 }
 
-gm_rc gm_trees_read_xgboost(const gm_node *json, gm_arena *a, gm_trees **out, gm_err *err)
+static gm_rc read_model(const gm_node *json, gm_arena *a, gm_trees **out, gm_err *err)
 {
     const gm_node *learner = gm_node_get(json, "learner");
     const gm_node *param = gm_node_get(learner, "learner_model_param");
@@ -245,4 +229,15 @@ gm_rc gm_trees_read_xgboost(const gm_node *json, gm_arena *a, gm_trees **out, gm
     if (rc) return rc;
     *out = t;
     return GM_OK;
+}
+
+gm_rc gm_trees_read_xgboost(const char *text, size_t len, const char *file_name, gm_arena *a, gm_trees **out, gm_err *err)
+{
+    gm_arena *scratch = gm_arena_new(0); /* the document; the model is copied out of it */
+    gm_node *json = NULL;
+    if (!scratch) return gm_err_set(err, GM_ENOMEM, "no memory for reading a model");
+    gm_rc rc = gm_json_outline(text, len, file_name, scratch, &json, err);
+    if (!rc) rc = read_model(json, a, out, err);
+    gm_arena_free(scratch);
+    return rc;
 }

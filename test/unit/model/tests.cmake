@@ -16,3 +16,4 @@ target_link_libraries(explain_values PRIVATE gm_flags gm_model)
 # For test/conformance/model/check_trees_onnx.py.
 add_executable(trees_onnx_values EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/test/conformance/model/trees_onnx_values.c)
 target_link_libraries(trees_onnx_values PRIVATE gm_flags gm_model)
+gm_test(unit/model/test_number_list.c USES model LABELS unit)

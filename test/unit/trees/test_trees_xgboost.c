@@ -34,10 +34,8 @@ static float *row_major(gm_arena *a, const gm_matrix *x)
 static gm_trees *read_text(gm_arena *a, const char *text, size_t len)
 {
     gm_err err;
-    gm_node *root = NULL;
     gm_trees *t = NULL;
-    CHECK_OK(gm_json_read(text, len, "model.json", a, &root, &err), &err);
-    CHECK_OK(gm_trees_read_xgboost(root, a, &t, &err), &err);
+    CHECK_OK(gm_trees_read_xgboost(text, len, "model.json", a, &t, &err), &err);
     return t;
 }
 
@@ -146,9 +144,7 @@ static gm_rc read_one(const char *left, const char *right, const char *condition
                                  "\"trees\": [{\"left_children\": %s, \"right_children\": %s, \"split_conditions\": %s, \"split_indices\": %s,"
                                  "\"default_left\": [1, 0, 0], \"split_type\": [0, 0, 0], \"tree_param\": {\"num_nodes\": \"3\", \"size_leaf_vector\": \"1\"}}]}}}}",
                                  base, left, right, conditions, features);
-    gm_node *root = NULL;
-    gm_rc rc = gm_json_read(text, strlen(text), "model.json", a, &root, err);
-    return rc ? rc : gm_trees_read_xgboost(root, a, out, err);
+    return gm_trees_read_xgboost(text, strlen(text), "model.json", a, out, err);
 }
 
 static void a_small_model_by_hand(void)
@@ -203,10 +199,8 @@ static void other_documents_are_refused(void)
     gm_arena *a = gm_arena_new(0);
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         gm_err err;
-        gm_node *root = NULL;
         gm_trees *t = NULL;
-        CHECK_OK(gm_json_read(texts[i], strlen(texts[i]), "model.json", a, &root, &err), &err);
-        gm_rc rc = gm_trees_read_xgboost(root, a, &t, &err);
+        gm_rc rc = gm_trees_read_xgboost(texts[i], strlen(texts[i]), "model.json", a, &t, &err);
         CHECK(rc == GM_ECORRUPT || rc == GM_EUNSUPPORTED);
         CHECK(t == NULL);
     }
