@@ -6,13 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK_MIN = 8 << 10, BLOCK_MAX = 8 << 20, LARGE = 4096 };
+enum { BLOCK_MIN = 8 << 10, BLOCK_MAX = 8 << 20, LARGE = 4096, FRESH_MIN = 128 << 10, ALIGNED = 64 };
 
 typedef struct block {
     struct block *next;
     size_t size, used; /* of data                                    */
     bool kept;         /* by a rewind: large requests go in here too */
     unsigned char *data;
+    void *memory;      /* data, or a little before it                */
 } block;
 
 typedef struct deferred {
@@ -49,7 +50,7 @@ static void release(gm_arena *a)
     while (a->blocks) {
         block *b = a->blocks;
         a->blocks = b->next;
-        free(b->data);
+        free(b->memory);
         free(b);
     }
     a->used = 0;
@@ -80,8 +81,13 @@ static block *add_block(gm_arena *a, size_t wanted, bool own)
     block *b = calloc(1, sizeof(*b));
     if (!b) return NULL;
     b->size = size;
-    b->data = aligned_alloc(64, size);
-    if (own && b->data) memset(b->data, 0, size);
+    if (own && size >= FRESH_MIN) { /* pages that come fresh from the kernel are zero, and cost nothing until they are used */
+        b->memory = calloc(1, size + ALIGNED);
+        b->data = b->memory ? (unsigned char *)(((uintptr_t)b->memory + ALIGNED - 1) & ~(uintptr_t)(ALIGNED - 1)) : NULL;
+    } else {
+        b->memory = b->data = aligned_alloc(ALIGNED, size);
+        if (own && b->data) memset(b->data, 0, size);
+    }
     if (!b->data) {
         free(b);
         return NULL;

@@ -39,6 +39,19 @@ static bool reserve(gm_buf *b, size_t more)
     return true;
 }
 
+void gm_buf_reserve(gm_buf *b, size_t more)
+{
+    if (b->failed || b->capacity - b->len > more) return;
+    char *data = more < SIZE_MAX - b->len ? realloc(b->data, b->len + more + 1) : NULL;
+    if (!data) {
+        b->failed = true;
+        return;
+    }
+    b->data = data;
+    b->capacity = b->len + more + 1;
+    b->data[b->len] = '\0';
+}
+
 void gm_buf_add(gm_buf *b, const void *bytes, size_t len)
 {
     if (!reserve(b, len)) return;

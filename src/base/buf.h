@@ -17,6 +17,7 @@ typedef struct gm_buf {
 } gm_buf;
 
 void gm_buf_clear(gm_buf *b); /* releases; ready for use again */
+void gm_buf_reserve(gm_buf *b, size_t more); /* room for so many bytes more, and not twice that: the size is known */
 void gm_buf_add(gm_buf *b, const void *bytes, size_t len);
 void gm_buf_text(gm_buf *b, const char *text);
 void gm_buf_printf(gm_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -20,7 +20,9 @@ gm_rc gm_fs_read(const char *path, size_t limit_bytes, gm_buf *b, gm_err *err)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return gm_err_errno(err, errno, "open", path);
     gm_rc rc = GM_OK;
-    char chunk[1 << 16];
+    struct stat st;
+    char chunk[1 << 14];
+    if (fstat(fd, &st) == 0 && st.st_size > (off_t)sizeof(chunk) && (size_t)st.st_size <= limit) gm_buf_reserve(b, (size_t)st.st_size);
     for (;;) {
         ssize_t n = read(fd, chunk, sizeof(chunk));
         if (n < 0 && errno == EINTR) continue;
@@ -99,7 +101,7 @@ gm_rc gm_fs_write_atomic(const char *path, const void *bytes, size_t len, gm_err
 gm_rc gm_fs_mkdirs(const char *path, gm_err *err)
 {
     char part[PATH_MAX];
-    if (mkdir(path, 0777) == 0) return GM_OK; /* the usual case: only the last part is missing */
+    if (mkdir(path, 0777) == 0 || (errno == EEXIST && gm_fs_is_dir(path))) return GM_OK; /* the usual cases: at most the last part is missing */
     size_t len = strlen(path);
     if (len == 0 || len >= sizeof(part)) return gm_err_set(err, GM_EINVALID, "the path \"%.100s\" is empty or too long", path);
     memcpy(part, path, len + 1);
