@@ -137,7 +137,6 @@ struct gm_tree_engine {
     const gm_tree_engine_kernel *one, *block;
     int32_t block_from;  /* fewer rows go one by one */
     double one_us, small_us, large_us; /* per row, as measured; 0 = not measured */
-    int64_t large_rows;
     uint32_t left_out;   /* kernels that gave other bits */
 };
 

@@ -5,7 +5,7 @@
 
 #include "model/engine_internal.h"
 
-enum { SMALL_ROWS = 64, LARGE_ROWS = 4096, REPEATS_MIN = 3 };
+enum { SMALL_ROWS = 64, LARGE_ROWS = 4096, REPEATS_MIN = 3, HOPELESS = 2 };
 
 /* CPU time of this thread: what a kernel takes, whoever else is running. */
 static double now_us(void)
@@ -15,40 +15,26 @@ static double now_us(void)
     return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
+/* The first `count` rows of x. */
 static void run_rows(const gm_tree_engine *e, const gm_tree_engine_kernel *k, bool blocks, gm_tree_engine_work *w,
-                     const gm_matrix *x, double *out)
+                     const gm_matrix *x, int64_t count, double *out)
 {
     if (!blocks) {
-        for (int64_t r = 0; r < x->rows; r++) gm_tree_engine_run_one(e, k, w, x, r, out + r * e->t->outputs);
+        for (int64_t r = 0; r < count; r++) gm_tree_engine_run_one(e, k, w, x, r, out + r * e->t->outputs);
         return;
     }
-    for (int64_t first = 0; first < x->rows; first += k->rows) {
-        int32_t rows = x->rows - first < k->rows ? (int32_t)(x->rows - first) : k->rows;
+    for (int64_t first = 0; first < count; first += k->rows) {
+        int32_t rows = count - first < k->rows ? (int32_t)(count - first) : k->rows;
         gm_tree_engine_run_block(e, k, w, x, first, rows, out + first * e->t->outputs);
     }
-}
-
-/* Least microseconds for x of a few runs, at most budget_us of them together. */
-static double time_rows(const gm_tree_engine *e, const gm_tree_engine_kernel *k, bool blocks, gm_tree_engine_work *w,
-                        const gm_matrix *x, double *out, double budget_us)
-{
-    double least = 1e30, spent = 0;
-    for (int run = 0; run < REPEATS_MIN || spent < budget_us; run++) {
-        double before = now_us();
-        run_rows(e, k, blocks, w, x, out);
-        double took = now_us() - before;
-        if (took < least) least = took;
-        spent += took + 0.1; /* ends even where the clock stands */
-        if (spent > 4 * budget_us) break;
-    }
-    return least;
 }
 
 typedef struct measure {
     gm_tree_engine *e;
     gm_tree_engine_work *w;
-    gm_matrix small, large; /* copies: rows from 0 */
-    double *want, *got;     /* [large.rows, outputs] */
+    gm_matrix small, large; /* copies: rows from 0           */
+    int64_t distinct;       /* the rows of large are these, again and again */
+    double *want, *got;     /* [distinct, outputs], [large.rows, outputs] */
     double share_us;
 } measure;
 
@@ -62,13 +48,38 @@ static gm_rc take_rows(const gm_matrix *x, int64_t rows, gm_arena *a, gm_matrix 
     return GM_OK;
 }
 
-/* Same bits as the plain walk on the large rows? */
+/* Least microseconds a row over a few runs of the first `rows` rows, at most share_us of them together; after one run when it is hopeless
+ * to be faster than beat_us. */
+static double time_rows(const measure *m, const gm_tree_engine_kernel *k, bool blocks, int64_t rows, double beat_us)
+{
+    double least = 1e30, spent = 0;
+    for (int run = 0; run < REPEATS_MIN || spent < m->share_us; run++) {
+        double before = now_us();
+        run_rows(m->e, k, blocks, m->w, blocks ? &m->large : &m->small, rows, m->got);
+        double took = now_us() - before;
+        if (took < least) least = took;
+        spent += took + 0.1; /* ends even where the clock stands */
+        if (spent > 4 * m->share_us || least > HOPELESS * beat_us * (double)rows) break;
+    }
+    return least / (double)rows;
+}
+
+/* A whole block, where there are so many rows. */
+static int64_t block_rows(const measure *m, const gm_tree_engine_kernel *k)
+{
+    return k->rows < m->large.rows ? k->rows : m->large.rows;
+}
+
+/* Same bits as the plain walk on each row, singly or in blocks? */
 static bool agrees(const measure *m, const gm_tree_engine_kernel *k, bool blocks)
 {
-    size_t values = (size_t)(m->large.rows * m->e->t->outputs);
-    memset(m->got, 0xff, values * sizeof(*m->got));
-    run_rows(m->e, k, blocks, m->w, &m->large, m->got);
-    return memcmp(m->got, m->want, values * sizeof(*m->want)) == 0;
+    size_t outputs = (size_t)m->e->t->outputs;
+    int64_t rows = !blocks ? m->small.rows : k->rows > m->distinct ? block_rows(m, k) : m->distinct;
+    memset(m->got, 0xff, (size_t)rows * outputs * sizeof(*m->got));
+    run_rows(m->e, k, blocks, m->w, blocks ? &m->large : &m->small, rows, m->got);
+    for (int64_t r = 0; r < rows; r++)
+        if (memcmp(m->got + (size_t)r * outputs, m->want + (size_t)(r % m->distinct) * outputs, outputs * sizeof(*m->want)) != 0) return false;
+    return true;
 }
 
 static void choose_one(measure *m)
@@ -76,10 +87,10 @@ static void choose_one(measure *m)
     gm_tree_engine *e = m->e;
     const gm_tree_engine_kernel *best = NULL;
     double least = 1e30;
-    for (int32_t i = 0; i < gm_tree_engine_kernels_count; i++) {
+    for (int32_t i = gm_tree_engine_kernels_count; i-- > 0;) { /* the fastest first, as a rule */
         const gm_tree_engine_kernel *k = &gm_tree_engine_kernels[i];
         if (!k->one || !gm_tree_engine_usable(e, k) || (e->left_out >> i & 1)) continue;
-        double us = time_rows(e, k, false, m->w, &m->small, m->got, m->share_us) / (double)m->small.rows;
+        double us = time_rows(m, k, false, m->small.rows, least);
         if (us >= least) continue;
         least = us;
         best = k;
@@ -94,10 +105,10 @@ static void choose_block(measure *m)
     gm_tree_engine *e = m->e;
     const gm_tree_engine_kernel *best = NULL;
     double least = 1e30, small = 0;
-    for (int32_t i = 0; i < gm_tree_engine_kernels_count; i++) {
+    for (int32_t i = gm_tree_engine_kernels_count; i-- > 0;) {
         const gm_tree_engine_kernel *k = &gm_tree_engine_kernels[i];
         if (!k->block || !gm_tree_engine_usable(e, k) || (e->left_out >> i & 1)) continue;
-        double us = time_rows(e, k, true, m->w, &m->large, m->got, m->share_us) / (double)m->large.rows;
+        double us = time_rows(m, k, true, block_rows(m, k), least);
         if (us >= least) continue;
         least = us;
         best = k;
@@ -105,8 +116,7 @@ static void choose_block(measure *m)
     if (!best) return;
     e->block = best;
     e->large_us = least;
-    e->large_rows = m->large.rows;
-    small = time_rows(e, best, true, m->w, &m->small, m->got, m->share_us);
+    small = time_rows(m, best, true, SMALL_ROWS, 1e30) * SMALL_ROWS;
     /* One block of up to SMALL_ROWS takes about as long whatever their number: blocks pay where single rows take longer. */
     double from = e->one_us > 0 ? small / e->one_us : 1;
     e->block_from = from < 2 ? 2 : from > SMALL_ROWS ? SMALL_ROWS + 1 : (int32_t)from;
@@ -127,12 +137,14 @@ gm_rc gm_tree_engine_measure(gm_tree_engine *e, const gm_matrix *rows, int64_t b
     if (!rc) rc = take_rows(rows, SMALL_ROWS, a, &m.small, err);
     if (!rc) rc = take_rows(rows, rows->rows < 512 ? 512 : rows->rows < LARGE_ROWS ? rows->rows : LARGE_ROWS, a, &m.large, err);
     if (!rc) {
-        size_t values = (size_t)(m.large.rows * e->t->outputs);
-        m.want = GM_ARENA_ARRAY(a, double, values);
-        m.got = GM_ARENA_ARRAY(a, double, values);
+        m.distinct = rows->rows < m.large.rows ? rows->rows : m.large.rows;
+        m.want = GM_ARENA_ARRAY(a, double, m.distinct * e->t->outputs);
+        m.got = GM_ARENA_ARRAY(a, double, m.large.rows * e->t->outputs);
         if (!m.want || !m.got) rc = gm_err_set(err, GM_ENOMEM, "not enough memory for measuring a model");
     }
-    if (!rc) rc = gm_trees_margin(e->t, &m.large, m.want, err);
+    gm_matrix distinct = { 0 };
+    if (!rc) rc = take_rows(rows, m.distinct, a, &distinct, err);
+    if (!rc) rc = gm_trees_margin(e->t, &distinct, m.want, err);
     if (!rc) {
         for (int32_t i = 0; i < gm_tree_engine_kernels_count; i++) {
             const gm_tree_engine_kernel *k = &gm_tree_engine_kernels[i];
