@@ -199,7 +199,8 @@ static void announce(const gm_cli *cli, const gm_server_options *o, gm_server *s
     notify_ready();
 }
 
-static gm_rc serve(gm_cli *cli, const serve_opts *o, gm_server_options *so, gm_err *err)
+/* store is taken: it stays open until the server has one of its own, for whom much is ready then. */
+static gm_rc serve(gm_cli *cli, const serve_opts *o, gm_server_options *so, gm_store *store, gm_err *err)
 {
     gm_server *server = NULL;
     sigset_t ends;
@@ -209,6 +210,7 @@ static gm_rc serve(gm_cli *cli, const serve_opts *o, gm_server_options *so, gm_e
     sigaddset(&ends, SIGINT);
     (void)pthread_sigmask(SIG_BLOCK, &ends, NULL); /* before any thread: all of them leave these to us */
     gm_rc rc = gm_server_start(so, &server, err);
+    gm_store_close(store);
     if (rc) return rc;
     announce(cli, so, server);
     wait_for_end(cli, so->log.mode != GM_PREDLOG_OFF, &ends);
@@ -227,10 +229,12 @@ static gm_rc run(gm_cli *cli, const void *conf, gm_err *err)
     gm_rc rc = read_options(cli, o, &so, err);
     if (!rc && !so.package_dir) rc = gm_cli_store(cli, false, &store, err); /* says what to do when there is none */
     if (!rc && store) so.store_root = gm_arena_strdup(cli->a, gm_store_root(store));
-    gm_store_close(store);
     if (!rc) rc = read_log(cli, o, so.store_root, &so, err);
     if (!rc && so.store_root) rc = gm_cli_scratch(cli, &so.scratch_dir, err);
-    if (!rc) rc = serve(cli, o, &so, err);
+    if (!rc)
+        rc = serve(cli, o, &so, store, err);
+    else
+        gm_store_close(store);
     gm_err second;
     if (so.scratch_dir) (void)gm_fs_remove_tree(so.scratch_dir, &second);
     return rc;

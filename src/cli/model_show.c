@@ -95,10 +95,10 @@ gm_rc gm_model_show(gm_cli *cli, const char *ref, gm_err *err)
     gm_rc rc = gm_cli_store(cli, false, &store, err);
     if (!rc) rc = gm_model_resolve(store, ref, cli->a, &v, err);
     if (!rc) rc = gm_cli_scratch(cli, &dir, err);
-    if (!rc) rc = gm_tree_copy(store, &v.digest, dir, cli->a, err);
+    if (!rc) rc = gm_tree_view(store, &v.digest, dir, gm_served_unread, cli->a, err);
     if (!rc) {
         (void)snprintf(version, sizeof(version), "%" PRId64, v.version);
-        rc = gm_served_open(dir, v.model, version, &v.digest, 1, &served, err);
+        rc = gm_served_open(dir, v.model, version, &v.digest, true, 1, &served, err);
     }
     gm_store_close(store);
     gm_err second;

@@ -51,8 +51,9 @@ const char *gm_key_difference(const char *fields_before, const char *fields_afte
 
 /* A blob that is a folder (a package): its files as links below dir. */
 gm_rc gm_tree_materialise(gm_store *store, const gm_digest *manifest, const char *dir, gm_arena *a, gm_err *err);
-/* The same as copies, in a scratch folder that a crash may lose. */
-gm_rc gm_tree_copy(gm_store *store, const gm_digest *manifest, const char *dir, gm_arena *a, gm_err *err);
+/* The same to be read once, in a scratch folder that a crash may lose: links, and copies of what is small; no manifest. Every file is
+ * compared with its digest, also those named in unread [until NULL], which are not laid out. */
+gm_rc gm_tree_view(gm_store *store, const gm_digest *manifest, const char *dir, const char *const *unread, gm_arena *a, gm_err *err);
 /* The same as copies that need no store. */
 gm_rc gm_tree_export(gm_store *store, const gm_digest *manifest, const char *dir, gm_arena *a, gm_err *err);
 /* Keep a folder that has a manifest.json: every file as a blob; the manifest's digest names it. */

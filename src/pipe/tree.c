@@ -29,16 +29,37 @@ static bool is_inside(const char *name)
     return true;
 }
 
-typedef enum tree_files { FILES_LINKED, FILES_COPIED, FILES_SYNCED } tree_files;
+typedef enum tree_files { FILES_LINKED, FILES_VIEWED, FILES_SYNCED } tree_files;
 
-/* One file of a tree: a link to the blob, or a copy of it. */
-static gm_rc place_file(const char *blob, const char *path, tree_files how, gm_err *err)
+enum { SMALL_BYTES = 64 << 10 };
+
+/* One file of a tree: a link to the blob, or a copy of it. Small blobs share a pack and have no file of their own until one is made: to
+ * be looked at once they are written where they are wanted. */
+static gm_rc place_file(gm_store *store, const gm_digest *d, int64_t size, const char *path, bool wanted, tree_files how, gm_arena *a, gm_err *err)
 {
-    if (how != FILES_LINKED) return gm_fs_copy(blob, path, how == FILES_SYNCED, err);
+    const char *blob = NULL;
+    if (how == FILES_VIEWED && size >= 0 && size <= SMALL_BYTES) {
+        void *bytes = NULL;
+        size_t len = 0;
+        gm_rc rc = gm_blob_get(store, d, a, &bytes, &len, err);
+        return rc || !wanted ? rc : gm_fs_write(path, bytes, len, err);
+    }
+    gm_rc rc = how == FILES_VIEWED ? gm_blob_path_now(store, d, a, &blob, err) : gm_blob_path(store, d, a, &blob, err);
+    if (rc || !wanted) return rc;
+    if (how == FILES_SYNCED) return gm_fs_copy(blob, path, true, err);
     return symlink(blob, path) != 0 && errno != EEXIST ? gm_err_errno(err, errno, "link", path) : GM_OK;
 }
 
-static gm_rc write_tree(gm_store *store, const gm_digest *manifest, const char *dir, tree_files how, gm_arena *a, gm_err *err)
+static bool is_among(const char *const *names, const char *name)
+{
+    for (; names && *names; names++)
+        if (strcmp(*names, name) == 0) return true;
+    return false;
+}
+
+/* unread: names of files that are compared with their digests and not laid out; NULL: none. */
+static gm_rc write_tree(gm_store *store, const gm_digest *manifest, const char *dir, const char *const *unread, tree_files how, gm_arena *a,
+                        gm_err *err)
 {
     void *bytes = NULL;
     size_t len = 0;
@@ -46,9 +67,9 @@ static gm_rc write_tree(gm_store *store, const gm_digest *manifest, const char *
     gm_rc rc = gm_blob_get(store, manifest, a, &bytes, &len, err);
     if (!rc) rc = read_manifest(bytes, len, a, &files, err);
     if (!rc) rc = gm_fs_mkdirs(dir, err);
-    if (!rc) rc = gm_fs_write(gm_path_join(a, dir, "manifest.json"), bytes, len, err);
+    if (!rc && how != FILES_VIEWED) rc = gm_fs_write(gm_path_join(a, dir, "manifest.json"), bytes, len, err);
     for (size_t i = 0; !rc && i < files->count; i++) {
-        const char *name = gm_node_str_or(files->items[i], "name", ""), *blob = NULL;
+        const char *name = gm_node_str_or(files->items[i], "name", "");
         gm_digest d;
         if (!is_inside(name) || !gm_digest_parse(gm_node_str_or(files->items[i], "sha256", ""), &d))
             return gm_err_set(err, GM_ECORRUPT, "a manifest names a file badly");
@@ -56,25 +77,24 @@ static gm_rc write_tree(gm_store *store, const gm_digest *manifest, const char *
         *slash = '\0';
         rc = gm_fs_mkdirs(path, err);
         *slash = '/';
-        if (!rc) rc = gm_blob_path(store, &d, a, &blob, err);
-        if (!rc) rc = place_file(blob, path, how, err);
+        if (!rc) rc = place_file(store, &d, gm_node_int_or(files->items[i], "size_bytes", -1), path, !is_among(unread, name), how, a, err);
     }
     return rc;
 }
 
 gm_rc gm_tree_materialise(gm_store *store, const gm_digest *manifest, const char *dir, gm_arena *a, gm_err *err)
 {
-    return write_tree(store, manifest, dir, FILES_LINKED, a, err);
+    return write_tree(store, manifest, dir, NULL, FILES_LINKED, a, err);
 }
 
-gm_rc gm_tree_copy(gm_store *store, const gm_digest *manifest, const char *dir, gm_arena *a, gm_err *err)
+gm_rc gm_tree_view(gm_store *store, const gm_digest *manifest, const char *dir, const char *const *unread, gm_arena *a, gm_err *err)
 {
-    return write_tree(store, manifest, dir, FILES_COPIED, a, err);
+    return write_tree(store, manifest, dir, unread, FILES_VIEWED, a, err);
 }
 
 gm_rc gm_tree_export(gm_store *store, const gm_digest *manifest, const char *dir, gm_arena *a, gm_err *err)
 {
-    return write_tree(store, manifest, dir, FILES_SYNCED, a, err);
+    return write_tree(store, manifest, dir, NULL, FILES_SYNCED, a, err);
 }
 
 gm_rc gm_tree_put(gm_store *store, const char *dir, gm_arena *a, gm_digest *out, int64_t *out_size, gm_err *err)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fs.h"
 #include "serve/server_internal.h"
 
 enum { JUDGE_EVERY_US = 1000000, AGAIN_US = 1000000, AGAIN_MAX_US = 60000000 };
@@ -104,6 +105,23 @@ static gm_rc renew(gm_server *s, gm_err *err)
     return GM_OK;
 }
 
+/* What is loaded needs its files no more (a graph that the runtime maps keeps its own); nobody waits for them to go, as those would who wait
+ * for the first answer. */
+static void clear_scratch(gm_server *s)
+{
+    const char **names = NULL;
+    size_t count = 0;
+    gm_err err;
+    gm_arena *a = gm_arena_new(0);
+    if (!a || gm_fs_list(s->o.scratch_dir, a, &names, &count, &err)) count = 0;
+    for (size_t i = 0; i < count; i++) {
+        const char *path = gm_path_join(a, s->o.scratch_dir, names[i]);
+        if (path) (void)gm_fs_remove_tree(path, &err); /* else it goes with the folder, at the end */
+    }
+    gm_arena_free(a);
+    s->follow->scratch_used = false;
+}
+
 void gm_follow_look(gm_server *s)
 {
     gm_follow *f = s->follow;
@@ -122,6 +140,7 @@ void gm_follow_look(gm_server *s)
     }
     if ((moved || (f->again_us && now >= f->again_us)) && renew(s, &err))
         gm_server_say(s, "the store could not be followed: %s; again in %g s", err.message, (double)f->wait_us / 1e6);
+    if (f->scratch_used) clear_scratch(s);
     pthread_mutex_unlock(&f->lock);
 }
 

@@ -118,10 +118,9 @@ static gm_rc version_get(gm_server *s, const gm_model_version *v, gm_arena *a, g
     }
     const char *dir = gm_arena_printf(a, "%s/%s", s->o.scratch_dir, v->digest.hex);
     if (!dir) return gm_err_set(err, GM_ENOMEM, "not enough memory to load a model");
-    gm_rc rc = gm_tree_copy(s->follow->store, &v->digest, dir, a, err);
-    if (!rc) rc = gm_served_open(dir, v->model, version, &v->digest, s->lanes_count, out, err);
-    gm_err second;
-    (void)gm_fs_remove_tree(dir, &second); /* what is loaded needs it no more; a graph that the runtime maps keeps its file */
+    gm_rc rc = gm_tree_view(s->follow->store, &v->digest, dir, gm_served_unread, a, err);
+    if (!rc) rc = gm_served_open(dir, v->model, version, &v->digest, true, s->lanes_count, out, err);
+    s->follow->scratch_used = true;
     if (rc)
         __atomic_add_fetch(&s->load_failures, 1, __ATOMIC_RELAXED);
     else
@@ -263,7 +262,7 @@ gm_rc gm_routing_package(gm_server *s, gm_err *err)
     if (!r) return gm_err_set(err, GM_ENOMEM, "not enough memory for the routing table");
     gm_rc rc = gm_node_read_file(gm_path_join(r->arena, s->o.package_dir, "schema.json"), r->arena, &schema, err);
     const char *name = rc ? "" : s->o.package_name ? s->o.package_name : gm_node_str_or(schema, "pipeline", "model");
-    if (!rc) rc = gm_served_open(s->o.package_dir, name, "1", NULL, s->lanes_count, &served, err);
+    if (!rc) rc = gm_served_open(s->o.package_dir, name, "1", NULL, false, s->lanes_count, &served, err);
     gm_endpoint *e = rc ? NULL : endpoint_of(r, name);
     if (!rc && !e) rc = gm_err_set(err, GM_ENOMEM, "not enough memory for the routing table");
     if (rc) {

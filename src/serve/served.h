@@ -45,9 +45,12 @@ typedef struct gm_served {
 
 /* Check every file against the manifest (and the manifest against expected, NULL = any), load, replay example.json through the decoder and the
  * engine, measure the engine's kernels, warm every lane.
+ * verified   dir is gm_tree_view's of the digest expected, which compared every byte already
  * Errors: GM_ECORRUPT when a digest or an answer differs, GM_EINVALID, GM_ENOTFOUND, GM_ENOMEM. */
-gm_rc gm_served_open(const char *dir, const char *model, const char *version, const gm_digest *expected, unsigned lanes, gm_served **out,
-                     gm_err *err);
+gm_rc gm_served_open(const char *dir, const char *model, const char *version, const gm_digest *expected, bool verified, unsigned lanes,
+                     gm_served **out, gm_err *err);
+/* Files of a package that gm_served_open does not read; ends in NULL. */
+extern const char *const gm_served_unread[];
 gm_served *gm_served_ref(gm_served *s);
 void gm_served_unref(gm_served *s);
 /* Where an answer lies in 0..1 for comparing scores: binary its probability, multiclass that of the likeliest class, regression by the span. */

@@ -79,6 +79,7 @@ typedef struct gm_follow {
     gm_store *store; /* NULL: a package without a store */
     int64_t data_version, judged_us;
     int64_t again_us, wait_us; /* when what could not be loaded is tried again, 0 = never; how long after the last time */
+    bool scratch_used;       /* versions were laid out in the scratch folder */
     char *wanted[GM_SERVED_MAX]; /* references, owned; none and all_champions: every model that has a champion */
     size_t wanted_count;
     bool all_champions;

@@ -348,7 +348,8 @@ static gm_rc check_path(gm_store *s, const gm_raw_digest *d, const char *path, g
     return strcmp(found.hex, wanted.hex) == 0 ? GM_OK : damaged_error(s, d, err);
 }
 
-static gm_rc path_checked(gm_store *s, const gm_raw_digest *d, gm_arena *a, const char **out_path, gm_err *err)
+/* again: whatever was checked before. */
+static gm_rc path_checked(gm_store *s, const gm_raw_digest *d, bool again, gm_arena *a, const char **out_path, gm_err *err)
 {
     int64_t size = 0;
     const char *path = NULL;
@@ -356,7 +357,7 @@ static gm_rc path_checked(gm_store *s, const gm_raw_digest *d, gm_arena *a, cons
     if (!rc) rc = s->blob_backend->path(s->blobs, d, size, a, &path, err);
     if (rc) return rc;
     (void)pthread_mutex_lock(&s->seen_mutex);
-    bool verified = gm_digest_map_get(&s->verified, d) != NULL;
+    bool verified = !again && gm_digest_map_get(&s->verified, d) != NULL;
     (void)pthread_mutex_unlock(&s->seen_mutex);
     if (!verified) rc = check_path(s, d, path, err);
     if (rc) return rc;
@@ -367,15 +368,25 @@ static gm_rc path_checked(gm_store *s, const gm_raw_digest *d, gm_arena *a, cons
     return GM_OK;
 }
 
-gm_rc gm_blob_path(gm_store *s, const gm_digest *d, gm_arena *a, const char **out_path, gm_err *err)
+static gm_rc blob_path(gm_store *s, const gm_digest *d, bool again, gm_arena *a, const char **out_path, gm_err *err)
 {
     gm_raw_digest raw;
     gm_rc rc = raw_of(d, &raw, err);
     if (rc) return rc;
     (void)pthread_rwlock_rdlock(&s->care);
-    rc = path_checked(s, &raw, a, out_path, err);
+    rc = path_checked(s, &raw, again, a, out_path, err);
     (void)pthread_rwlock_unlock(&s->care);
     return rc;
+}
+
+gm_rc gm_blob_path(gm_store *s, const gm_digest *d, gm_arena *a, const char **out_path, gm_err *err)
+{
+    return blob_path(s, d, false, a, out_path, err);
+}
+
+gm_rc gm_blob_path_now(gm_store *s, const gm_digest *d, gm_arena *a, const char **out_path, gm_err *err)
+{
+    return blob_path(s, d, true, a, out_path, err);
 }
 
 bool gm_blob_exists(gm_store *s, const gm_digest *d)

@@ -44,6 +44,8 @@ gm_rc gm_blob_get(gm_store *s, const gm_digest *d, gm_arena *a, void **out, size
 /* A path with the blob's bytes that may be read but never written: its own file when loose, else a file made in tmp/.
  * Digest checked once per open of the store. In arena. */
 gm_rc gm_blob_path(gm_store *s, const gm_digest *d, gm_arena *a, const char **out_path, gm_err *err);
+/* The same, and the digest is checked now, for who keeps a store open for weeks. */
+gm_rc gm_blob_path_now(gm_store *s, const gm_digest *d, gm_arena *a, const char **out_path, gm_err *err);
 bool gm_blob_exists(gm_store *s, const gm_digest *d);
 gm_rc gm_blob_size(gm_store *s, const gm_digest *d, int64_t *out_size, gm_err *err);
 
