@@ -59,28 +59,42 @@ typedef struct gm_pca_value {
 /* Errors: GM_EINVALID no rows, a column that is not there or is no longer text (one without any value is taken as it is); GM_ENOMEM. */
 gm_rc gm_pca_error(const gm_pca *p, const gm_table *current, gm_arena *scratch, gm_pca_value *out, gm_err *err);
 
-/* Can a classifier tell current rows from reference rows? Cross-validated ROC AUC of our LightGBM (100 trees, 31 leaves, 5 stratified folds); 0.5 =
- * no. Each side is cut to rows_max rows by an even stride (0 = 5,000). importance: the columns that give it away, largest gain first. */
-typedef struct gm_domain_value { double auc; double limit_low, limit_high; bool drifted; const char **columns; double *gain; size_t count; } gm_domain_value;
+/* Can a classifier tell current rows from reference rows? Cross-validated ROC AUC of our LightGBM (100 trees, 31 leaves, 5 stratified folds by lot);
+ * 0.5 = no. Each side is cut to rows_max rows by an even stride (0 = 5,000). columns: the columns that give it away, largest gain first.
+ * Errors: GM_EINVALID below 50 rows of either, no columns, one that is not there or text on one side only; GM_EUNAVAILABLE no LightGBM; GM_ENOMEM.
+ * Cost: 2 x 5,000 rows x 15 columns about a second of one core. */
+typedef struct gm_domain_value {
+    double auc;
+    double limit_low, limit_high; /* drifted: above limit_high; below limit_low is chance among few rows */
+    bool drifted;
+    const char **columns; /* [count] in arena */
+    double *gain;         /* [count] in arena */
+    size_t count;
+} gm_domain_value;
 gm_rc gm_domain_classifier(const gm_table *reference, const gm_table *current, const char *const *columns, size_t columns_count, int64_t rows_max,
                            uint64_t seed, gm_arena *a, gm_domain_value *out, gm_err *err);
 
 /* ---- sequential detectors: a value at a time, bounded memory ---- */
 
-/* ADWIN (Bifet and Gavalda 2007; river 0.26 defaults: delta 0.002, clock 32, 5 buckets a row, window >= 5, grace 10). */
+/* ADWIN (Bifet and Gavalda 2007; river 0.26 defaults: clock 32, 5 buckets a row, window >= 5, grace 10). Owned; 6 KiB whatever the length. */
 typedef struct gm_adwin gm_adwin;
-gm_rc gm_adwin_new(double delta /* 0 = 0.002 */, gm_adwin **out, gm_err *err);
+/* delta: the chance of a false cut at each look, in (0, 1); 0 = 0.002. Errors: GM_EINVALID; GM_ENOMEM. */
+gm_rc gm_adwin_new(double delta, gm_adwin **out, gm_err *err);
 void gm_adwin_free(gm_adwin *d);
-/* true when the window was cut: the mean has changed. */
+/* true when the window was cut: the mean has changed. Mean and width are then those of what is left; the next value begins a new window. A value that
+ * is not finite is passed over. */
 bool gm_adwin_add(gm_adwin *d, double value);
-double gm_adwin_mean(const gm_adwin *d);
+double gm_adwin_mean(const gm_adwin *d); /* 0 when empty */
 int64_t gm_adwin_width(const gm_adwin *d);
 
 /* Page-Hinkley (river 0.26 defaults: 30 values, delta 0.005, threshold 50, alpha 0.9999, both directions). A plain value: no memory. */
 typedef struct gm_page_hinkley {
-    int64_t values_min; double delta, threshold, alpha; /* settings; 0 = default */
-    int64_t values; double mean, sum_up, sum_down, least_up, most_down; /* state; begins zeroed */
+    int64_t values_min;             /* settings; 0 = default */
+    double delta, threshold, alpha; /* threshold in units of the values: take a small one for shares */
+    int64_t values;                 /* state; begins zeroed */
+    double mean, sum_up, sum_down, least_up, most_down;
 } gm_page_hinkley;
+/* true when the mean has moved; the state then begins anew, the settings stay. A value that is not finite is passed over. */
 bool gm_page_hinkley_add(gm_page_hinkley *d, double value);
 
 #endif

@@ -14,7 +14,7 @@ struct gm_boost {
     int64_t columns;
 };
 
-enum { ROUNDS = 100 };
+enum { ROUNDS = 100, GAIN_ROUNDS = 10 };
 
 static gm_rc failed(const gm_lightgbm *api, const char *doing, gm_err *err)
 {
@@ -92,7 +92,7 @@ gm_rc gm_boost_add_gain(const gm_boost *b, double *out, gm_err *err)
 {
     double *gain = calloc((size_t)b->columns + 1, sizeof(*gain));
     if (!gain) return gm_err_set(err, GM_ENOMEM, "not enough memory for the gain of %lld columns", (long long)b->columns);
-    int bad = b->api.LGBM_BoosterFeatureImportance(b->booster, 0, GM_LIGHTGBM_IMPORTANCE_GAIN, gain);
+    int bad = b->api.LGBM_BoosterFeatureImportance(b->booster, GAIN_ROUNDS, GM_LIGHTGBM_IMPORTANCE_GAIN, gain);
     for (int64_t i = 0; !bad && i < b->columns; i++) out[i] += gain[i];
     free(gain);
     return bad ? failed(&b->api, "telling the gain of columns", err) : GM_OK;
