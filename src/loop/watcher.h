@@ -14,6 +14,7 @@
 #ifndef GM_LOOP_WATCHER_H
 #define GM_LOOP_WATCHER_H
 
+#include "loop/page.h"
 #include "pipe/spec.h"
 #include "store/windows.h"
 #include "watch/monitor.h"
@@ -48,5 +49,7 @@ gm_rc gm_watcher_tick(gm_watcher *w, int64_t now_us, gm_watcher_look *out, gm_er
 /* The window that is under way at now_us (for windows of rows: the rows since the last whole one), judged and not kept. In a. *out_version 0: nothing was served
  * in it. */
 gm_rc gm_watcher_show(gm_watcher *w, int64_t now_us, gm_arena *a, gm_window_result *out, int64_t *out_version, gm_err *err);
+/* How the columns of the rows served in [from_us, until_us) lie beside those of that version's reference. In a. */
+gm_rc gm_watcher_shapes(gm_watcher *w, int64_t version, int64_t from_us, int64_t until_us, gm_arena *a, gm_page_shape **out, size_t *out_count, gm_err *err);
 
 #endif

@@ -176,3 +176,21 @@ gm_rc gm_watcher_judge(gm_watcher *w, int64_t from_us, int64_t until_us, int64_t
     *out_count = count;
     return GM_OK;
 }
+
+gm_rc gm_watcher_shapes(gm_watcher *w, int64_t version, int64_t from_us, int64_t until_us, gm_arena *a, gm_page_shape **out, size_t *out_count, gm_err *err)
+{
+    gm_served_log log;
+    gm_watched *v = NULL;
+    gm_window_rows rows;
+    gm_profile *profile = NULL;
+    const char *why = NULL;
+    gm_rc rc = gm_served_log_read(w->log_dir, w->model, from_us, until_us, w->o.rows_max, a, &log, err);
+    if (!rc) rc = find_version(w, version, &v, err);
+    *out_count = 0;
+    if (!rc && !v->gone) rc = gm_collect_window(&log, &v->reference, &(gm_collect_options){ .recompute_rows = -1 }, a, &rows, &why, err);
+    if (!rc && !v->gone && rows.rows) rc = gm_profile_of(rows.table, a, &profile, err);
+    if (profile) rc = gm_page_shapes(v->reference.monitor.profile, profile, v->reference.monitor.columns, v->reference.monitor.columns_count, a, out, out_count, err);
+    gm_engine_close(w->engine);
+    w->engine = NULL;
+    return rc;
+}
