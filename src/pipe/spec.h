@@ -6,6 +6,7 @@
 #ifndef GM_PIPE_SPEC_H
 #define GM_PIPE_SPEC_H
 
+#include "base/digest.h"
 #include "base/expr.h"
 #include "base/registry.h"
 #include "data/check.h"
@@ -13,6 +14,15 @@
 #include "data/schema.h"
 #include "feature/program.h"
 #include "watch/monitor_spec.h"
+
+/* A data set as it was at a moment, out of a snapshot of all of it: rehearsal trains on such. */
+typedef struct gm_cut_spec {
+    gm_digest data, schema;    /* the outputs of the step that loaded all of it               */
+    const char *time;          /* rows with time < until are there; one without a time is not */
+    int64_t until_us;
+    gm_strs hidden;            /* columns that have no value yet in rows later than ...       */
+    int64_t hidden_after_us;
+} gm_cut_spec;
 
 typedef struct gm_data_spec {
     const char *name;
@@ -26,6 +36,7 @@ typedef struct gm_data_spec {
     gm_pos pos;
     const gm_schema *schema; /* after the data was loaded */
     const char *digest;      /* of the snapshot, after the data was loaded */
+    const gm_cut_spec *cut;  /* NULL: the source is read, all of it        */
 } gm_data_spec;
 
 typedef struct gm_join_spec {
@@ -150,6 +161,7 @@ typedef struct gm_spec {
     const char **gate_texts; /* resolved */
     size_t gates_count;
     bool gates_inferred;
+    bool by_trigger; /* a trigger began this: without a comparison with the champion in the file, it must not be worse */
     const gm_node *govern;
     gm_deploy_spec deploy;
     gm_monitor_spec monitor; /* defaults where the file has no such section */
@@ -180,6 +192,8 @@ void gm_spec_deploy_check(const gm_spec *s, gm_errs *errs);
 void gm_spec_monitor_read(gm_spec *s, const gm_node *n, gm_errs *errs);
 void gm_spec_retrain_read(gm_spec *s, const gm_node *n, gm_errs *errs);
 void gm_spec_monitor_check(const gm_spec *s, gm_errs *errs);
+/* One entry of `retrain: when`. text is borrowed as long as out is. */
+void gm_trigger_read(const char *text, gm_pos pos, gm_arena *a, gm_trigger_spec *out, gm_errs *errs);
 
 /* The full file it stands for, as YAML with a reason beside every choice that was made. */
 void gm_spec_explain(const gm_spec *s, gm_buf *out);

@@ -205,14 +205,13 @@ static gm_trigger_kind kind_of(const gm_expr *e, gm_arena *a)
     return GM_TRIGGER_DRIFT;
 }
 
-static void read_trigger(gm_spec *s, const gm_node *n, gm_trigger_spec *t, gm_errs *errs)
+void gm_trigger_read(const char *text, gm_pos pos, gm_arena *a, gm_trigger_spec *t, gm_errs *errs)
 {
     gm_err err;
-    const char *text = n->text;
-    *t = (gm_trigger_spec){ .text = n->text, .pos = n->pos, .k = 1, .n = 1 };
+    *t = (gm_trigger_spec){ .text = text, .pos = pos, .k = 1, .n = 1 };
     if (strncmp(text, "every ", 6) == 0 || strncmp(text, "cron ", 5) == 0) {
         t->kind = GM_TRIGGER_SCHEDULE;
-        if (gm_schedule_parse(text, &t->schedule, &err)) gm_errs_add_at(errs, &err, n->pos);
+        if (gm_schedule_parse(text, &t->schedule, &err)) gm_errs_add_at(errs, &err, pos);
         return;
     }
     if (is_new_data(text, &t->rows_min)) {
@@ -223,14 +222,14 @@ static void read_trigger(gm_spec *s, const gm_node *n, gm_trigger_spec *t, gm_er
         t->kind = text[0] == 'w' ? GM_TRIGGER_WEBHOOK : GM_TRIGGER_MANUAL;
         return;
     }
-    if (!take_windows(s->a, &text, t)) {
-        gm_errs_at(errs, n->pos, GM_EINVALID, "Write `in 2 of 3 windows`; at most 60 windows are looked at.",
+    if (!take_windows(a, &text, t)) {
+        gm_errs_at(errs, pos, GM_EINVALID, "Write `in 2 of 3 windows`; at most 60 windows are looked at.",
                    "%" PRId64 " of %" PRId64 " windows cannot be", t->k, t->n);
         return;
     }
     t->kind = strcmp(text, "decay") == 0 ? GM_TRIGGER_DECAY : GM_TRIGGER_DRIFT;
     if (strcmp(text, "drift") == 0 || strcmp(text, "decay") == 0) return;
-    if (gm_signal_check(text, n->pos, NULL, 0, s->a, &t->when, errs) == GM_OK) t->kind = kind_of(t->when, s->a);
+    if (gm_signal_check(text, pos, NULL, 0, a, &t->when, errs) == GM_OK) t->kind = kind_of(t->when, a);
 }
 
 /* "1 per day", "2 per 6h" */
@@ -275,7 +274,7 @@ void gm_spec_retrain_read(gm_spec *s, const gm_node *n, gm_errs *errs)
                        "retrain: what starts a training must be a text");
             continue;
         }
-        read_trigger(s, item, &r->triggers[r->triggers_count++], errs);
+        gm_trigger_read(item->text, item->pos, s->a, &r->triggers[r->triggers_count++], errs);
     }
     if (r->history_us && s->primary && !s->primary->time)
         gm_errs_at(errs, gm_node_get(n, "history")->pos, GM_EINVALID, "Add `time: COLUMN` to the data set.",
@@ -284,23 +283,49 @@ void gm_spec_retrain_read(gm_spec *s, const gm_node *n, gm_errs *errs)
 
 /* ---- after the data is known -------------------------------------------------------------------------------------------- */
 
+static void check_rule(const gm_drift_rule *rule, const gm_table *columns, gm_errs *errs)
+{
+    const gm_column *column = gm_table_find(columns, rule->column);
+    bool text = column && (column->type == GM_TYPE_STRING || column->type == GM_TYPE_BOOL);
+    const gm_detector *detector = rule->numbers ? rule->numbers : rule->texts;
+    if (!column)
+        gm_errs_at(errs, rule->pos, GM_EINVALID, "Name columns that the model's rows have.", "monitor: no column \"%.60s\"",
+                   rule->column);
+    else if (detector && !(text ? rule->texts : rule->numbers))
+        gm_errs_at(errs, rule->pos, GM_EINVALID, "psi, jensen_shannon and hellinger judge columns of any type.",
+                   "monitor: %s judges %s, column \"%.60s\" holds %s", detector->item.name, text ? "numbers" : "texts",
+                   rule->column, text ? "texts" : "numbers");
+}
+
+/* drift.COLUMN in a condition names a column. */
+static void check_condition(const gm_expr *when, gm_pos pos, const gm_table *columns, gm_arena *a, gm_errs *errs)
+{
+    const char **names = NULL;
+    size_t count = 0;
+    if (!when || gm_expr_columns(when, a, &names, &count, NULL)) return;
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(names[i], "drift.", 6) == 0 && !gm_table_find(columns, names[i] + 6))
+            gm_errs_at(errs, pos, GM_EINVALID, "Name columns that the model's rows have.", "%s: no column \"%.60s\"", names[i],
+                       names[i] + 6);
+}
+
 void gm_spec_monitor_check(const gm_spec *s, gm_errs *errs)
 {
     gm_table columns = { 0 };
     gm_err err;
     const gm_labels_spec *labels = &s->monitor.labels;
     const gm_node *key = s->monitor.node ? gm_node_get(gm_node_get(s->monitor.node, "labels"), "key") : NULL;
-    if (!s->primary || !s->primary->schema || !s->monitor.node) return;
+    if (!s->primary || !s->primary->schema || (!s->monitor.node && !s->retrain.node)) return;
     if (gm_spec_columns(s, false, &columns, &err)) {
         gm_errs_add(errs, &err);
         return;
     }
-    for (size_t i = 0; i < s->monitor.drift_count; i++) {
-        const gm_drift_rule *rule = &s->monitor.drift[i];
-        if (!rule->column || gm_table_find(&columns, rule->column)) continue;
-        gm_errs_at(errs, rule->pos, GM_EINVALID, "Name columns that the model's rows have.", "monitor: no column \"%.60s\"",
-                   rule->column);
-    }
+    for (size_t i = 0; i < s->monitor.drift_count; i++)
+        if (s->monitor.drift[i].column) check_rule(&s->monitor.drift[i], &columns, errs);
+    for (size_t i = 0; i < s->monitor.alerts.rules_count; i++)
+        check_condition(s->monitor.alerts.rules[i].when, s->monitor.alerts.rules[i].pos, &columns, s->a, errs);
+    for (size_t i = 0; i < s->retrain.triggers_count; i++)
+        check_condition(s->retrain.triggers[i].when, s->retrain.triggers[i].pos, &columns, s->a, errs);
     for (size_t i = 0; key && i < labels->key.count; i++) {
         const gm_node *item = key->kind == GM_NODE_SEQ ? key->items[i] : key;
         if (gm_schema_find(s->primary->schema, labels->key.items[i])) continue;

@@ -148,7 +148,7 @@ const gm_param gm_section_govern[] = {
 
 typedef struct top_conf {
     const char *pipeline, *target;
-    const gm_node *data, *features, *train, *gates, *deploy, *govern, *steps, *keep;
+    const gm_node *data, *features, *train, *gates, *deploy, *monitor, *retrain, *govern, *steps, *keep;
     const char *task;
 } top_conf;
 
@@ -163,6 +163,8 @@ const gm_param gm_section_top[] = {
     { "gates", GM_PARAM_NODE, offsetof(top_conf, gates), "", "what a candidate must reach to be registered as champion", 0, 0,
       NULL },
     { "deploy", GM_PARAM_NODE, offsetof(top_conf, deploy), "", "how a new version comes out: at once, or tried beside the champion", 0, 0, NULL },
+    { "monitor", GM_PARAM_NODE, offsetof(top_conf, monitor), "", "what is watched while it serves, and who is told", 0, 0, NULL },
+    { "retrain", GM_PARAM_NODE, offsetof(top_conf, retrain), "", "what starts a training by itself", 0, 0, NULL },
     { "govern", GM_PARAM_NODE, offsetof(top_conf, govern), "", "who answers for it, and what it is for", 0, 0, NULL },
     { "steps", GM_PARAM_NODE, offsetof(top_conf, steps), "", "steps of your own", 0, 0, NULL },
     { "keep", GM_PARAM_NODE, offsetof(top_conf, keep), "", "what gc keeps", 0, 0, NULL },
@@ -443,22 +445,6 @@ static const char *base_name_of(gm_arena *a, const char *dir)
     return name;
 }
 
-/* Sections of the design that this version cannot run are refused, never ignored. */
-static bool refuse_later_sections(const gm_node *root, gm_errs *errs)
-{
-    static const char *const later[] = { "monitor", "retrain" };
-    bool any = false;
-    for (size_t i = 0; root->kind == GM_NODE_MAP && i < root->count; i++)
-        for (size_t k = 0; k < sizeof(later) / sizeof(later[0]); k++)
-            if (strcmp(root->keys[i], later[k]) == 0) {
-                gm_errs_at(errs, root->key_pos[i], GM_EUNSUPPORTED,
-                           "Take the section out; this version trains, checks, packages, registers and deploys.",
-                           "the section \"%s\" cannot be run by this version", later[k]);
-                any = true;
-            }
-    return any;
-}
-
 gm_data_spec *gm_spec_data(const gm_spec *s, const char *name)
 {
     for (size_t i = 0; i < s->data_count; i++)
@@ -474,7 +460,6 @@ const char *gm_spec_stem(const gm_spec *s)
 
 gm_rc gm_spec_read(const char *path, gm_arena *a, gm_spec *out, gm_errs *errs)
 {
-    static const char *const later[] = { "monitor", "retrain", NULL };
     gm_spec s = { .a = a, .trials = 1, .seed = 1, .threads = 1, .split = { .validation = 0.15, .test = 0.15 } };
     gm_err err;
     gm_node *root = NULL;
@@ -496,8 +481,7 @@ gm_rc gm_spec_read(const char *path, gm_arena *a, gm_spec *out, gm_errs *errs)
     }
     s.root = root;
     top_conf c = { 0 };
-    (void)refuse_later_sections(root, errs);
-    if (gm_params_read(gm_section_top, root, later, a, &c, errs)) {
+    if (gm_params_read(gm_section_top, root, NULL, a, &c, errs)) {
         if (root->kind != GM_NODE_MAP) return GM_EINVALID;
     }
     s.pipeline = or_null(c.pipeline) ? c.pipeline : base_name_of(a, s.base_dir);
@@ -518,6 +502,8 @@ gm_rc gm_spec_read(const char *path, gm_arena *a, gm_spec *out, gm_errs *errs)
                    "gates must be a list");
     s.gates = c.gates;
     gm_spec_deploy_read(&s, c.deploy, errs);
+    gm_spec_monitor_read(&s, c.monitor, errs);
+    gm_spec_retrain_read(&s, c.retrain, errs);
     govern_conf gc = { 0 };
     if (c.govern && !gm_params_read(gm_section_govern, c.govern, NULL, a, &gc, errs)) s.govern = c.govern;
     keep_conf kc = { 0 };

@@ -478,22 +478,27 @@ static void resolve_gates(gm_spec *s, gm_errs *errs)
     gm_err err;
     gm_gate_spec *specs = NULL;
     size_t count = 0;
+    const gm_item *item = NULL;
+    bool higher = gm_registry_find(&gm_metrics, s->metric, &item, NULL) == GM_OK && ((const gm_metric *)item)->higher_is_better;
+    const char *not_worse = gm_arena_printf(s->a, higher ? "%s >= champion" : "%s <= champion", s->metric);
     if (!s->gates) {
-        const gm_item *item = NULL;
         s->gates_inferred = true;
         s->gates_count = 1;
         s->gate_texts = GM_ARENA_ARRAY(s->a, const char *, 1);
-        bool higher =
-            gm_registry_find(&gm_metrics, s->metric, &item, NULL) == GM_OK && ((const gm_metric *)item)->higher_is_better;
         if (s->gate_texts)
-            s->gate_texts[0] = gm_arena_printf(s->a, higher ? "%s >= champion - 0.005" : "%s <= champion * 1.01", s->metric);
+            s->gate_texts[0] =
+                s->by_trigger ? not_worse
+                              : gm_arena_printf(s->a, higher ? "%s >= champion - 0.005" : "%s <= champion * 1.01", s->metric);
         return;
     }
     if (s->gates->kind != GM_NODE_SEQ || gm_spec_columns(s, false, &columns, &err)) return;
     (void)gm_gates_read(s->gates, s->task, &columns, s->a, &specs, &count, errs);
-    s->gate_texts = GM_ARENA_ARRAY(s->a, const char *, s->gates->count);
+    s->gate_texts = GM_ARENA_ARRAY(s->a, const char *, s->gates->count + 1);
     for (size_t i = 0; s->gate_texts && i < s->gates->count; i++)
         if (s->gates->items[i]->kind == GM_NODE_SCALAR) s->gate_texts[s->gates_count++] = s->gates->items[i]->text;
+    bool compared = false;
+    for (size_t i = 0; i < count; i++) compared = compared || specs[i].uses_champion;
+    if (s->gate_texts && s->by_trigger && !compared) s->gate_texts[s->gates_count++] = not_worse;
 }
 
 gm_rc gm_spec_resolve(gm_spec *s, const gm_node *inspect, gm_errs *errs)
@@ -511,6 +516,7 @@ gm_rc gm_spec_resolve(gm_spec *s, const gm_node *inspect, gm_errs *errs)
     resolve_split(s, inspect, errs);
     resolve_metric(s, inspect, errs);
     gm_spec_deploy_check(s, errs);
+    gm_spec_monitor_check(s, errs);
     if (gm_errs_total(errs) == before) resolve_gates(s, errs);
     return gm_errs_since(errs, before);
 }

@@ -49,9 +49,6 @@ class BadFile(gm.Case):
         self.bad("data: t.csv\ntarget: churned\ngates:\n  - 1 > 0\n", "gristmill.yaml:4:")
         self.bad("data: t.csv\ntarget: churned\ngates:\n  - roc_uac > 0.5\n", "gristmill.yaml:4:", "roc_auc")
 
-    def test_sections_of_the_future_are_refused(self):
-        self.bad("data: t.csv\ntarget: churned\nmonitor: { window: 1 day }\n", "monitor", code=10)
-
     def test_later_sections_need_what_they_name(self):
         self.bad("data: { t: { from: t.csv }, u: { from: t.csv } }\ntarget: churned\nfeatures: { join: { w: { by: plan } } }\n", '"w"')
         self.bad("data: { t: { from: t.csv }, u: { from: t.csv } }\ntarget: churned\nfeatures: { join: { u: { by: plan, within: 3h } } }\n", "time")
