@@ -70,7 +70,7 @@ typedef struct call {
     curl_mime *mime;
     gm_buf *answer; /* HTTP: where it goes */
     size_t answer_max, answer_seen;
-    char last[LINE_MAX_BYTES]; /* SMTP: the server's last line */
+    char last[LINE_MAX_BYTES]; /* SMTP: the server's last line, or its last refusal */
     char detail[CURL_ERROR_SIZE];
     char host[128]; /* "example.com:587", for messages */
 } call;
@@ -106,11 +106,14 @@ static size_t take_body(char *bytes, size_t size, size_t n, void *ctx)
     return c->answer->failed ? 0 : len;
 }
 
-/* The lines that an SMTP server answers come as headers. */
+/* The lines that an SMTP server answers come as headers. After a refusal libcurl says goodbye, so the answer to that must not
+ * take the refusal's place. */
 static size_t take_line(char *bytes, size_t size, size_t n, void *ctx)
 {
     call *c = ctx;
     size_t len = size * n, keep = len < sizeof(c->last) - 1 ? len : sizeof(c->last) - 1, used = 0;
+    bool refusal = len && (bytes[0] == '4' || bytes[0] == '5');
+    if (!refusal && (c->last[0] == '4' || c->last[0] == '5')) return len;
     for (size_t i = 0; i < keep && bytes[i] != '\r' && bytes[i] != '\n'; i++)
         c->last[used++] = (unsigned char)bytes[i] < 0x20 || bytes[i] == 0x7f ? ' ' : bytes[i];
     c->last[used] = '\0';
@@ -244,7 +247,6 @@ gm_rc gm_mail_send(const gm_mail *m, gm_err *err)
                                 [GM_MAIL_TLS_REQUIRED] = CURLUSESSL_ALL,
                                 [GM_MAIL_TLS_NONE] = CURLUSESSL_NONE };
     call c = { 0 };
-    long status = 0;
     gm_rc rc = begin(&c, m->url, "smtp,smtps", m->timeout_ms, err);
     if (rc) return rc;
     SET(&c, CURLOPT_MAIL_FROM, m->from);
@@ -261,9 +263,8 @@ gm_rc gm_mail_send(const gm_mail *m, gm_err *err)
     SET(&c, CURLOPT_MIMEPOST, c.mime);
     CURLcode code = c.setup ? c.setup : lib.curl_easy_perform(c.handle);
     if (code) {
-        (void)lib.curl_easy_getinfo(c.handle, CURLINFO_RESPONSE_CODE, &status);
         rc = failed(&c, code, c.last, err);
-        if (rc == GM_EUNAVAILABLE && status >= 500 && status < 600) { /* 5xx: do not try again as it is (RFC 5321, 4.2.1) */
+        if (rc == GM_EUNAVAILABLE && code != CURLE_OPERATION_TIMEDOUT && c.last[0] == '5') { /* 5xx: do not try again as it is (RFC 5321, 4.2.1) */
             rc = GM_EREFUSED;
             (void)gm_err_set(err, rc, "the mail server \"%s\" refused: %.200s", c.host, c.last);
         }
