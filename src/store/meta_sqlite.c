@@ -250,10 +250,12 @@ static gm_rc read_beside(gm_meta *m, gm_meta_work work, void *ctx, gm_err *err)
     return rc;
 }
 
+/* Who has no lock (read_only, no_migration) must see what others committed since it looked last: a snapshot of its own each time. */
 static gm_rc read_meta(gm_meta *m, gm_meta_work work, void *ctx, gm_err *err)
 {
     gm_rc rc = GM_OK;
-    return !m->options.read_only && gm_sqlite_read_as_leader(m, work, ctx, &rc, err) ? rc : read_beside(m, work, ctx, err);
+    bool alone = !m->options.read_only && !m->options.no_migration;
+    return alone && gm_sqlite_read_as_leader(m, work, ctx, &rc, err) ? rc : read_beside(m, work, ctx, err);
 }
 
 /* Always on the connection that reads, whose number the commits of all others move, those of our own writer too. */

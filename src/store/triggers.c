@@ -203,3 +203,29 @@ gm_rc gm_trigger_set(gm_store *s, const gm_trigger_record *t, gm_err *err)
     gm_arena_free(call.a);
     return gm_err_ctx(err, rc, "changing trigger %" PRId64, t->id);
 }
+
+struct note_call {
+    int64_t id;
+    const char *outcome;
+};
+
+static gm_rc note_work(gm_tx *tx, void *ctx, gm_err *err)
+{
+    const struct note_call *call = ctx;
+    int64_t changed = 0;
+    gm_rc rc =
+        gm_meta_int(tx, 0, &changed, err,
+                    "UPDATE triggers SET outcome = ?2 WHERE id = ?1 AND state <> 'waiting' AND state <> 'running' RETURNING id",
+                    "it", call->id, call->outcome);
+    if (rc || changed) return rc;
+    rc = gm_meta_int(tx, 0, &changed, err, "SELECT id FROM triggers WHERE id = ?1", "i", call->id);
+    if (rc) return rc;
+    return changed ? gm_err_set(err, GM_ECONFLICT, "trigger %" PRId64 " is not over yet", call->id)
+                   : gm_err_set(err, GM_ENOTFOUND, "there is no trigger %" PRId64, call->id);
+}
+
+gm_rc gm_trigger_note(gm_store *s, int64_t id, const char *outcome, gm_err *err)
+{
+    struct note_call call = { .id = id, .outcome = outcome };
+    return gm_store_write(s, true, note_work, &call, err);
+}

@@ -24,6 +24,8 @@ gm_rc gm_trigger_ask(gm_store *s, const gm_trigger_record *t, int64_t *out_id, b
  * after a crash), waiting (it could not begin; started_us is forgotten), or an end. Durable on GM_OK.
  * Errors: GM_ENOTFOUND; GM_EINVALID no such state; GM_ECONFLICT from any other state, or when another one of the pipeline runs. */
 gm_rc gm_trigger_set(gm_store *s, const gm_trigger_record *t, gm_err *err);
+/* A new text for one that is over: what became of its release since. Errors: GM_ENOTFOUND, GM_ECONFLICT (it is not over). */
+gm_rc gm_trigger_note(gm_store *s, int64_t id, const char *outcome, gm_err *err);
 /* Newest first. state NULL = any; limit 0 = all. */
 gm_rc gm_trigger_list(gm_store *s, const char *pipeline_or_null, const char *state_or_null, int64_t limit, gm_arena *a, gm_trigger_record **out, size_t *out_count,
                       gm_err *err);

@@ -192,5 +192,42 @@ static void processes_beside_each_other_agree(void)
     gm_arena_free(arena);
 }
 
-TESTS(T(a_known_cause_is_the_old_wish), T(one_runs_at_a_time_in_a_pipeline), T(an_end_is_an_end),
+/* A process that stays beside the others for days sees at each look what they wrote meanwhile. */
+static void what_another_writes_is_seen_at_the_next_look(void)
+{
+    gm_trigger_record *list = NULL;
+    size_t n = 0;
+    gm_store *beside = NULL;
+    fresh();
+    CHECK_OK(gm_store_open(root, &(gm_store_options){ .beside = true }, &beside, &err), &err);
+    for (size_t i = 0; i < 3; i++) {
+        char cause[16];
+        CHECK_OK(gm_trigger_list(beside, "churn", NULL, 0, arena, &list, &n, &err), &err);
+        CHECK(n == i);
+        (void)snprintf(cause, sizeof(cause), "c%zu", i);
+        int64_t id = ask("churn", cause, NULL); /* through the other handle */
+        CHECK_OK(gm_trigger_list(beside, "churn", NULL, 0, arena, &list, &n, &err), &err);
+        CHECK(n == i + 1 && list[0].id == id);
+    }
+    gm_store_close(beside);
+    done();
+}
+
+static void the_outcome_of_what_is_over_may_be_renewed(void)
+{
+    fresh();
+    int64_t id = ask("churn", "a", NULL);
+    CHECK_RC(gm_trigger_note(store, id, "later", &err), GM_ECONFLICT);
+    CHECK_OK(set(id, "running", 10), &err);
+    CHECK_RC(gm_trigger_note(store, id, "later", &err), GM_ECONFLICT);
+    CHECK_OK(set(id, "done", 10), &err);
+    CHECK_OK(gm_trigger_note(store, id, "later", &err), &err);
+    CHECK_STR(get(id).outcome, "later");
+    CHECK_STR(get(id).state, "done");
+    CHECK_RC(gm_trigger_note(store, 99, "later", &err), GM_ENOTFOUND);
+    done();
+}
+
+TESTS(T(what_another_writes_is_seen_at_the_next_look), T(the_outcome_of_what_is_over_may_be_renewed),
+      T(a_known_cause_is_the_old_wish), T(one_runs_at_a_time_in_a_pipeline), T(an_end_is_an_end),
       T(what_waits_runs_or_is_dropped), T(what_was_begun_is_counted_and_listed), T(processes_beside_each_other_agree))
