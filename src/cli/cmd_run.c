@@ -6,16 +6,19 @@
 
 #include "cli/command.h"
 #include "cli/summary.h"
+#include "loop/trigger_run.h"
 #include "pipe/reports.h"
 
 typedef struct opts {
-    int64_t jobs;
+    int64_t jobs, trigger;
     bool force, quiet;
 } opts;
 
 static const gm_param options[] = {
     { "jobs", GM_PARAM_INT, offsetof(opts, jobs), "0", "steps at a time; 0 = one per core", 0, 1024, NULL },
     { "force", GM_PARAM_BOOL, offsetof(opts, force), "false", "run every step, cached or not", 0, 0, NULL },
+    { "trigger", GM_PARAM_INT, offsetof(opts, trigger), "0", "the wish that this run answers; `gristmill up` says it", 0, 1e15,
+      NULL },
     { "quiet", GM_PARAM_BOOL, offsetof(opts, quiet), "false", "no line for each step", 0, 0, NULL },
     { 0 },
 };
@@ -70,6 +73,17 @@ static void note(void *ctx, const gm_step *s, const char *line)
                gm_term_plain());
 }
 
+/* Asked while the store is locked: two processes that were started for one wish, because a crash came between, do not both run.
+ */
+static gm_rc was_answered(const gm_cli *cli, gm_store *store, int64_t trigger, bool *out, gm_err *err)
+{
+    gm_trigger_run before;
+    gm_rc rc = gm_trigger_run_find(store, trigger, cli->a, &before, err);
+    *out = !rc && before.ended;
+    if (*out) printf("trigger %" PRId64 " was answered by run %" PRId64 ": %s\n", trigger, before.run_id, before.state);
+    return rc;
+}
+
 static gm_rc run(gm_cli *cli, const void *conf, gm_err *err)
 {
     opts o = *(const opts *)conf;
@@ -81,7 +95,9 @@ static gm_rc run(gm_cli *cli, const void *conf, gm_err *err)
     gm_rc rc = gm_cli_spec(cli, &spec, err);
     if (!rc) rc = gm_cli_store(cli, true, &store, err);
     if (!rc) rc = gm_run_recover(store, &recovered, err);
-    if (rc) {
+    bool answered = false;
+    if (!rc && o.trigger) rc = was_answered(cli, store, o.trigger, &answered, err);
+    if (rc || answered) {
         gm_store_close(store);
         return rc;
     }
@@ -95,6 +111,7 @@ static gm_rc run(gm_cli *cli, const void *conf, gm_err *err)
     gm_run_options run_options = { .jobs = o.jobs,
                                    .force = o.force,
                                    .keep_scratch = cli->common->debug,
+                                   .trigger = o.trigger,
                                    .watch = { .ctx = &o, .finished = finished, .note = note, .canceled = canceled } };
     rc = gm_pipeline_run(store, &spec, &run_options, &result, &cli->errs, err);
     gm_err second;

@@ -7,14 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fs.h"
 #include "cli/command.h"
 #include "serve/server.h"
+#include "serve/supervise.h"
 
 extern char **environ;
 
@@ -135,20 +134,6 @@ static gm_rc read_options(gm_cli *cli, const serve_opts *o, gm_server_options *o
     return rc;
 }
 
-/* systemd's notification: one datagram to the socket it names. */
-static void notify_ready(void)
-{
-    const char *path = or_null(getenv("NOTIFY_SOCKET"));
-    struct sockaddr_un to = { .sun_family = AF_UNIX };
-    if (!path || strlen(path) >= sizeof(to.sun_path)) return;
-    memcpy(to.sun_path, path, strlen(path));
-    if (to.sun_path[0] == '@') to.sun_path[0] = '\0';
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) return;
-    (void)sendto(fd, "READY=1", 7, MSG_NOSIGNAL, (struct sockaddr *)(void *)&to, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)));
-    close(fd);
-}
-
 /* Sealed segments of the log become Parquet in a process of their own: the server never loads what that takes. */
 static void seal(const gm_cli *cli, pid_t *child)
 {
@@ -196,7 +181,7 @@ static void announce(const gm_cli *cli, const gm_server_options *o, gm_server *s
         if (o->http.unix_path) printf("serving at %s\n", o->http.unix_path);
     }
     fflush(stdout);
-    notify_ready();
+    gm_supervise_ready();
 }
 
 /* store is taken: it stays open until the server has one of its own, for whom much is ready then. */

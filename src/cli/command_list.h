@@ -23,6 +23,7 @@
     X(gm_command_promote)     \
     X(gm_command_reference)   \
     X(gm_command_releases)    \
+    X(gm_command_retrain)     \
     X(gm_command_rollback)    \
     X(gm_command_run)         \
     X(gm_command_schema)      \
@@ -30,5 +31,6 @@
     X(gm_command_show)        \
     X(gm_command_status)      \
     X(gm_command_step)        \
+    X(gm_command_up)          \
     X(gm_command_version)     \
     X(gm_command_why)

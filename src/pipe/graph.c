@@ -268,6 +268,7 @@ static void add_examples(gm_graph *g)
     gm_json_kdouble(&t.j, "test", p->split.test);
     gm_json_object_end(&t.j);
     gm_json_kint(&t.j, "seed", (int64_t)p->seed);
+    if (p->retrain.history_us > 0 && p->primary->time) gm_json_kint(&t.j, "history_us", p->retrain.history_us);
     s->params_json = text_end(&t, g->a);
     link_data(g, s, "data", p->primary);
     for (size_t i = 0; i < p->joins_count; i++)

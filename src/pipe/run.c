@@ -39,8 +39,9 @@ gm_rc gm_runner_begin(gm_runner *r, gm_err *err)
     if (gm_fs_read(r->g->spec->file, 0, &b, &unread) == GM_OK) gm_digest_of(gm_buf_str(&b), b.len, &d);
     gm_buf_clear(&b);
     record.spec_digest = d.hex;
-    record.environment_json =
-        gm_arena_printf(r->a, "{\"program\":\"gristmill %s\",\"engine\":\"duckdb %s\"}", GM_VERSION, gm_engine_version());
+    const char *trigger = r->o->trigger ? gm_arena_printf(r->a, ",\"trigger\":%lld", (long long)r->o->trigger) : "";
+    record.environment_json = gm_arena_printf(r->a, "{\"program\":\"gristmill %s\",\"engine\":\"duckdb %s\"%s}", GM_VERSION,
+                                              gm_engine_version(), trigger ? trigger : "");
     gm_rc rc = gm_run_begin(r->store, &record, &r->run_id, err);
     if (!rc) r->result->run_id = r->run_id;
     return rc;
@@ -509,6 +510,8 @@ gm_rc gm_pipeline_run(gm_store *store, gm_spec *spec, const gm_run_options *o, g
         free(cwd);
     }
     rc = find_champion(&r, err);
+    spec->by_trigger = spec->by_trigger || o->trigger;
+    if (!rc && o->trigger) rc = gm_runner_begin(&r, err); /* so that whoever asked can tell what became of it */
     if (!rc) rc = run_parts(&r, errs, err);
     if (!rc && r.failed) {
         *err = r.first;

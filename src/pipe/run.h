@@ -20,6 +20,7 @@ typedef struct gm_run_options {
     bool force;        /* run steps even when cached         */
     bool plan_only;    /* load and inspect (so that names and types are known), then only find out what would run */
     bool keep_scratch; /* leave the folders of steps in tmp/ after a failure */
+    int64_t trigger;   /* the wish (store/triggers.h) that this run is for: named in its record, which is then always made; 0 = none */
     gm_run_watch watch;
 } gm_run_options;
 

@@ -68,6 +68,7 @@ const gm_http_route gm_protocol_routes[] = {
     { "POST", "/v1/models/{model}:predict", INFER, gm_kserve_predict, "Predict: instances" },
     { "POST", "/v1/models/{model}:explain", INFER, gm_kserve_explain, "What each feature added to the answers: instances" },
     { "POST", "/v1/models/{model}/versions/{version}:predict", INFER, gm_kserve_predict, "Predict with a version" },
+    { "POST", "/v1/models/{model}:retrain", GM_HTTP_ADMIN, SMALL_BODY, gm_retrain_wish, "Ask for a retraining: reason, id" },
     { "GET", "/openapi.json", GM_HTTP_INFER, 0, gm_openapi, "This document" },
 };
 const size_t gm_protocol_routes_count = sizeof(gm_protocol_routes) / sizeof(gm_protocol_routes[0]);

@@ -61,6 +61,8 @@ void gm_kserve_model(gm_http_request *r, void *user);
 void gm_kserve_predict(gm_http_request *r, void *user);
 void gm_kserve_explain(gm_http_request *r, void *user);
 void gm_openapi(gm_http_request *r, void *user); /* protocols.c */
+/* {"reason", "id"}: a wish to retrain, 202 once it is kept; wish.c. */
+void gm_retrain_wish(gm_http_request *r, void *user);
 
 /* The OpenAPI document, openapi.c: routes, and a JSON Schema of one record for each of the models. */
 void gm_openapi_write(const gm_http_route *routes, size_t routes_count, const gm_served *const *models, size_t models_count,

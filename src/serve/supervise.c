@@ -543,3 +543,17 @@ gm_rc gm_supervise_stop(const char *dir, int64_t wait_ms, gm_err *err)
     (void)close(handle);
     return gone ? GM_OK : gm_err_set(err, GM_EUNAVAILABLE, "the server in \"%s\" is still answering its last requests", dir);
 }
+
+void gm_supervise_ready(void)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un to = { .sun_family = AF_UNIX };
+    if (!path || !path[0] || strlen(path) >= sizeof(to.sun_path)) return;
+    memcpy(to.sun_path, path, strlen(path));
+    if (to.sun_path[0] == '@') to.sun_path[0] = '\0';
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return;
+    (void)sendto(fd, "READY=1", 7, MSG_NOSIGNAL, (struct sockaddr *)(void *)&to,
+                 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)));
+    (void)close(fd);
+}

@@ -44,4 +44,7 @@ gm_rc gm_supervise_status(const char *dir, gm_supervised *out, gm_err *err);
  * Errors: GM_ENOTFOUND (none runs), GM_EUNAVAILABLE (still ending). */
 gm_rc gm_supervise_stop(const char *dir, int64_t wait_ms, gm_err *err);
 
+/* For the server: tell whoever waits (a supervisor, systemd) that it answers. Nobody may be waiting. */
+void gm_supervise_ready(void);
+
 #endif

@@ -58,6 +58,34 @@ static gm_rc keep_labelled(gm_step_io *io, gm_table *t, double **y, gm_err *err)
     return rc;
 }
 
+/* Rows of the last so long before the newest row that has a label; a row without a time is not known to be one of them. */
+static gm_rc keep_history(gm_step_io *io, int64_t history_us, gm_table *t, double **y, gm_err *err)
+{
+    const gm_column *time = NULL;
+    int64_t *index = GM_ARENA_ARRAY(io->a, int64_t, t->rows), count = 0, newest = INT64_MIN;
+    double *labels = GM_ARENA_ARRAY(io->a, double, t->rows);
+    gm_table kept;
+    gm_rc rc = gm_table_column(t, gm_node_str_or(io->params, "time", ""), &time, err);
+    if (rc) return rc;
+    if (!index || !labels) return gm_err_set(err, GM_ENOMEM, "not enough memory for %" PRId64 " rows", t->rows);
+    if (time->type != GM_TYPE_TIME)
+        return gm_err_set(err, GM_EINVALID, "history needs times, and column \"%s\" holds none", time->name);
+    for (int64_t i = 0; i < t->rows; i++)
+        if (time->i64[i] != GM_MISSING_INT && time->i64[i] > newest) newest = time->i64[i];
+    for (int64_t i = 0; i < t->rows; i++) {
+        if (time->i64[i] == GM_MISSING_INT || time->i64[i] <= newest - history_us) continue;
+        labels[count] = (*y)[i];
+        index[count++] = i;
+    }
+    gm_json_kint(io->facts, "before_history", t->rows - count);
+    gm_io_note(io, "%" PRId64 " of %" PRId64 " rows are of the last %g days", count, t->rows, (double)history_us / 86400e6);
+    rc = gm_table_take(t, index, count, io->a, &kept, err);
+    if (rc) return rc;
+    *t = kept;
+    *y = labels;
+    return GM_OK;
+}
+
 static void time_facts(gm_step_io *io, const gm_column *time, const uint8_t *side, gm_side wanted, const char *from_key,
                        const char *to_key)
 {
@@ -157,6 +185,8 @@ static gm_rc run(gm_step_io *io, gm_err *err)
     rc = gm_target_values(&target, gm_task_from_name(gm_node_str_or(io->params, "task", "")), classes, classes_count, io->a, &y,
                           err);
     if (!rc) rc = keep_labelled(io, &t, &y, err);
+    int64_t history_us = gm_node_int_or(io->params, "history_us", 0);
+    if (!rc && history_us > 0) rc = keep_history(io, history_us, &t, &y, err);
     if (!rc) rc = split(io, &t, y, &side, err);
     if (!rc) rc = finish(io, &t, y, side, &out, err);
     if (!rc) rc = gm_data_write(engine, &out, gm_io_output(io, "examples", "dataset", "examples.parquet"), err);

@@ -91,22 +91,48 @@ static gm_rc read_gates(gm_step_io *io, gm_task task, const gm_table *t, gm_gate
     return rc;
 }
 
-/* Test rows later than the champion's last training row, so that neither model has seen them. */
-static gm_rc unseen_rows(gm_step_io *io, const char *champion_dir, gm_part *test, gm_err *err)
+/* When a package's last training row was; false: it does not say. */
+static bool trained_to(gm_step_io *io, const char *dir, int64_t *out_us)
 {
     gm_node *schema = NULL;
-    int64_t last = 0, count = 0;
+    if (gm_node_read_file(gm_arena_printf(io->a, "%s/schema.json", dir), io->a, &schema, NULL)) return false;
+    return gm_time_parse(gm_node_str_or(schema, "train_to", ""), out_us);
+}
+
+/* Rows later than a time; the others have index[count ..] free. */
+static int64_t later_than(const gm_column *time, int64_t last_us, int64_t *index)
+{
+    int64_t count = 0;
+    for (int64_t i = 0; i < time->rows; i++)
+        if (time->i64[i] > last_us) index[count++] = i;
+    return count;
+}
+
+/* Test rows later than the champion's last training row, so that neither model has seen them. Where the candidate was split by
+ * time and no row is left, its data ends before the champion's: whatever the comparison said, it would be about rows that the
+ * champion knows. */
+static gm_rc unseen_rows(gm_step_io *io, const char *candidate_dir, const char *champion_dir, gm_part *test, gm_err *err)
+{
+    int64_t last = 0, own = 0;
+    char text[48];
     const char *time = gm_node_str_or(io->params, "time", NULL);
     const gm_column *c = time ? gm_table_find(&test->table, time) : NULL;
-    gm_rc rc = gm_node_read_file(gm_arena_printf(io->a, "%s/schema.json", champion_dir), io->a, &schema, err);
-    if (rc || !c || c->type != GM_TYPE_TIME || !gm_time_parse(gm_node_str_or(schema, "train_to", ""), &last)) return rc;
+    if (!c || c->type != GM_TYPE_TIME || !trained_to(io, champion_dir, &last)) return GM_OK;
     int64_t *index = GM_ARENA_ARRAY(io->a, int64_t, c->rows);
     if (!index) return gm_err_set(err, GM_ENOMEM, "not enough memory for the test rows");
-    for (int64_t i = 0; i < c->rows; i++)
-        if (c->i64[i] > last) index[count++] = i;
+    bool by_time = trained_to(io, candidate_dir, &own) && later_than(c, own, index) == c->rows;
+    int64_t count = later_than(c, last, index);
+    if (count == 0 && c->rows > 0 && by_time) {
+        (void)gm_err_set(err, GM_EREFUSED,
+                         "no test row is later than the champion's last training row, %s: there is nothing to compare on",
+                         gm_time_text(last, text, sizeof(text)));
+        gm_err_hint(err, "Run again when newer rows have their labels. If the data was exchanged: `gristmill models MODEL "
+                         "--drop-alias champion`.");
+        return GM_EREFUSED;
+    }
     if (count == c->rows || count == 0) return GM_OK;
     gm_io_note(io, "compared on %lld test rows after the champion's last training row", (long long)count);
-    rc = gm_table_take(&test->table, index, count, io->a, &test->table, err);
+    gm_rc rc = gm_table_take(&test->table, index, count, io->a, &test->table, err);
     if (!rc) test->target = (double *)(uintptr_t)gm_table_find(&test->table, GM_TARGET_COLUMN)->f64; /* ours: just taken */
     return rc;
 }
@@ -162,7 +188,7 @@ static gm_rc run_gates(gm_step_io *io, gm_err *err)
     if (!rc) rc = gm_io_input(io, "package", &package, err);
     if (!rc) rc = gm_scorer_package(package->path, io->a, &candidate, err);
     if (!rc && old) rc = gm_scorer_package(old->path, io->a, &champion, err);
-    if (!rc && old) rc = unseen_rows(io, old->path, &test, err);
+    if (!rc && old) rc = unseen_rows(io, package->path, old->path, &test, err);
     if (!rc) rc = read_gates(io, candidate.task, &test.table, &specs, &count, err);
     if (rc) return rc;
 

@@ -1,0 +1,12 @@
+/* up_internal.h - between the files up*.c. */
+#ifndef GM_LOOP_UP_INTERNAL_H
+#define GM_LOOP_UP_INTERNAL_H
+
+#include "base/arena.h"
+#include "loop/up.h"
+
+/* The lock that says one is up; held until the descriptor is closed or the process ends. Errors: GM_ECONFLICT, GM_EIO. */
+gm_rc gm_up_lock(const char *dir, gm_arena *a, int *out_fd, gm_err *err);
+void gm_up_status_write(const char *dir, const gm_up_status *s, gm_arena *a);
+
+#endif
