@@ -40,19 +40,18 @@ gm_rc gm_watch_read(gm_store *store, const gm_spec *spec, int64_t since_us, int6
 
 /* ---- cells ------------------------------------------------------------------------------------------------------------- */
 
-static const char *text(gm_arena *a, const char *made)
+static const char *text(const char *made)
 {
-    (void)a;
     return made ? made : "";
 }
 
-/* "2013-04-09" for a day, "2013-04-09 05:00" for hours. */
+/* "2013-04-09" for a day, "2013-04-09 05:00" for hours, seconds where there are any. */
 static const char *when(const gm_window_result *r, gm_arena *a)
 {
     char from[32];
     (void)gm_show_time(r->from_us, from);
     bool day = strcmp(from + 11, "00:00:00") == 0 && (r->until_us - r->from_us) % (INT64_C(86400) * 1000000) == 0;
-    return text(a, gm_arena_printf(a, day ? "%.10s" : "%.16s", from));
+    return text(gm_arena_printf(a, "%.*s", day ? 10 : strcmp(from + 17, "00") == 0 ? 16 : 19, from));
 }
 
 static bool moved(const gm_drift_column *c)
@@ -62,10 +61,10 @@ static bool moved(const gm_drift_column *c)
 
 static const char *how(const gm_drift_column *c, gm_arena *a)
 {
-    if (c->drifted && c->detector) return text(a, gm_arena_printf(a, "%s %s %.3g > %.3g", c->name, c->detector->item.name, c->value, c->limit));
-    if (c->missing_rose) return text(a, gm_arena_printf(a, "%s missing %.1f %%", c->name, 100 * c->missing_current));
-    if (c->new_values) return text(a, gm_arena_printf(a, "%s new values %.1f %%", c->name, 100 * c->new_share));
-    if (c->out_of_range) return text(a, gm_arena_printf(a, "%s out of range %.1f %%", c->name, 100 * c->range_share));
+    if (c->drifted && c->detector) return text(gm_arena_printf(a, "%s %s %.3g > %.3g", c->name, c->detector->item.name, c->value, c->limit));
+    if (c->missing_rose) return text(gm_arena_printf(a, "%s missing %.1f %%", c->name, 100 * c->missing_current));
+    if (c->new_values) return text(gm_arena_printf(a, "%s new values %.1f %%", c->name, 100 * c->new_share));
+    if (c->out_of_range) return text(gm_arena_printf(a, "%s out of range %.1f %%", c->name, 100 * c->range_share));
     return c->name;
 }
 
@@ -75,8 +74,8 @@ static const char *drifted(const gm_window_result *r, gm_arena *a)
     const char *out = "";
     bool *said = GM_ARENA_ARRAY(a, bool, r->drift.count);
     if (!r->judged) return "not judged";
-    if (!r->drifted_columns) return text(a, gm_arena_printf(a, "none of %zu", r->drift.judged));
-    out = text(a, gm_arena_printf(a, "%" PRId64 " of %zu", r->drifted_columns, r->drift.judged + r->drift.missing_columns_count));
+    if (!r->drifted_columns) return text(gm_arena_printf(a, "none of %zu", r->drift.judged));
+    out = text(gm_arena_printf(a, "%" PRId64 " of %zu", r->drifted_columns, r->drift.judged + r->drift.missing_columns_count));
     for (int named = 0; said && named < COLUMNS_NAMED; named++) {
         const gm_drift_column *worst = NULL;
         double most = -1;
@@ -89,17 +88,17 @@ static const char *drifted(const gm_window_result *r, gm_arena *a)
         }
         if (!worst) break;
         said[worst - r->drift.columns] = true;
-        out = text(a, gm_arena_printf(a, "%s%s %s", out, named ? "," : ":", how(worst, a)));
+        out = text(gm_arena_printf(a, "%s%s %s", out, named ? "," : ":", how(worst, a)));
     }
-    for (size_t i = 0; i < r->drift.missing_columns_count; i++) out = text(a, gm_arena_printf(a, "%s, %s absent", out, r->drift.missing_columns[i] + 1));
+    for (size_t i = 0; i < r->drift.missing_columns_count; i++) out = text(gm_arena_printf(a, "%s, %s absent", out, r->drift.missing_columns[i] + 1));
     return out;
 }
 
 static const char *interval(const gm_interval *i, gm_arena *a)
 {
     if (isnan(i->value)) return "";
-    if (isnan(i->low)) return text(a, gm_arena_printf(a, "%.4f", i->value));
-    return text(a, gm_arena_printf(a, "%.4f [%.4f, %.4f]", i->value, i->low, i->high));
+    if (isnan(i->low)) return text(gm_arena_printf(a, "%.4f", i->value));
+    return text(gm_arena_printf(a, "%.4f [%.4f, %.4f]", i->value, i->low, i->high));
 }
 
 static const char *decay(const gm_window_result *r, gm_arena *a)
@@ -107,7 +106,7 @@ static const char *decay(const gm_window_result *r, gm_arena *a)
     bool known = !isnan(r->decay);
     double d = known ? r->decay : r->decay_estimated;
     if (isnan(d)) return "";
-    return text(a, gm_arena_printf(a, "%+.4f%s%s", -d, known ? "" : " est.", r->decayed ? " decayed" : ""));
+    return text(gm_arena_printf(a, "%+.4f%s%s", -d, known ? "" : " est.", r->decayed ? " decayed" : ""));
 }
 
 static const char *state_of(const gm_shown_window *w)
@@ -120,13 +119,13 @@ static void cells(const gm_shown_window *w, const char **out, gm_arena *a)
     char count[32], labelled[32];
     const gm_window_result *r = &w->result;
     out[0] = when(r, a);
-    out[1] = text(a, gm_arena_printf(a, "%" PRId64, w->version));
-    out[2] = text(a, gm_arena_strdup(a, gm_show_count(r->rows, count)));
-    out[3] = text(a, gm_arena_strdup(a, gm_show_count(r->labelled, labelled)));
+    out[1] = text(gm_arena_printf(a, "%" PRId64, w->version));
+    out[2] = text(gm_arena_strdup(a, gm_show_count(r->rows, count)));
+    out[3] = text(gm_arena_strdup(a, gm_show_count(r->labelled, labelled)));
     out[4] = interval(&r->realised, a);
     out[5] = interval(&r->estimated, a);
     out[6] = decay(r, a);
-    out[7] = r->checks_count ? text(a, gm_arena_printf(a, "%zu of %zu", r->checks_failed, r->checks_count)) : "";
+    out[7] = r->checks_count ? text(gm_arena_printf(a, "%zu of %zu", r->checks_failed, r->checks_count)) : "";
     out[8] = drifted(r, a);
     out[9] = state_of(w);
 }
@@ -150,7 +149,7 @@ void gm_watch_print(const gm_watch_state *s, gm_arena *a)
     static const char *const heads[] = { "window (UTC)", "version", "rows", "labelled", NULL, "estimated", "against reference", "checks failed", "drifted", "" };
     const gm_window_result *newest = s->windows_count ? &s->windows[s->windows_count - 1].result : NULL;
     const char *names[10], *values[10];
-    printf("%s%s%s  window %s", gm_term_bold(), s->spec->pipeline, gm_term_plain(), text(a, gm_window_text(&s->spec->monitor.window, a)));
+    printf("%s%s%s  window %s", gm_term_bold(), s->spec->pipeline, gm_term_plain(), text(gm_window_text(&s->spec->monitor.window, a)));
     if (newest && newest->metric[0]) printf("  %s %.4f in the reference of version %" PRId64, newest->metric, newest->reference_metric, s->windows[s->windows_count - 1].version);
     printf("\n\n");
     if (!newest) {

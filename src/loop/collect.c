@@ -50,24 +50,15 @@ static gm_rc find_versions(gm_served_log *log, gm_arena *a, gm_err *err)
     return GM_OK;
 }
 
-/* Every k-th row, from the first. */
-static gm_rc thin(const gm_table *t, int64_t k, gm_arena *a, gm_table *out, gm_err *err)
-{
-    int64_t count = (t->rows + k - 1) / k, *index = GM_ARENA_ARRAY(a, int64_t, count);
-    if (!index) return no_memory(err);
-    for (int64_t i = 0; i < count; i++) index[i] = i * k;
-    return gm_table_take(t, index, count, a, out, err);
-}
-
 gm_rc gm_served_log_read(const char *dir, const char *model, int64_t from_us, int64_t until_us, int64_t rows_max, gm_arena *a, gm_served_log *out,
                          gm_err *err)
 {
-    gm_served_log log = { .from_us = from_us, .until_us = until_us };
+    gm_served_log log = { .from_us = from_us, .until_us = until_us, .model = model, .every = 1 };
+    int64_t sealed = 0;
     if (!rows_max) rows_max = 1000000;
-    gm_rc rc = gm_predlog_read(dir, model, from_us, until_us, a, &log.table, err);
-    if (rc) return rc;
-    log.rows_total = log.table.rows;
-    if (log.table.rows > rows_max) rc = thin(&log.table, (log.table.rows + rows_max - 1) / rows_max, a, &log.table, err);
+    gm_rc rc = gm_predlog_rows_sealed(dir, model, NULL, from_us, until_us, &sealed, err);
+    if (!rc && sealed > rows_max) log.every = (sealed + rows_max - 1) / rows_max;
+    if (!rc) rc = gm_predlog_sample(dir, model, from_us, until_us, log.every, a, &log.table, err);
     if (!rc) rc = find_versions(&log, a, err);
     if (!rc) *out = log;
     return rc;
@@ -206,6 +197,29 @@ static gm_rc join_labels(const gm_collect_options *o, const gm_table *t, gm_aren
     return GM_OK;
 }
 
+/* All rows of a window that was not read whole. Where files do not agree about a type the rows that were read have to do. */
+static gm_rc whole_profile(const gm_served_log *log, const gm_reference *ref, const char *log_dir, gm_arena *a, gm_window_rows *w, gm_err *err)
+{
+    char version[32];
+    gm_profile *profile = NULL;
+    int64_t rows = 0;
+    const char **names = GM_ARENA_ARRAY(a, const char *, ref->logged_inputs_count);
+    if (!names) return no_memory(err);
+    for (size_t i = 0; i < ref->logged_inputs_count; i++) {
+        names[i] = gm_predlog_column(ref->logged[i], a);
+        if (!names[i]) return no_memory(err);
+        if (strcmp(names[i], ref->logged[i]) != 0) return GM_OK; /* profiles have the log's names */
+    }
+    (void)snprintf(version, sizeof(version), "%" PRId64, ref->version);
+    gm_rc rc = gm_predlog_profile(log_dir, log->model, version, log->from_us, log->until_us, names, ref->logged_inputs_count, a, &profile, &rows, err);
+    if (rc == GM_EINVALID) return GM_OK;
+    if (!rc && rows >= w->rows) {
+        w->profile = profile;
+        w->profile_rows = rows;
+    }
+    return rc;
+}
+
 gm_rc gm_collect_window(const gm_served_log *log, const gm_reference *ref, const gm_collect_options *o, gm_arena *a, gm_window_rows *out,
                         const char **out_why, gm_err *err)
 {
@@ -222,6 +236,8 @@ gm_rc gm_collect_window(const gm_served_log *log, const gm_reference *ref, const
     w.table = named;
     if (o->recompute_rows >= 0 && w.predicted && w.rows) rc = recompute(ref, o->recompute_rows ? o->recompute_rows : RECOMPUTE_ROWS, a, &w, err);
     if (!rc && o->labels && w.rows) rc = join_labels(o, &rows, a, &w, out_why, err);
+    w.requests *= (double)log->every;
+    if (!rc && log->every > 1 && o->log_dir) rc = whole_profile(log, ref, o->log_dir, a, &w, err);
     if (!rc) *out = w;
     return rc;
 }

@@ -19,7 +19,7 @@ typedef struct gm_reference {
     int64_t version;
     gm_digest digest;
     const char *const *logged; /* [logged_count] names of columns that the log has: inputs, keys, time; personal ones are not among them */
-    size_t logged_count;
+    size_t logged_count, logged_inputs_count; /* the inputs come first */
     const char *time;          /* event time column; NULL = none */
     gm_table rows;             /* reference.parquet */
 } gm_reference;
@@ -39,11 +39,12 @@ typedef struct gm_served_log {
     gm_table table; /* as gm_predlog_read gives it, by time */
     gm_served_version *versions; /* [versions_count], most rows that were not in the shadow first */
     size_t versions_count;
+    const char *model;           /* borrowed */
     int64_t from_us, until_us;
-    int64_t rows_total;          /* more than table.rows when only an even share was read */
+    int64_t every;               /* each so many-th row was read, 1 = all */
 } gm_served_log;
 
-/* rows_max: at most about so many rows are kept, an even share of each hour; 0 = 1,000,000. Errors: those of gm_predlog_read. */
+/* rows_max: at most about so many rows are kept, an even share of each file; 0 = 1,000,000. Errors: those of gm_predlog_read. */
 gm_rc gm_served_log_read(const char *dir, const char *model, int64_t from_us, int64_t until_us, int64_t rows_max, gm_arena *a, gm_served_log *out,
                          gm_err *err);
 

@@ -38,8 +38,9 @@ const char *gm_page_time(int64_t us, char *out)
 {
     char text[40];
     (void)gm_time_text(us - us % 1000000, text, sizeof(text));
-    bool day = strlen(text) > 11 && strcmp(text + 11, "00:00:00") == 0;
-    (void)snprintf(out, 32, "%.10s%s%.5s", text, day ? "" : " ", day || strlen(text) < 12 ? "" : text + 11);
+    int length = strlen(text) < 19 || strcmp(text + 11, "00:00:00") == 0 ? 10 : strcmp(text + 17, "00") == 0 ? 16 : 19;
+    if (length > 10) text[10] = ' ';
+    (void)snprintf(out, 32, "%.*s", length, text);
     return out;
 }
 

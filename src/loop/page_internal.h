@@ -4,7 +4,7 @@
 
 #include "loop/page.h"
 
-/* "2013-04-09", "2013-04-09 05:00" when it is no midnight; out holds 32. */
+/* "2013-04-09", "2013-04-09 05:00" when it is no midnight, seconds where there are any; out holds 32. */
 const char *gm_page_time(int64_t us, char *out);
 
 /* Charts as figures into out; nothing where there is nothing to draw. number: of the figure, for ids. */

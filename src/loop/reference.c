@@ -50,6 +50,7 @@ static gm_rc read_columns(const char *dir, gm_arena *a, gm_reference *r, gm_err 
         if (c->time) r->time = c->name;
         if (c->personal) continue;
         logged[r->logged_count++] = c->name;
+        if (c->input) r->logged_inputs_count++;
         if (c->input && gm_profile_find(r->monitor.profile, c->name) != SIZE_MAX) watched[r->monitor.columns_count++] = c->name;
     }
     r->logged = logged;

@@ -11,6 +11,7 @@
 #ifndef GM_SERVE_PREDLOG_H
 #define GM_SERVE_PREDLOG_H
 
+#include "data/profile.h"
 #include "serve/rows.h"
 #include "serve/served.h"
 
@@ -65,9 +66,18 @@ gm_rc gm_predlog_seal(const char *dir, int64_t keep_days, int64_t keep_bytes, in
  * model, version, package, protocol, arm, row, latency_us, the inputs, key and time columns, then probability / label / prediction ...; a
  * column that some versions do not have is missing in their rows. since_us <= time < until_us; 0 = no bound. In a. */
 gm_rc gm_predlog_read(const char *dir, const char *model, int64_t since_us, int64_t until_us, gm_arena *a, gm_table *out, gm_err *err);
+/* The same of each `every`-th row alone, in the memory of these. */
+gm_rc gm_predlog_sample(const char *dir, const char *model, int64_t since_us, int64_t until_us, int64_t every, gm_arena *a, gm_table *out, gm_err *err);
 /* About from when on and until when there is something in the log, of any model, without reading it; both 0: nothing is there. Not later than its first row, and
  * not earlier than its last but for what an open segment still takes. Errors: GM_EIO, GM_ENOMEM. */
 gm_rc gm_predlog_extent(const char *dir, int64_t *out_first_us, int64_t *out_last_us, gm_err *err);
+/* How a model has been asked, without its rows being read where sealing left profiles of their hours: how many rows a version (NULL = any) answered in hours that
+ * lie in [since_us, until_us) at least in part. Rows that are not sealed yet do not count. Errors: GM_EIO, GM_ENOMEM. */
+gm_rc gm_predlog_rows_sealed(const char *dir, const char *model, const char *version, int64_t since_us, int64_t until_us, int64_t *out_rows, gm_err *err);
+/* The profile of a version's inputs over since_us <= time < until_us: of whole hours that are sealed by their profiles, of the rest by its rows. columns: the inputs
+ * by their names in the log [columns_count]. *out NULL: nobody asked. In a. Errors: GM_EINVALID (a column's type is not the same in all files); those of reading. */
+gm_rc gm_predlog_profile(const char *dir, const char *model, const char *version, int64_t since_us, int64_t until_us, const char *const *columns,
+                         size_t columns_count, gm_arena *a, gm_profile **out, int64_t *out_rows, gm_err *err);
 /* The rows of one request by its id, or one of them by id/row; those of the shadow come last. GM_ENOTFOUND says over what time the log
  * reaches, and that sampling may have left it out. */
 gm_rc gm_predlog_find(const char *dir, const char *id, gm_arena *a, gm_table *out, gm_err *err);

@@ -40,6 +40,8 @@ typedef struct version {
     int64_t classes_count;
     column *columns; /* [columns_count] */
     size_t columns_count;
+    const char **inputs; /* [inputs_count] of their names */
+    size_t inputs_count;
     record *records; /* [count] */
     size_t count, capacity;
     int64_t rows, first_us, last_us;
@@ -109,12 +111,14 @@ static gm_rc read_definition(decoding *d, const char *json, version *v)
     if (v->task == GM_TASK_MULTICLASS ? v->outputs != v->classes_count : v->outputs != 1)
         return gm_err_set(d->err, GM_ECORRUPT, "a definition in the prediction log has %" PRId64 " outputs", v->outputs);
     v->columns = GM_ARENA_ARRAY(d->a, column, v->columns_count);
-    if (!v->columns) return no_memory(d->err);
+    v->inputs = GM_ARENA_ARRAY(d->a, const char *, v->columns_count);
+    if (!v->columns || !v->inputs) return no_memory(d->err);
     for (size_t i = 0; i < v->columns_count; i++) {
         const char *name = gm_arena_strdup(d->a, gm_node_str_or(columns->items[i], "name", ""));
         if (!name) return no_memory(d->err);
         v->columns[i].name = gm_predlog_column(name, d->a);
         if (!gm_type_from_name(gm_node_str_or(columns->items[i], "type", ""), &v->columns[i].type)) v->columns[i].type = GM_TYPE_STRING;
+        if (gm_node_bool_or(columns->items[i], "input", false)) v->inputs[v->inputs_count++] = v->columns[i].name;
     }
     return GM_OK;
 }
@@ -474,7 +478,7 @@ static gm_rc build(decoding *d, const version *v)
     if (!good || !answers(&b)) return no_memory(d->err);
     gm_rc rc = gm_predlog_parts_add(d->parts, d->a, &part, d->err);
     if (rc) return rc;
-    *part = (gm_predlog_part){ v->model, v->number, v->first_us, v->last_us, { v->rows, b.count, b.columns } };
+    *part = (gm_predlog_part){ v->model, v->number, v->first_us, v->last_us, { v->rows, b.count, b.columns }, v->inputs, v->inputs_count };
     return GM_OK;
 }
 

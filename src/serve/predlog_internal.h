@@ -2,6 +2,7 @@
 #ifndef GM_SERVE_PREDLOG_INTERNAL_H
 #define GM_SERVE_PREDLOG_INTERNAL_H
 
+#include "data/engine.h"
 #include "serve/predlog.h"
 
 #define GM_PREDLOG_SEALED "sealed" /* folder of Parquet: sealed/<model>/<version>/<file> */
@@ -12,6 +13,7 @@ typedef struct gm_predlog_filter {
     const char *model;          /* NULL = any                          */
     const char *id;             /* NULL = any                          */
     int64_t row;                /* -1 = any                            */
+    int64_t every;              /* of the rows of a file that pass, each so many-th; 0 and 1 = all */
 } gm_predlog_filter;
 
 /* Rows of one model version, from one file. */
@@ -19,6 +21,8 @@ typedef struct gm_predlog_part {
     const char *model, *version;
     int64_t first_us, last_us;
     gm_table table;
+    const char *const *inputs; /* [inputs_count] columns of table that the model reads; only of parts from a segment */
+    size_t inputs_count;
 } gm_predlog_part;
 
 typedef struct gm_predlog_parts {
@@ -46,6 +50,25 @@ typedef struct gm_predlog_file {
 /* In order of time; in a. A folder that is not there is an empty log. Errors: GM_EIO, GM_ENOMEM. */
 gm_rc gm_predlog_segments(const char *dir, gm_arena *a, gm_predlog_file **out, size_t *out_count, gm_err *err);
 gm_rc gm_predlog_sealed(const char *dir, gm_arena *a, gm_predlog_file **out, size_t *out_count, gm_err *err);
+
+/* A name as that of a folder: bytes other than letters, digits, hyphen, underscore and (not first) dot are _. In a. */
+char *gm_predlog_folder(const char *name, gm_arena *a);
+
+/* ---- profiles by hour (predlog_profile.c) ---- */
+
+#define GM_PREDLOG_PROFILES "profiles" /* folder: profiles/<model>/<version>/<hour>-<rows>-<segment>-<number>.profile */
+#define GM_PREDLOG_HOUR_US (INT64_C(3600) * 1000000)
+
+/* The profiles of a part, a file for each hour in it. Before its Parquet is there, so that a Parquet file that has any has all of them.
+ * Errors: GM_EIO, GM_ENOMEM. */
+gm_rc gm_predlog_profiles_write(const char *dir, const char *segment, size_t number, const gm_predlog_part *p, gm_arena *a, gm_err *err);
+/* Remove those of hours that ended before oldest_us. */
+gm_rc gm_predlog_profiles_retain(const char *dir, int64_t oldest_us, gm_arena *a, gm_err *err);
+/* Rows of all segments that pass, and the segments that were read: Parquet files of these do not count. */
+gm_rc gm_predlog_read_segments(const char *dir, const gm_predlog_filter *f, gm_arena *a, gm_predlog_parts *parts, gm_predlog_file **out, size_t *out_count,
+                               gm_err *err);
+/* Rows of a Parquet file that pass, as another part. */
+gm_rc gm_predlog_read_sealed(gm_engine *e, const gm_predlog_file *file, const gm_predlog_filter *f, gm_arena *a, gm_predlog_parts *parts, gm_err *err);
 
 /* All rows as one table: columns by name, types made equal, ordered by time (then as they came). In a. */
 gm_rc gm_predlog_join(const gm_predlog_parts *parts, gm_arena *a, gm_table *out, gm_err *err);

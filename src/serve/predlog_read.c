@@ -138,8 +138,8 @@ gm_rc gm_predlog_join(const gm_predlog_parts *parts, gm_arena *a, gm_table *out,
 
 /* ---- files ------------------------------------------------------------------------------------------------------------------ */
 
-static gm_rc read_segments(const char *dir, const gm_predlog_filter *f, gm_arena *a, gm_predlog_parts *parts, gm_predlog_file **out, size_t *out_count,
-                           gm_err *err)
+gm_rc gm_predlog_read_segments(const char *dir, const gm_predlog_filter *f, gm_arena *a, gm_predlog_parts *parts, gm_predlog_file **out, size_t *out_count,
+                               gm_err *err)
 {
     size_t kept = 0;
     gm_rc rc = gm_predlog_segments(dir, a, out, out_count, err);
@@ -197,23 +197,59 @@ static gm_rc has_id(gm_engine *e, const char *path, const char *id, bool *out, g
     return rc;
 }
 
-static gm_rc read_sealed(gm_engine *e, const gm_predlog_file *file, const gm_predlog_filter *f, gm_arena *a, gm_predlog_parts *parts, gm_err *err)
+/* Every k-th of an index, in place. */
+static int64_t thinned(int64_t *index, int64_t count, int64_t every)
+{
+    int64_t kept = 0;
+    if (every <= 1) return count;
+    for (int64_t i = 0; i < count; i += every) index[kept++] = index[i];
+    return kept;
+}
+
+/* What a file has is read aside when only a share of it stays. */
+static gm_rc take_share(gm_engine *e, const gm_predlog_file *file, const gm_predlog_filter *f, gm_arena *aside, gm_arena *a, gm_table *out, gm_err *err)
 {
     gm_table all, some;
+    gm_rc rc = gm_data_read(e, file->path, NULL, 0, 0, aside, &all, err);
+    if (!rc && !is_log(&all)) rc = gm_err_set(err, GM_ECORRUPT, "\"%s\" is no file of a prediction log", file->path);
+    int64_t *index = rc ? NULL : GM_ARENA_ARRAY(aside, int64_t, all.rows);
+    if (!rc && !index) rc = no_memory(err);
+    if (rc) return rc;
+    rc = gm_table_take(&all, index, thinned(index, passing(&all, f, index), f->every), aside, &some, err);
+    if (rc || aside == a) {
+        *out = some;
+        return rc;
+    }
+    gm_predlog_part one = { .table = some };
+    return gm_predlog_join(&(gm_predlog_parts){ .items = &one, .count = 1 }, a, out, err); /* with texts of its own */
+}
+
+gm_rc gm_predlog_read_sealed(gm_engine *e, const gm_predlog_file *file, const gm_predlog_filter *f, gm_arena *a, gm_predlog_parts *parts, gm_err *err)
+{
+    gm_table some;
     gm_predlog_part *part = NULL;
     bool wanted = true;
     gm_rc rc = f->id ? has_id(e, file->path, f->id, &wanted, err) : GM_OK;
     if (rc || !wanted) return rc;
-    rc = gm_data_read(e, file->path, NULL, 0, 0, a, &all, err);
-    if (!rc && !is_log(&all)) rc = gm_err_set(err, GM_ECORRUPT, "\"%s\" is no file of a prediction log", file->path);
-    if (rc) return rc;
-    int64_t *index = GM_ARENA_ARRAY(a, int64_t, all.rows);
-    if (!index) return no_memory(err);
-    int64_t count = passing(&all, f, index);
-    if (!count) return GM_OK;
-    rc = gm_table_take(&all, index, count, a, &some, err);
-    if (!rc) rc = gm_predlog_parts_add(parts, a, &part, err);
+    gm_arena *aside = f->every > 1 ? gm_arena_new(0) : a;
+    rc = aside ? take_share(e, file, f, aside, a, &some, err) : no_memory(err);
+    if (aside != a) gm_arena_free(aside);
+    if (rc || !some.rows) return rc;
+    rc = gm_predlog_parts_add(parts, a, &part, err);
     if (!rc) *part = (gm_predlog_part){ .first_us = file->first_us, .last_us = file->last_us, .table = some };
+    return rc;
+}
+
+/* The same share of what is still in segments, which are decoded whole. */
+static gm_rc thin_parts(gm_predlog_parts *parts, int64_t every, gm_arena *a, gm_err *err)
+{
+    gm_rc rc = GM_OK;
+    for (size_t i = 0; !rc && every > 1 && i < parts->count; i++) {
+        int64_t rows = parts->items[i].table.rows, *index = GM_ARENA_ARRAY(a, int64_t, rows);
+        if (!index) return no_memory(err);
+        for (int64_t k = 0; k < rows; k++) index[k] = k;
+        rc = gm_table_take(&parts->items[i].table, index, thinned(index, rows, every), a, &parts->items[i].table, err);
+    }
     return rc;
 }
 
@@ -222,7 +258,8 @@ static gm_rc read_all(const char *dir, const gm_predlog_filter *f, gm_arena *a, 
     gm_predlog_file *segments = NULL, *sealed = NULL;
     size_t segments_count = 0, sealed_count = 0;
     gm_engine *e = NULL;
-    gm_rc rc = read_segments(dir, f, a, parts, &segments, &segments_count, err);
+    gm_rc rc = gm_predlog_read_segments(dir, f, a, parts, &segments, &segments_count, err);
+    if (!rc) rc = thin_parts(parts, f->every, a, err);
     if (!rc) rc = gm_predlog_sealed(dir, a, &sealed, &sealed_count, err);
     for (size_t i = 0; !rc && i < sealed_count; i++) {
         bool raw_too = false;
@@ -231,7 +268,7 @@ static gm_rc read_all(const char *dir, const gm_predlog_filter *f, gm_arena *a, 
         gm_predlog_parts_saw(parts, sealed[i].first_us, sealed[i].last_us);
         if ((f->since_us && sealed[i].last_us < f->since_us) || (f->until_us && sealed[i].first_us >= f->until_us)) continue;
         if (!e) rc = gm_engine_open(&(gm_engine_options){ .threads = 1 }, &e, err);
-        if (!rc) rc = read_sealed(e, &sealed[i], f, a, parts, err);
+        if (!rc) rc = gm_predlog_read_sealed(e, &sealed[i], f, a, parts, err);
     }
     gm_engine_close(e);
     return rc;
@@ -239,12 +276,17 @@ static gm_rc read_all(const char *dir, const gm_predlog_filter *f, gm_arena *a, 
 
 /* ---- interface -------------------------------------------------------------------------------------------------------------- */
 
-gm_rc gm_predlog_read(const char *dir, const char *model, int64_t since_us, int64_t until_us, gm_arena *a, gm_table *out, gm_err *err)
+gm_rc gm_predlog_sample(const char *dir, const char *model, int64_t since_us, int64_t until_us, int64_t every, gm_arena *a, gm_table *out, gm_err *err)
 {
     gm_predlog_parts parts = { 0 };
-    gm_predlog_filter f = { since_us, until_us, model, NULL, -1 };
+    gm_predlog_filter f = { since_us, until_us, model, NULL, -1, every };
     gm_rc rc = read_all(dir, &f, a, &parts, err);
     return rc ? rc : gm_predlog_join(&parts, a, out, err);
+}
+
+gm_rc gm_predlog_read(const char *dir, const char *model, int64_t since_us, int64_t until_us, gm_arena *a, gm_table *out, gm_err *err)
+{
+    return gm_predlog_sample(dir, model, since_us, until_us, 1, a, out, err);
 }
 
 static gm_rc not_found(const gm_predlog_parts *parts, const char *dir, const char *id, gm_err *err)

@@ -1,7 +1,8 @@
 /* predlog_seal.c - raw segments to Parquet, and retention.
  *
  * A segment is first written whole as Parquet, a file per version, synced, and then removed: as long as the segment is there its Parquet files do
- * not count (readers skip them), and writing them again gives the same names. So a kill at any moment loses nothing and doubles nothing.
+ * not count (readers skip them), and writing them again gives the same names. So a kill at any moment loses nothing and doubles nothing. The same
+ * holds for the profiles of its hours, which are written just before.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -132,8 +133,7 @@ gm_rc gm_predlog_sealed(const char *dir, gm_arena *a, gm_predlog_file **out, siz
 
 /* ---- sealing --------------------------------------------------------------------------------------------------------------- */
 
-/* A name as that of a folder: other bytes than letters, digits, dot, hyphen and underscore are _, and so is a dot at the beginning. */
-static char *folder_name(const char *name, gm_arena *a)
+char *gm_predlog_folder(const char *name, gm_arena *a)
 {
     char *text = gm_arena_strdup(a, name[0] ? name : "_");
     for (char *at = text; at && *at; at++) {
@@ -145,11 +145,12 @@ static char *folder_name(const char *name, gm_arena *a)
 
 static gm_rc write_part(gm_engine *e, const char *dir, const char *segment, size_t number, const gm_predlog_part *p, gm_arena *a, gm_err *err)
 {
-    const char *model = folder_name(p->model, a), *version = folder_name(p->version, a);
+    const char *model = gm_predlog_folder(p->model, a), *version = gm_predlog_folder(p->version, a);
     const char *folder = model && version ? gm_arena_printf(a, "%s/%s/%s/%s", dir, GM_PREDLOG_SEALED, model, version) : NULL;
     const char *path = folder ? gm_arena_printf(a, "%s/%016" PRId64 "-%016" PRId64 "-%s-%zu.parquet", folder, p->first_us, p->last_us, segment, number) : NULL;
     if (!path) return gm_err_set(err, GM_ENOMEM, "not enough memory to seal the prediction log");
-    gm_rc rc = gm_fs_mkdirs(folder, err);
+    gm_rc rc = gm_predlog_profiles_write(dir, segment, number, p, a, err);
+    if (!rc) rc = gm_fs_mkdirs(folder, err);
     if (!rc) rc = gm_data_write(e, &p->table, path, err); /* syncs the file and its folder */
     if (!rc) rc = gm_fs_sync_dir(gm_path_join(a, folder, ".."), err);
     if (!rc) rc = gm_fs_sync_dir(gm_path_join(a, folder, "../.."), err);
@@ -211,7 +212,7 @@ static gm_rc retain(const char *dir, int64_t keep_days, int64_t keep_bytes, gm_a
         if (unlink(files[i].path) && errno != ENOENT) return gm_err_errno(err, errno, "remove", files[i].path);
         total -= files[i].size_bytes;
     }
-    return rc;
+    return rc ? rc : gm_predlog_profiles_retain(dir, oldest, a, err);
 }
 
 static gm_rc seal_all(const char *dir, gm_arena *a, int64_t *out_files, gm_err *err)

@@ -245,7 +245,8 @@ static gm_rc judge_inputs(gm_monitor *m, const gm_window_rows *w, gm_arena *a, g
     }
     for (size_t i = 0; i < m->spec->drift_count; i++)
         if (!m->spec->drift[i].column || has_column(w, m->spec->drift[i].column)) rules[rules_count++] = m->spec->drift[i];
-    gm_drift_side current = { .table = w->table, .profile = w->profile };
+    bool share = w->profile && w->profile_rows > w->rows;
+    gm_drift_side current = { .table = share ? NULL : w->table, .profile = w->profile };
     gm_drift_options o = { .compat = m->spec->compat, .rules = rules, .rules_count = rules_count, .columns = there, .columns_count = count };
     gm_rc rc = count && (m->side.table || m->side.profile) ? gm_drift_compare(&m->side, &current, &o, a, &r->drift, err) : GM_OK;
     if (rc) return gm_err_ctx(err, rc, "comparing a window with the reference of %.100s", ref->version);
@@ -352,7 +353,7 @@ static gm_window_result nothing_known(const gm_monitor *m, const gm_window_rows 
     const gm_interval none = { NAN, NAN, NAN, "" };
     return (gm_window_result){ .from_us = w->from_us,
                                .until_us = w->until_us,
-                               .rows = w->rows,
+                               .rows = w->profile_rows > w->rows ? w->profile_rows : w->rows,
                                .judged = w->rows > 0 && w->rows >= m->spec->rows_min && (w->table || w->profile),
                                .prediction = { .name = "", .value = NAN },
                                .domain = { .auc = NAN },
@@ -375,6 +376,7 @@ static gm_window_result nothing_known(const gm_monitor *m, const gm_window_rows 
 gm_rc gm_monitor_window(gm_monitor *m, const gm_window_rows *w, gm_arena *a, gm_window_result *out, gm_err *err)
 {
     gm_window_result r = nothing_known(m, w);
+    double share = r.rows > 0 ? (double)w->rows / (double)r.rows : 1;
     r.notes = GM_ARENA_ARRAY(a, const char *, GM_WINDOW_NOTES_MAX);
     if (!r.notes) return no_memory(err);
     gm_rc rc = realised(m, w, a, &r, err);
@@ -384,6 +386,7 @@ gm_rc gm_monitor_window(gm_monitor *m, const gm_window_rows *w, gm_arena *a, gm_
     if (!rc && r.judged) rc = estimated(m, w, a, &r, err);
     if (!rc && r.judged && m->spec->checks && w->table) rc = gm_window_checks(m->checks, m->checks_count, w, a, &r, err);
     if (rc) return rc;
+    if (share < 1) gm_window_note(&r, a, "%.3g %% of the rows were looked at one by one; drift is of all", 100 * share);
     if (!r.judged) gm_window_note(&r, a, "not judged: %" PRId64 " rows, and %" PRId64 " are needed", w->rows, m->spec->rows_min);
     *out = r;
     return GM_OK;

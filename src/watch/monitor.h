@@ -41,6 +41,7 @@ typedef struct gm_window_rows {
     int64_t from_us, until_us;
     int64_t rows;
     const gm_profile *profile;  /* of the inputs; NULL = made from table */
+    int64_t profile_rows;       /* > rows: the table is an even share of the rows that the profile is of, and drift goes by the profile */
     const gm_table *table;      /* inputs by name; NULL = only the profile is there: no estimate, no checks, no PCA */
     const double *predicted;    /* [rows * outputs]; NULL = none */
     const double *truth;        /* [rows], NaN = not there yet; NULL = none */
