@@ -191,9 +191,9 @@ session = ort.InferenceSession("package/model.onnx", options)
 inputs = {i.name: i.type for i in session.get_inputs()}
 app = FastAPI()
 def tensor(rows, name, kind):
-    if kind == "tensor(string)": return np.array([[r[name]] for r in rows], dtype=object)
-    if kind == "tensor(int64)": return np.array([[int((datetime.fromisoformat(r[name]) - datetime(1970, 1, 1)).total_seconds() * 1e6)] for r in rows], np.int64)
-    return np.array([[float(r[name])] for r in rows], np.float64)
+    if kind == "tensor(string)": return np.array([r[name] for r in rows], dtype=object)
+    if kind == "tensor(int64)": return np.array([int((datetime.fromisoformat(r[name]) - datetime(1970, 1, 1)).total_seconds() * 1e6) for r in rows], np.int64)
+    return np.array([float(r[name]) for r in rows], np.float64)
 def row_of(r):
     h = r["sched_dep_time"]
     return {**r, "dep_hour": h // 100 + h % 100 / 60, "weekday": (datetime.fromisoformat(r["time_hour"]).weekday() + 1) % 7 or 7}
@@ -262,19 +262,25 @@ def peers(folder):
         (home / "service.py").write_text(BENTO)
         return Server("BentoML", [str(python / "bentoml").format("bentoml"), "serve", "service:Flights", "--port", "18106"], 18106, "/predict", {"instances": [ROW]}, home)
 
-    return [("fastapi", ["fastapi==0.115.6", "uvicorn[standard]==0.34.0", "onnxruntime==1.20.1", "numpy<2.3"], fastapi),
-            ("mlflow", ["mlflow==3.1.1", "onnx", "onnxruntime", "numpy<2.3"], mlflow),
-            ("mlserver", ["mlserver==1.7.1", "uvloop<0.22", "onnxruntime", "numpy<2.3"], mlserver),
-            ("bentoml", ["bentoml==1.4.19", "onnxruntime", "numpy<2.3"], bentoml)]
+    runtime = ["onnxruntime==1.32.0", "numpy==2.4.6"]
+    return [("fastapi", ["fastapi==0.165.0", "uvicorn[standard]==0.54.0", *runtime], fastapi),
+            ("mlflow", ["mlflow==3.17.2", "onnx==1.23.2", "pandas==2.3.3", *runtime], mlflow),
+            ("mlserver", ["mlserver==1.7.1", "uvloop==0.21.0", "onnxruntime==1.32.0", "numpy==2.2.6"], mlserver),
+            ("bentoml", ["bentoml==1.4.40", *runtime], bentoml)]
 
 
 def install(name, packages):
-    venv = ROOT / "build/peers-serve" / name
-    if (venv / ".done").exists():
+    venv, pins = ROOT / "build/peers-serve" / name, "\n".join(packages)
+    if (venv / ".done").exists() and (venv / ".done").read_text() == pins:
         return
-    subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(venv)], check=True)
     subprocess.run([str(venv / "bin/pip"), "install", "-q", "--disable-pip-version-check", "--only-binary=:all:", *packages], check=True)
-    (venv / ".done").touch()
+    (venv / ".done").write_text(pins)
+
+
+def answered(server):
+    """The probability in an answer, whatever stands around it."""
+    return float(re.search(rb"\b(0\.\d+(?:[eE]-?\d+)?)", server.answer).group(1))
 
 
 def against_peers():
@@ -286,16 +292,18 @@ def against_peers():
                 install(name, packages)
                 s = start()
             except (RuntimeError, subprocess.CalledProcessError) as e:
-                report(name, skipped=str(e)[-400:])
+                report(name, skipped=str(e)[:600])
                 continue
             try:
+                if abs(answered(s) - answered(us)) > 1e-5:
+                    raise RuntimeError(f"it answers {s.answer[:200]}, and gristmill {us.answer[:200]}")
                 for connections in (1, 16):
                     rounds = [[s.load(connections), us.load(connections)] for _ in range(2)]
                     p, o = best([r[0] for r in rounds]), best([r[1] for r in rounds])
                     report(f"{s.name}, {connections} connections", **p, ours_cpu_us=o["cpu_us"], ours_rps=o["rps"], cpu_ratio=p["cpu_us"] / o["cpu_us"],
                            start_ms=s.start_ms, mb=resident_mb(s.process.pid))
             except RuntimeError as e:
-                report(name, skipped=str(e)[-400:])
+                report(name, skipped=str(e)[:600])
             finally:
                 s.stop()
         us.stop()
