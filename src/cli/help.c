@@ -12,6 +12,7 @@
 #include "pipe/sections.h"
 #include "serve/target.h"
 #include "train/trainer.h"
+#include "watch/channels.h"
 
 static const char *const groups[] = { "Run", "Look", "Models", "Care", "More" };
 
@@ -103,6 +104,8 @@ static const topic topics[] = {
     { "deploy", "deploy: how a new version comes out", gm_section_deploy, NULL },
     { "monitor", "monitor: what is watched while it serves", gm_section_monitor, NULL },
     { "labels", "monitor: labels: where the truth comes from", gm_section_labels, NULL },
+    { "alert", "monitor: alert: rules, and where they go", gm_section_alert, NULL },
+    { "rule", "monitor: alert: rules: one rule", gm_section_alert_rule, NULL },
     { "retrain", "retrain: what starts a training", gm_section_retrain, NULL },
     { "govern", "govern: who answers for it", gm_section_govern, NULL },
     { "keep", "keep: what gc keeps", gm_section_keep, NULL },
@@ -111,6 +114,7 @@ static const topic topics[] = {
     { "trainers", "Trainers", NULL, &gm_trainers },
     { "metrics", "Metrics", NULL, &gm_metrics },
     { "targets", "Deployment targets", NULL, &gm_targets },
+    { "channels", "Channels of alerts", NULL, &gm_channels },
 };
 
 static gm_rc help(gm_cli *cli, const void *conf, gm_err *err)
@@ -140,7 +144,7 @@ static gm_rc help(gm_cli *cli, const void *conf, gm_err *err)
                    p->fallback && p->fallback[0] ? p->fallback : "", p->fallback && p->fallback[0] ? "]" : "");
         return GM_OK;
     }
-    const gm_registry *registries[] = { &gm_trainers, &gm_transforms, &gm_metrics, &gm_checks };
+    const gm_registry *registries[] = { &gm_trainers, &gm_transforms, &gm_metrics, &gm_checks, &gm_channels };
     for (size_t i = 0; i < sizeof(registries) / sizeof(registries[0]); i++) {
         if (gm_registry_find(registries[i], cli->operands[0], &item, NULL)) continue;
         printf("%s %s - %s\n", registries[i]->kind, item->name, item->help);
@@ -346,7 +350,7 @@ static gm_rc reference(gm_cli *cli, const void *conf, gm_err *err)
         return GM_OK;
     }
     if (strcmp(page, "items") == 0) {
-        printf("# Checks, transforms, trainers, metrics, targets\n");
+        printf("# Checks, transforms, trainers, metrics, targets, channels\n");
         for (size_t i = 0; i < sizeof(topics) / sizeof(topics[0]); i++)
             if (topics[i].registry) md_registry(topics[i].title, topics[i].registry);
         return GM_OK;

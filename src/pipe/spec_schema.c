@@ -2,11 +2,20 @@
 #include "pipe/sections.h"
 #include "pipe/spec.h"
 #include "train/trainer.h"
+#include "watch/channels.h"
 
 static void named(gm_json *j, const char *name, const gm_param *params)
 {
     gm_json_key(j, name);
     gm_params_schema(params, j);
+}
+
+static void items(gm_json *j, const char *name, const gm_registry *r)
+{
+    gm_json_key(j, name);
+    gm_json_object(j);
+    for (size_t i = 0; i < r->count; i++) named(j, r->items[i]->name, r->items[i]->params);
+    gm_json_object_end(j);
 }
 
 static void reference(gm_json *j, const char *to)
@@ -83,13 +92,13 @@ void gm_spec_schema(gm_json *j)
     named(j, "deploy", gm_section_deploy);
     named(j, "monitor", gm_section_monitor);
     named(j, "labels", gm_section_labels);
+    named(j, "alert", gm_section_alert);
+    named(j, "alert_rule", gm_section_alert_rule);
     named(j, "retrain", gm_section_retrain);
     named(j, "govern", gm_section_govern);
     named(j, "keep", gm_section_keep);
-    gm_json_key(j, "trainers");
-    gm_json_object(j);
-    for (size_t i = 0; i < gm_trainers.count; i++) named(j, gm_trainers.items[i]->name, gm_trainers.items[i]->params);
-    gm_json_object_end(j);
+    items(j, "trainers", &gm_trainers);
+    items(j, "channels", &gm_channels);
     gm_json_object_end(j);
     gm_json_object_end(j);
 }

@@ -37,6 +37,12 @@ static const char *printed(writer *w, char *text)
     return text ? text : "";
 }
 
+/* "-name": the reference has it and the window has not (drift.h). */
+static bool is_absent(const char *marked)
+{
+    return marked[0] == '-';
+}
+
 static bool any_flag(const gm_drift_column *c)
 {
     return c->drifted || c->missing_rose || c->new_values || c->out_of_range;
@@ -107,7 +113,8 @@ static void text_columns(writer *w, gm_buf *b)
     }
     if (all > COLUMNS_SHOWN) gm_buf_printf(b, "         and %zu more\n", all - COLUMNS_SHOWN);
     for (size_t i = 0; i < w->newest->drift.missing_columns_count; i++)
-        gm_buf_printf(b, "absent   %s\n", w->newest->drift.missing_columns[i] + 1);
+        if (is_absent(w->newest->drift.missing_columns[i]))
+            gm_buf_printf(b, "absent   %s\n", w->newest->drift.missing_columns[i] + 1);
 }
 
 static void text_interval(gm_buf *b, const char *word, const char *metric, const gm_interval *v, double reference)
@@ -178,7 +185,8 @@ static void json_columns(const gm_window_result *n, gm_json *j)
     gm_json_array_end(j);
     gm_json_key(j, "absent_columns");
     gm_json_array(j);
-    for (size_t i = 0; i < n->drift.missing_columns_count; i++) gm_json_str(j, n->drift.missing_columns[i] + 1);
+    for (size_t i = 0; i < n->drift.missing_columns_count; i++)
+        if (is_absent(n->drift.missing_columns[i])) gm_json_str(j, n->drift.missing_columns[i] + 1);
     gm_json_array_end(j);
 }
 

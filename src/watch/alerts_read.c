@@ -28,7 +28,7 @@ typedef struct rule_conf {
     const char *name, *span, *severity;
 } rule_conf;
 
-static const gm_param rule_params[] = {
+const gm_param gm_section_alert_rule[] = {
     { "when", GM_PARAM_EXPR, offsetof(rule_conf, when), NULL,
       "condition over a window's signals: drifted_columns >= 3; or drift, decay", 0, 0, NULL },
     { "name", GM_PARAM_STR, offsetof(rule_conf, name), "", "how messages and silences call it; the condition when none is given",
@@ -108,7 +108,7 @@ static void read_rule(reader *r, const gm_node *n, gm_alert_rule *out, const gm_
     }
     if (n->kind == GM_NODE_SCALAR)
         c.when = n->text;
-    else if (gm_params_read(rule_params, n, NULL, r->a, &c, r->errs))
+    else if (gm_params_read(gm_section_alert_rule, n, NULL, r->a, &c, r->errs))
         return;
     *out = (gm_alert_rule){
         .name = c.name[0] ? c.name : c.when, .text = c.when, .k = 1, .n = 1, .severity = severity_of(c.severity), .pos = n->pos

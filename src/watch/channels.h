@@ -55,7 +55,7 @@ extern const gm_registry gm_channels;
  * columns are not checked (yet). */
 gm_rc gm_alerts_read(const gm_node *node, const char *const *columns, size_t columns_count, gm_arena *a, gm_alerts_spec *out,
                      gm_errs *errs);
-extern const gm_param gm_section_alert[]; /* of the map, for schema and documents */
+extern const gm_param gm_section_alert[], gm_section_alert_rule[]; /* of the map and of a rule, for schema and documents */
 
 /* Send through the channel of that spec. Errors: as send; GM_EINVALID when the parameters cannot be read. */
 gm_rc gm_channel_send(const gm_channel_spec *c, const gm_message *m, int64_t timeout_ms, gm_sent *out, gm_err *err);
