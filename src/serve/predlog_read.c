@@ -221,7 +221,12 @@ static gm_rc take_share(gm_engine *e, const gm_predlog_file *file, const gm_pred
         return rc;
     }
     gm_predlog_part one = { .table = some };
-    return gm_predlog_join(&(gm_predlog_parts){ .items = &one, .count = 1 }, a, out, err); /* with texts of its own */
+    rc = gm_predlog_join(&(gm_predlog_parts){ .items = &one, .count = 1 }, a, out, err); /* with texts of its own */
+    for (size_t i = 0; !rc && i < out->columns_count; i++) {
+        out->columns[i].name = gm_arena_strdup(a, out->columns[i].name);
+        if (!out->columns[i].name) rc = no_memory(err);
+    }
+    return rc;
 }
 
 gm_rc gm_predlog_read_sealed(gm_engine *e, const gm_predlog_file *file, const gm_predlog_filter *f, gm_arena *a, gm_predlog_parts *parts, gm_err *err)
