@@ -37,17 +37,34 @@ gm_rc gm_deequ_l_infinity(gm_pair *pair, gm_detector_value *out, gm_err *err)
 }
 
 typedef struct cell {
-    double expected, seen;
+    double reference, seen; /* counts: whole numbers, so that ties are ties */
+    const char *text;
+    double value;
 } cell;
 
-static int by_expected(const void *x, const void *y)
+static int by_reference(const void *x, const void *y)
 {
     const cell *a = x, *b = y;
-    return (a->expected > b->expected) - (a->expected < b->expected);
+    if (a->reference != b->reference) return a->reference < b->reference ? -1 : 1;
+    return a->text ? strcmp(a->text, b->text) : (a->value > b->value) - (a->value < b->value);
+}
+
+/* The two smallest become one, in the second one's place; then the order is restored. */
+static void merge_smallest(cell *cells, int64_t count)
+{
+    cell merged = cells[1];
+    merged.reference += cells[0].reference;
+    merged.seen += cells[0].seen;
+    int64_t at = 1;
+    for (; at + 1 < count && by_reference(&cells[at + 1], &merged) < 0; at++) cells[at] = cells[at + 1];
+    cells[at] = merged;
 }
 
 /* chi-square of the current counts against the reference's shares - values that the reference has not count for nothing; the two
  * smallest expected counts are merged while more than a fifth of them (none, when there are two) are below 5 (10). value = p.
+ *
+ * Ties       of expected counts are broken by the text. Deequ breaks them by the order of a hash map, so that its own number may
+ * be another one where several rare values are equally frequent.
  */
 gm_rc gm_deequ_chi_square(gm_pair *pair, gm_detector_value *out, gm_err *err)
 {
@@ -58,22 +75,25 @@ gm_rc gm_deequ_chi_square(gm_pair *pair, gm_detector_value *out, gm_err *err)
     if (rc) return rc;
     if (!cells) return gm_err_set(err, GM_ENOMEM, "not enough memory for %lld values", (long long)al->known);
     for (int64_t k = 0; k < al->known; k++) seen += al->current[k];
-    for (int64_t k = 0; k < al->known; k++) cells[k] = (cell){ al->reference[k] / pair->reference->total * seen, al->current[k] };
-    int64_t first = 0, count = al->known;
-    qsort(cells, (size_t)count, sizeof(*cells), by_expected);
-    while (count - first >= 2) {
-        int64_t left = count - first, few = 0, allowed = left > 2 ? (int64_t)(0.2 * (double)left) : 0;
-        for (int64_t k = first; k < count; k++) few += cells[k].expected < (left > 2 ? EXPECTED_MANY : EXPECTED_TWO);
+    for (int64_t k = 0; k < al->known; k++)
+        cells[k] =
+            (cell){ al->reference[k], al->current[k], al->category ? al->category[k].text : NULL, al->value ? al->value[k] : 0 };
+    double per = seen / pair->reference->total; /* expected count of one reference row */
+    int64_t count = al->known;
+    qsort(cells, (size_t)count, sizeof(*cells), by_reference);
+    while (count >= 2) {
+        int64_t few = 0, allowed = count > 2 ? (int64_t)(0.2 * (double)count) : 0;
+        for (int64_t k = 0; k < count && cells[k].reference * per < (count > 2 ? EXPECTED_MANY : EXPECTED_TWO); k++) few++;
         if (few <= allowed) break;
-        cell merged = { cells[first].expected + cells[first + 1].expected, cells[first].seen + cells[first + 1].seen };
-        int64_t at = ++first; /* keep the order */
-        for (; at + 1 < count && cells[at + 1].expected < merged.expected; at++) cells[at] = cells[at + 1];
-        cells[at] = merged;
+        merge_smallest(cells, count--);
+        cells++;
     }
-    if (count - first < 2) return gm_err_set(err, GM_EINVALID, "too few values are frequent enough for Deequ's chi-square test");
-    for (int64_t k = first; k < count; k++)
-        x2 += (cells[k].seen - cells[k].expected) * (cells[k].seen - cells[k].expected) / cells[k].expected;
-    out->value = out->plain = out->p_value = gm_chi_square_p(x2, (double)(count - first - 1));
+    if (count < 2) return gm_err_set(err, GM_EINVALID, "too few values are frequent enough for Deequ's chi-square test");
+    for (int64_t k = 0; k < count; k++) {
+        double expected = cells[k].reference * per, d = cells[k].seen - expected;
+        x2 += d * d / expected;
+    }
+    out->value = out->plain = out->p_value = gm_chi_square_p(x2, (double)(count - 1));
     out->by_p = true;
     return GM_OK;
 }

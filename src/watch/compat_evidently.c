@@ -143,11 +143,10 @@ gm_rc gm_evidently_chi_square(gm_pair *pair, gm_detector_value *out, gm_err *err
  *
  *   z = (p - q) / sqrt(s (1 - s) (1/n + 1/m)),  s of both together;  value = P(|Z| >= |z|)
  */
-static gm_rc z_test(gm_pair *pair, gm_compat compat, gm_detector_value *out, gm_err *err)
+gm_rc gm_evidently_z(gm_pair *pair, gm_detector_value *out, gm_err *err)
 {
     const gm_aligned *al = NULL;
     int64_t first = 0;
-    (void)compat;
     gm_rc rc = gm_pair_aligned(pair, &al, err);
     if (rc) return rc;
     for (int64_t k = 1; k < al->count; k++) {
@@ -158,6 +157,12 @@ static gm_rc z_test(gm_pair *pair, gm_compat compat, gm_detector_value *out, gm_
     out->value = out->plain = out->p_value = al->count == 1 ? 1 : erfc(fabs(z) / sqrt(2));
     out->by_p = true;
     return GM_OK;
+}
+
+static gm_rc z_test(gm_pair *pair, gm_compat compat, gm_detector_value *out, gm_err *err)
+{
+    (void)compat;
+    return gm_evidently_z(pair, out, err);
 }
 
 /* Not in the list: only this choice takes it. */

@@ -38,7 +38,7 @@ gm_rc gm_nannyml_limit(const gm_drift_options *o, const gm_detector *d, const gm
 
 typedef gm_rc gm_compat_compute(gm_pair *pair, gm_detector_value *out, gm_err *err);
 gm_compat_compute gm_evidently_psi, gm_evidently_jensen_shannon, gm_evidently_hellinger, gm_evidently_ks,
-    gm_evidently_wasserstein, gm_evidently_chi_square;
+    gm_evidently_wasserstein, gm_evidently_chi_square, gm_evidently_z;
 gm_compat_compute gm_nannyml_jensen_shannon, gm_nannyml_hellinger, gm_nannyml_ks, gm_nannyml_wasserstein, gm_nannyml_l_infinity,
     gm_nannyml_chi_square;
 gm_compat_compute gm_tfdv_jensen_shannon, gm_tfdv_l_infinity;

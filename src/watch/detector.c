@@ -67,6 +67,9 @@ gm_rc gm_detector_value_of(const gm_detector *d, gm_pair *pair, gm_compat compat
         gm_buf_clear(&list);
         return rc;
     }
+    if (compat && (pair->reference->error + pair->current->error > 0 || pair->reference->rest + pair->current->rest > 0))
+        return gm_err_set(err, GM_EINVALID, "%s's numbers need the raw rows: the profile holds a sketch of this column",
+                          gm_compat_name(compat));
     gm_detector_value v = { .value = NAN, .plain = NAN, .p_value = NAN };
     gm_rc rc = d->compute(pair, compat, &v, err);
     if (!rc) *out = v;

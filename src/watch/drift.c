@@ -71,6 +71,7 @@ gm_rc gm_drift_prepare(const gm_drift_side *side, gm_arena *a, gm_drift_prepared
         p->names[k] = gm_arena_strdup(a, gm_side_name(side, k));
         if (!p->names[k]) return no_memory(err);
         gm_rc rc = gm_side_sample(side, p->names[k], a, &p->samples[k], err);
+        if (!rc) rc = gm_sample_sum_up(&p->samples[k], a, err);
         if (rc) return rc;
         for (int64_t i = 0; i < p->samples[k].categories; i++) {        /* the table's dictionary may go */
             gm_category *c = (gm_category *)&p->samples[k].category[i]; /* made by us in a */
@@ -350,7 +351,9 @@ static gm_rc list_columns(const job *j, gm_drift_result *out, gm_err *err)
 static gm_rc conclude(const job *j, gm_drift_result *out, gm_err *err)
 {
     const gm_drift_options *o = j->o;
-    double *p = GM_ARENA_ARRAY(j->a, double, out->count), p_limit = o->p_limit > 0 ? o->p_limit : GM_DRIFT_P_LIMIT;
+    double *p = GM_ARENA_ARRAY(j->a, double, out->count), p_limit = o->p_limit > 0 ? o->p_limit
+                                                                    : o->compat    ? GM_DRIFT_P_LIMIT_COMPAT
+                                                                                   : GM_DRIFT_P_LIMIT;
     if (!p) return no_memory(err);
     for (size_t k = 0; k < out->count; k++) p[k] = isnan(out->columns[k].value) ? (double)NAN : out->columns[k].p_value;
     gm_benjamini_hochberg(p, out->count, j->a);

@@ -46,7 +46,7 @@ typedef struct gm_drift_options {
     double missing_limit; /* a rise of the missing share by more is drift; 0 = 0.05   */
     double new_limit;     /* share of values never seen in the reference; 0 = 0.05    */
     double range_limit;   /* share outside the reference's smallest and largest; 0 = 0.05 */
-    double p_limit;       /* an adjusted p-value above it takes a verdict back, and by compat it is judged; 0 = 0.05 */
+    double p_limit;       /* an adjusted p-value above it takes a verdict back; 0 = 0.001. compat: of tests; 0 = 0.05 */
     int64_t rows_min;     /* below so many present values a column is not judged; 0 = 50, -1 = always judged */
     int64_t chunk_rows;   /* compat nannyml: rows of a chunk of the reference, whose values give the limit; 0 = a tenth */
     bool no_rates;        /* leave the three rates out (compat numbers alone)         */

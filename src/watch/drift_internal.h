@@ -6,7 +6,8 @@
 #include "watch/drift.h"
 
 enum { GM_DRIFT_ROWS_MIN = 50 };
-#define GM_DRIFT_P_LIMIT 0.05
+#define GM_DRIFT_P_LIMIT 0.001 /* one window in a thousand may be called drifted by chance alone */
+#define GM_DRIFT_P_LIMIT_COMPAT 0.05
 #define GM_DRIFT_RATE_LIMIT 0.05
 
 struct gm_drift_prepared {

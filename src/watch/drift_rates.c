@@ -1,6 +1,6 @@
 /* drift_rates.c - the changes that no detector of values sees: missing, never seen, out of range.
  *
- * Each is a share of rows, compared with a limit. A verdict needs the share above its limit and three standard errors above what
+ * Each is a share of rows, compared with a limit. A verdict needs the share above its limit and four standard errors above what
  * no drift is expected to give, so that a few rows of a small window do not alarm.
  */
 #include <math.h>
@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "watch/drift_internal.h"
+
+#define SURE 4.0 /* standard errors: one chance in 30,000 */
 
 static double limit_or(double limit)
 {
@@ -17,19 +19,19 @@ static double limit_or(double limit)
 /* Is a share of n rows surely above what is expected? */
 static bool surely(double share, double expected, double n)
 {
-    return share - expected > 3 * sqrt(share * (1 - share) / n);
+    return share - expected > SURE * sqrt(share * (1 - share) / n);
 }
 
 /* a rise of the missing share
  *
- *   rise = q - p, against 3 sqrt(s (1 - s) (1/n + 1/m)),  p, q the missing shares of n and m rows, s that of both together
+ *   rise = q - p, against 4 sqrt(s (1 - s) (1/n + 1/m)),  p, q the missing shares of n and m rows, s that of both together
  */
 static void missing(const gm_drift_options *o, const gm_pair *pair, gm_drift_column *c)
 {
     double n = (double)pair->reference->rows, m = (double)pair->current->rows;
     double both = (double)(pair->reference->missing + pair->current->missing) / (n + m),
            rise = c->missing_current - c->missing_reference;
-    c->missing_rose = rise > limit_or(o->missing_limit) && rise > 3 * sqrt(both * (1 - both) * (1 / n + 1 / m));
+    c->missing_rose = rise > limit_or(o->missing_limit) && rise > SURE * sqrt(both * (1 - both) * (1 / n + 1 / m));
 }
 
 static int by_current(const void *x, const void *y)
@@ -61,7 +63,8 @@ static const char *new_texts(const gm_aligned *al, int64_t present, gm_arena *a)
     return text;
 }
 
-/* values never seen in the reference: expected f1 / n of them, the values that the reference has once (drift_bins.c) */
+/* values never seen in the reference: expected f1 / n of them, f1 the number of values that the reference has once (I. J. Good
+ * 1953, Biometrika 40:237: the chance that the next row is new) */
 static gm_rc never_seen(const gm_drift_options *o, gm_pair *pair, gm_drift_column *c, gm_arena *a, gm_err *err)
 {
     const gm_aligned *al = NULL;

@@ -277,6 +277,30 @@ gm_rc gm_sample_as_texts(const gm_sample *s, gm_arena *a, gm_sample *out, gm_err
     return GM_OK;
 }
 
+gm_rc gm_sample_sum_up(gm_sample *s, gm_arena *a, gm_err *err)
+{
+    double *up = GM_ARENA_ARRAY(a, double, s->count), sum = 0;
+    if (!up) return no_memory(err);
+    for (int64_t i = 0; i < s->count; i++) up[i] = sum += s->weight[i];
+    s->up = up;
+    return GM_OK;
+}
+
+double gm_sample_up_to(const gm_sample *s, double x, double *out_below)
+{
+    int64_t low = 0, high = s->count; /* the first value above x */
+    while (low < high) {
+        int64_t at = low + (high - low) / 2;
+        if (s->value[at] <= x)
+            low = at + 1;
+        else
+            high = at;
+    }
+    double up = low > 0 ? s->up[low - 1] : 0;
+    *out_below = low > 0 && s->value[low - 1] == x ? (low > 1 ? s->up[low - 2] : 0) : up;
+    return up;
+}
+
 /* ---- two sides ---- */
 
 static bool align_numbers(gm_pair *p)

@@ -27,6 +27,7 @@ typedef struct gm_sample {
     double total;     /* of the weights, or of the counts with `rest`                             */
     /* numbers */
     const double *value, *weight; /* [count] */
+    const double *up;             /* [count] sum of the weights so far, of a prepared side; else NULL */
     int64_t count;
     double low, high; /* smallest and largest; NaN when there is none */
     double mean, std; /* of the values; ddof 0; NaN when there is none; both multiplied by scale   */
@@ -43,6 +44,11 @@ gm_rc gm_sample_of_column(const gm_column *c, gm_arena *a, gm_sample *out, gm_er
 gm_rc gm_sample_of_profile(const gm_profile *p, size_t column, gm_arena *a, gm_sample *out, gm_err *err);
 /* A sample of bools as texts "false" and "true", of numbers as their decimal texts. In a. Errors: GM_ENOMEM. */
 gm_rc gm_sample_as_texts(const gm_sample *s, gm_arena *a, gm_sample *out, gm_err *err);
+
+/* Fill `up`, with which a few values are looked up among many. In a. Errors: GM_ENOMEM. */
+gm_rc gm_sample_sum_up(gm_sample *s, gm_arena *a, gm_err *err);
+/* Weight of the values <= x, and of those < x; s->up is there. */
+double gm_sample_up_to(const gm_sample *s, double x, double *out_below);
 
 static inline int64_t gm_sample_present(const gm_sample *s)
 {

@@ -1,15 +1,14 @@
-/* chi_square.c - the contingency chi-square as an effect size.
+/* chi_square.c - chi-square as an effect size.
  *
- *   X2 = S_k S_side (count - expected)^2 / expected  over the bins of both sides
- *   value = w = sqrt(max(0, X2 - (K - 1)) (1/n + 1/m)):  Cohen's w per sample, which does not grow with the rows; `plain`:
- * sqrt(X2 (1/n + 1/m)) p: P(chi-square with K - 1 degrees of freedom >= X2)
+ *   w2 = S_k (p_k - q_k)^2 / ((p_k + q_k) / 2),  p, q the shares of the reference and the current values in bin k
+ *   value = sqrt(max(0, w2 - (K - 1) (1/n + 1/m))),  K bins, n and m values: Cohen's w between the samples; it does not grow with
+ * the rows p: P(chi-square with K - 1 degrees of freedom >= X2), X2 the contingency chi-square of the counts
  *
- * Bins       drift_bins.c, so that expected counts are 5 or more
- * Chance     X2 is K - 1 on average without drift, which is taken off
- * Range      [0, 2]
- * Source     K. Pearson (1911); J. Cohen (1988), Statistical Power Analysis, chapter 7 (0.1 small, 0.3 medium, 0.5 large)
- * Checked    test_drift_numbers.c by hand; other programs' statistic or p-value: compat_evidently.c, compat_nannyml.c,
- * compat_deequ.c
+ * Bins       drift_bins.c, so that expected counts are 10 or more
+ * Chance     w2 n m / (n + m) is about chi-square with K - 1 degrees of freedom without drift, which is taken off; `plain` is
+ * sqrt(w2) Range      [0, 2] Source     K. Pearson (1911); J. Cohen (1988), Statistical Power Analysis, chapter 7 (0.1 small, 0.3
+ * medium, 0.5 large) Checked    test_drift_numbers.c by hand; other programs' statistic or p-value: compat_evidently.c,
+ * compat_nannyml.c, compat_deequ.c
  */
 #include "watch/compat.h"
 #include "watch/detector.h"
@@ -22,16 +21,17 @@ static gm_rc chi_square(gm_pair *pair, gm_compat compat, gm_detector_value *out,
     if (compat) return gm_compat_chi_square(pair, compat, out, err);
     gm_rc rc = gm_pair_bins(pair, &b, err);
     if (rc) return rc;
-    double x2 = gm_chi_square_2(b->reference, b->current, b->count, &df), per = 1 / b->n + 1 / b->m;
-    out->plain = sqrt(x2 * per);
-    out->value = sqrt(fmax(0, x2 - df) * per);
-    out->p_value = df > 0 ? gm_chi_square_p(x2, df) : (double)NAN;
-    for (int64_t k = 0; k < b->count; k++) { /* w2 = S (p - q)^2 / (share of both) */
-        double p = b->reference[k] / b->n, q = b->current[k] / b->m, both = (b->reference[k] + b->current[k]) / (b->n + b->m);
-        if (both > 0)
-            out->bound += (2 * fabs(p - q) / both + (p - q) * (p - q) / (both * both)) * (b->error_reference + b->error_current);
+    double w2 = 0, error = 0, x2 = gm_chi_square_2(b->reference, b->current, b->count, &df);
+    for (int64_t k = 0; k < b->count; k++) {
+        double p = b->reference[k] / b->n, q = b->current[k] / b->m, both = (p + q) / 2, part = both > 0 ? (p - q) / both : 0;
+        w2 += both * part * part;
+        error += (2 * fabs(part) + part * part / 2) * (b->error_reference + b->error_current);
     }
-    out->bound = out->bound > 0 ? sqrt(out->value * out->value + out->bound) - out->value : 0;
+    double net = fmax(0, w2 - gm_bins_noise(b));
+    out->plain = sqrt(w2);
+    out->value = sqrt(net);
+    out->bound = fmax(sqrt(net + error) - out->value, out->value - sqrt(fmax(0, net - error)));
+    out->p_value = df > 0 ? gm_chi_square_p(x2, df) : (double)NAN;
     return GM_OK;
 }
 
