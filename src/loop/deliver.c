@@ -261,8 +261,10 @@ static gm_rc work(tick *t, size_t due_count, const gm_delivery *due, gm_err *err
     for (size_t i = 0; !rc && i < t->count; i++)
         if (!leads[i] && !t->over[i] && t->all[i].batch == 0 && t->spec->group_us > 0 && is(t->all[i].state, "waiting"))
             rc = look_at(t, i, err); /* may join */
-    for (size_t i = 0; !rc && i < t->count && !time_is_up(t); i++) {
+    bool any = false;                /* however short the budget is, one is sent */
+    for (size_t i = 0; !rc && i < t->count && !(any && time_is_up(t)); i++) {
         if (!leads[i] || t->over[i]) continue;
+        any = true;
         size_t channel = channel_of(t, t->all[i].channel), count = gather(t, i, group);
         rc = t->down[channel] ? postpone(t, group, count, err) : send(t, &t->spec->channels[channel], group, count, err);
     }

@@ -12,7 +12,7 @@
 
 typedef struct gm_deliver_options {
     int64_t timeout_ms; /* for each send; 0 = 10 s */
-    int64_t budget_ms;  /* no further send is begun after so long; 0 = none */
+    int64_t budget_ms;  /* no further send is begun after so long, but one at least is; 0 = none */
 } gm_deliver_options;
 
 /* What a tick did, in messages (several may have left as one). */
