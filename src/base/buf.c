@@ -52,7 +52,7 @@ void gm_buf_reserve(gm_buf *b, size_t more)
     b->data[b->len] = '\0';
 }
 
-void gm_buf_add(gm_buf *b, const void *bytes, size_t len)
+void gm_buf_add_growing(gm_buf *b, const void *bytes, size_t len)
 {
     if (!reserve(b, len)) return;
     if (len) memcpy(b->data + b->len, bytes, len);
@@ -63,10 +63,6 @@ void gm_buf_add(gm_buf *b, const void *bytes, size_t len)
 void gm_buf_text(gm_buf *b, const char *text)
 {
     gm_buf_add(b, text, strlen(text));
-}
-void gm_buf_char(gm_buf *b, char c)
-{
-    gm_buf_add(b, &c, 1);
 }
 
 void gm_buf_printf(gm_buf *b, const char *fmt, ...)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 typedef struct gm_buf {
     char *data; /* NUL after the last byte once anything was appended; NULL when empty */
@@ -18,10 +19,23 @@ typedef struct gm_buf {
 
 void gm_buf_clear(gm_buf *b); /* releases; ready for use again */
 void gm_buf_reserve(gm_buf *b, size_t more); /* room for so many bytes more, and not twice that: the size is known */
-void gm_buf_add(gm_buf *b, const void *bytes, size_t len);
+void gm_buf_add_growing(gm_buf *b, const void *bytes, size_t len);
+static inline void gm_buf_add(gm_buf *b, const void *bytes, size_t len)
+{
+    if (b->failed || len == 0 || b->capacity - b->len <= len) {
+        gm_buf_add_growing(b, bytes, len);
+        return;
+    }
+    memcpy(b->data + b->len, bytes, len); /* here, so that a literal becomes a few stores */
+    b->len += len;
+    b->data[b->len] = '\0';
+}
 void gm_buf_text(gm_buf *b, const char *text);
 void gm_buf_printf(gm_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void gm_buf_char(gm_buf *b, char c);
+static inline void gm_buf_char(gm_buf *b, char c)
+{
+    gm_buf_add(b, &c, 1);
+}
 /* The text so far, never NULL; borrowed until the next call on b. */
 const char *gm_buf_str(const gm_buf *b);
 

@@ -50,6 +50,7 @@ struct gm_http_request {
     gm_arena *arena;     /* reset when the reply is sent                                       */
     unsigned loop;       /* 0 .. loops - 1: index of the handler's per-loop state; workers: see gm_http_defer */
     int64_t begun_us;    /* monotonic: first byte of the request                              */
+    int64_t now_us;      /* monotonic: when this thread had last waited for something to do   */
     int64_t deadline_us; /* monotonic, from X-Request-Timeout-Ms or the server's own; 0 = none */
     bool local;          /* loopback or Unix socket                                           */
     bool admin;          /* came with the admin token, or local without one being set          */
@@ -98,7 +99,7 @@ typedef struct gm_http_options {
     bool count_loopback;                              /* loopback is not exempt from the limit per address */
     /* Called on the loop when a reply was handed to the connection (also for those the server made by itself, route NULL then).
      */
-    void (*done)(const gm_http_request *r, int status, size_t reply_bytes, int64_t took_us, void *user);
+    void (*done)(const gm_http_request *r, int status, size_t reply_bytes, void *user);
     /* Called on each loop's thread about every second, for upkeep of per-loop state. May be NULL. */
     void (*tick)(unsigned loop, void *user);
     /* Called on a worker's thread after each deferred request, with its r->loop: what it keeps for a request ends here. May be NULL. */

@@ -297,7 +297,7 @@ static void finish(gm_http_conn *c)
     if (c->zeroed) memcpy(c->block->data + c->start + c->body_begin + c->body_len, c->saved, GM_HTTP_TAIL);
     c->zeroed = false;
     atomic_store_explicit(&l->requests, atomic_load_explicit(&l->requests, memory_order_relaxed) + 1, memory_order_relaxed);
-    if (o->done) o->done(&c->r, c->status, c->reply_bytes, gm_monotonic_us() - c->r.begun_us, o->user);
+    if (o->done) o->done(&c->r, c->status, c->reply_bytes, o->user);
     give_back(c);
     c->first = false;
     if (c->ends) {
@@ -388,6 +388,7 @@ static void dispatch(gm_http_conn *c)
         return;
     }
     c->r.route = c->asked;
+    c->r.now_us = c->loop->now_us;
     c->asked->handle(&c->r, c->http->o.user);
     if (c->deferred) {
         c->state = GM_HTTP_WAITING;

@@ -118,7 +118,7 @@ static bool is_clean_path(gm_slice path)
 {
     for (size_t i = 0; i < path.len;) {
         unsigned char b = (unsigned char)path.data[i];
-        size_t n = gm_utf8_length(path.data + i, path.len - i);
+        size_t n = b < 0x80 ? 1 : gm_utf8_length(path.data + i, path.len - i);
         if (n == 0 || b < 0x20 || b == 0x7F || b == '\\') return false;
         if (b == '/' && i + 1 < path.len && path.data[i + 1] == '.') { /* "/." and "/..", with or without ";..." */
             size_t end = i + 2 + (i + 2 < path.len && path.data[i + 2] == '.');
@@ -238,7 +238,7 @@ static void check_access(gm_http_conn *c, const head *h)
     bool at_home = c->address.unix_socket || (c->address.local && is_loopback_name(name));
     c->r.admin = at_home && !o->admin_token;
     if (o->allowed_hosts && !listed && !at_home) gm_http_refuse(c, 403, false, "this Host is not served here");
-    if (c->asked->access != GM_HTTP_OPEN && changes_state(c->method) && is_cross_site(h))
+    if (c->asked->access != GM_HTTP_OPEN && is_cross_site(h) && changes_state(c->method))
         gm_http_refuse(c, 403, false, "a page of another site may not do this");
     if (c->asked->access == GM_HTTP_INFER && o->infer_token) check_token(c, h, o->infer_token);
     if (c->asked->access != GM_HTTP_ADMIN) {

@@ -3,6 +3,7 @@
  * A request reserves its place before it is put, so that a full queue is known while its handler can still say so. */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/http_internal.h"
 
 typedef struct worker {
@@ -45,6 +46,7 @@ static void *work(void *opaque)
     worker *w = opaque;
     for (gm_http_conn *c; (c = take(w->pool)) != NULL;) {
         c->r.loop = w->index;
+        c->r.now_us = gm_monotonic_us();
         c->work(&c->r, c->work_user);
         if (w->rest) w->rest(w->index, w->user);
         (void)pthread_mutex_lock(&w->pool->lock);

@@ -172,7 +172,6 @@ const gm_http_route *gm_http_routes_find(const gm_http_routes *t, const char *me
     unsigned count = 0;
     const node *seen = NULL;
     const gm_http_route *r = NULL;
-    bool head = strcmp(method, "HEAD") == 0;
     *out_allowed = NULL;
     if (path.len == 0 || path.data[0] != '/') return NULL;
     for (size_t at = 1; at <= path.len;) {
@@ -180,7 +179,7 @@ const gm_http_route *gm_http_routes_find(const gm_http_routes *t, const char *me
         segments[count++] = next_segment(path, &at);
     }
     r = descend(&t->root, method, segments, count, 0, params, 0, &seen);
-    if (!r && head) r = descend(&t->root, "GET", segments, count, 0, params, 0, &seen);
+    if (!r && strcmp(method, "HEAD") == 0) r = descend(&t->root, "GET", segments, count, 0, params, 0, &seen);
     if (!r && seen) *out_allowed = seen->allowed;
     return r;
 }

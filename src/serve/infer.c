@@ -188,11 +188,12 @@ static gm_rc predict(gm_lane *lane, const gm_picked *picked, const gm_rows *rows
     return rc;
 }
 
-static void count(gm_lane *lane, const gm_picked *picked, const gm_rows *rows, const double *values, bool error, int64_t latency_us)
+/* now_us: monotonic; the answer is known. */
+static void count(gm_lane *lane, const gm_picked *picked, const gm_rows *rows, const double *values, bool error, int64_t begun_us, int64_t now_us)
 {
     const gm_served *served = picked->served;
     double score = error ? (double)NAN : gm_served_score(served, values);
-    int64_t now_us = gm_now_us();
+    int64_t latency_us = now_us - begun_us;
     gm_served_lane *counts = &served->lanes[lane->index];
     pthread_mutex_lock(&lane->lock);
     gm_arm_saw(&counts->seen, error, latency_us, score);
@@ -216,13 +217,24 @@ static void count_refused(gm_lane *lane, const gm_served *served)
     pthread_mutex_unlock(&lane->lock);
 }
 
+/* Eight hexadecimal digits: half bytes spread over the bytes of a word, of which those above 9 become letters. */
+static void hex8(uint32_t v, char *out)
+{
+    uint64_t x = v;
+    x = (x | x << 16) & 0x0000FFFF0000FFFFu;
+    x = (x | x << 8) & 0x00FF00FF00FF00FFu;
+    x = (x | x << 4) & 0x0F0F0F0F0F0F0F0Fu;
+    uint64_t letters = ((x + 0x0606060606060606u) >> 4) & 0x0101010101010101u;
+    x += 0x3030303030303030u + letters * ('a' - '0' - 10);
+    memcpy(out, &x, sizeof(x));
+}
+
 /* The request's own id, else one that no other lane and no other start of a server makes. */
 static gm_slice id_of(gm_lane *lane, const gm_ask *ask)
 {
     if (ask->id.len) return ask->id;
-    static const char digits[] = "0123456789abcdef";
     uint64_t words[2] = { gm_random_u64(&lane->random), ++lane->ids_made ^ gm_random_u64(&lane->random) };
-    for (int i = 0; i < 32; i++) lane->id[i] = digits[words[i / 16] >> (i % 16 * 4) & 15];
+    for (int i = 0; i < 4; i++) hex8((uint32_t)(words[i / 2] >> (i % 2 * 32)), lane->id + 8 * i);
     return (gm_slice){ lane->id, 32 };
 }
 
@@ -250,7 +262,7 @@ static void run_shadow(gm_lane *lane, gm_http_request *r, const gm_endpoint *e, 
     }
     if (make_room(&lane->shadow_answers, (size_t)(rows->rows * e->candidate->schema.outputs), &err)) return;
     (void)predict(lane, &picked, rows, lane->shadow_answers.values, &error, &err);
-    count(lane, &picked, rows, lane->shadow_answers.values, error, gm_monotonic_us() - begun);
+    count(lane, &picked, rows, lane->shadow_answers.values, error, begun, gm_monotonic_us());
     if (!error) (void)log_answer(lane, r, &picked, ask, id, rows, lane->shadow_answers.values, &err);
 }
 
@@ -261,8 +273,7 @@ static gm_rc answer(gm_lane *lane, gm_http_request *r, const gm_ask *ask, const 
     bool error = false;
     gm_rc rc = make_room(&lane->answers, (size_t)(rows->rows * served->schema.outputs), err);
     if (!rc) rc = predict(lane, picked, rows, lane->answers.values, &error, err);
-    int64_t latency = gm_monotonic_us() - r->begun_us;
-    count(lane, picked, rows, lane->answers.values, error, latency);
+    count(lane, picked, rows, lane->answers.values, error, r->begun_us, gm_monotonic_us());
     if (rc) return gm_err_set(err, GM_EINTERNAL, "the model could not answer"); /* what went wrong inside is nobody's business outside */
     gm_slice id = id_of(lane, ask);
     rc = log_answer(lane, r, picked, ask, id, rows, lane->answers.values, err);
@@ -277,7 +288,7 @@ gm_rc gm_infer(gm_lane *lane, gm_http_request *r, const gm_ask *ask, gm_decode d
     gm_picked picked;
     gm_rc rc = find_served(lane, ask->model, ask->version, &e, &picked, err);
     if (rc) return rc;
-    if (r->deadline_us && gm_monotonic_us() > r->deadline_us) return gm_err_set(err, GM_ECANCELED, "the request's deadline has passed");
+    if (r->deadline_us && r->now_us > r->deadline_us) return gm_err_set(err, GM_ECANCELED, "the request's deadline has passed");
     rc = decode_rows(lane, r, true, &lane->rows, picked.served, decode, ctx, err);
     if (rc) {
         count_refused(lane, picked.served);

@@ -118,7 +118,8 @@ gm_rc gm_jv_read(char *text, size_t len, bool in_place, gm_arena *a, const gm_jv
     yyjson_alc memory = { arena_malloc, arena_realloc, arena_free, a };
     yyjson_read_err problem;
     if (!len) return gm_err_set(err, GM_EINVALID, "the body is empty; JSON was expected");
-    bool nul = memmem(text, len, "\\u0000", 6) != NULL; /* a NUL as it stands is a syntax error */
+    const char *escape = memchr(text, '\\', len); /* most requests have none */
+    bool nul = escape && memmem(escape, len - (size_t)(escape - text), "\\u0000", 6); /* a NUL as it stands is a syntax error */
     yyjson_read_flag flags = YYJSON_READ_ALLOW_INF_AND_NAN | (in_place ? YYJSON_READ_INSITU : YYJSON_READ_NOFLAG);
     yyjson_doc *doc = yyjson_read_opts(text, len, flags, &memory, &problem);
     if (!doc && problem.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)

@@ -189,11 +189,8 @@ static void releases(gm_buf *b, const gm_routing *routing)
 static void statuses(gm_server *s, gm_buf *b)
 {
     int64_t sum[6] = { 0 };
-    for (unsigned i = 0; i < s->lanes_count; i++) {
-        pthread_mutex_lock(&s->lanes[i].lock);
+    for (unsigned i = 0; i < s->lanes_count; i++)
         for (int k = 1; k < 6; k++) sum[k] += s->lanes[i].statuses[k];
-        pthread_mutex_unlock(&s->lanes[i].lock);
-    }
     head(b, "gristmill_http_replies_total", "counter", "HTTP replies by class of status.");
     for (int k = 1; k < 6; k++) gm_buf_printf(b, "gristmill_http_replies_total{code=\"%dxx\"} %" PRId64 "\n", k, sum[k]);
 }

@@ -1,6 +1,7 @@
 /* repository.c - what the server has, for the routes that ask: readiness, index, statistics. See infer.h. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "serve/server_internal.h"
 
 const gm_http_route *gm_server_routes(gm_lane *lane, size_t *out_count)
@@ -52,6 +53,12 @@ gm_rc gm_server_index(gm_lane *lane, gm_arena *a, gm_version_state **out, size_t
     return GM_OK;
 }
 
+/* Of a moment of the monotonic clock, which the path of a request reads anyway; 0 = none. */
+static int64_t wall_clock_of(int64_t monotonic_us)
+{
+    return monotonic_us ? gm_now_us() - (gm_monotonic_us() - monotonic_us) : 0;
+}
+
 static void add_stats(gm_lane *lane, const gm_endpoint *e, gm_slice version, gm_version_stats *out, size_t *count)
 {
     gm_served *versions[2 + GM_SERVED_MAX];
@@ -61,7 +68,7 @@ static void add_stats(gm_lane *lane, const gm_endpoint *e, gm_slice version, gm_
         if (version.len && !gm_slice_is(version, versions[k]->version)) continue;
         gm_server_seen(lane->server, versions[k], &sum);
         out[(*count)++] = (gm_version_stats){ .model = e->name, .version = versions[k]->version, .requests = sum.seen.requests, .rows = sum.rows,
-                                              .errors = sum.seen.errors, .refused = sum.refused, .latency_us = sum.latency_us, .last_us = sum.last_us };
+                                              .errors = sum.seen.errors, .refused = sum.refused, .latency_us = sum.latency_us, .last_us = wall_clock_of(sum.last_us) };
     }
 }
 

@@ -18,7 +18,7 @@ typedef struct gm_served_lane {
     gm_arm_seen tried;     /* those that a running release decided about, not the caller: for its judge */
     int64_t rows, refused; /* rows answered; requests that were the client's fault */
     int64_t latency_us;    /* sum                                */
-    int64_t last_us;       /* wall clock of the last answer      */
+    int64_t last_us;       /* monotonic: the last answer         */
     gm_breaches *breaches; /* [schema.columns_count] */
     int64_t (*online)[GM_ONLINE_STATUSES]; /* [joins_count] rows looked up, by status */
 } gm_served_lane;

@@ -65,8 +65,9 @@ static void add_slice(gm_buf *b, gm_slice text, size_t max)
     gm_json_str(&j, part);
 }
 
-static void access_line(gm_lane *lane, const gm_http_request *r, int status, size_t reply_bytes, int64_t took_us)
+static void access_line(gm_lane *lane, const gm_http_request *r, int status, size_t reply_bytes)
 {
+    int64_t took_us = gm_monotonic_us() - r->begun_us;
     gm_buf *b = &lane->access;
     char time_text[40];
     gm_buf_printf(b, "{\"time\":\"%sZ\",\"method\":", gm_time_text(gm_now_us(), time_text, sizeof(time_text)));
@@ -77,15 +78,13 @@ static void access_line(gm_lane *lane, const gm_http_request *r, int status, siz
     if (b->len >= ACCESS_FLUSH_BYTES) flush_access(lane);
 }
 
-static void done(const gm_http_request *r, int status, size_t reply_bytes, int64_t took_us, void *user)
+static void done(const gm_http_request *r, int status, size_t reply_bytes, void *user)
 {
     gm_server *s = user;
     gm_lane *lane = &s->lanes[r->loop];
     lane->request = NULL;
-    pthread_mutex_lock(&lane->lock);
-    if (status >= 100 && status < 600) lane->statuses[status / 100]++;
-    pthread_mutex_unlock(&lane->lock);
-    if (s->o.access_log_fd >= 0) access_line(lane, r, status, reply_bytes, took_us);
+    if (status >= 100 && status < 600) atomic_store_explicit(&lane->statuses[status / 100], lane->statuses[status / 100] + 1, memory_order_relaxed);
+    if (s->o.access_log_fd >= 0) access_line(lane, r, status, reply_bytes);
 }
 
 static void tick(unsigned loop, void *user)

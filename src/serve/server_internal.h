@@ -3,6 +3,7 @@
 #define GM_SERVE_SERVER_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/random.h"
 #include "serve/server.h"
@@ -57,7 +58,7 @@ struct gm_lane {
     char id[40]; /* made for requests that bring none */
     uint64_t ids_made;
     gm_buf access; /* lines not yet written */
-    int64_t statuses[6]; /* replies by hundreds: 1xx .. 5xx */
+    _Atomic int64_t statuses[6]; /* replies by hundreds: 1xx .. 5xx; written by this lane only, without the lock */
     pthread_mutex_t lock; /* of counters, here and in gm_served_lane */
 } __attribute__((aligned(64)));
 
