@@ -115,7 +115,7 @@ static bool hex4(const char *at, const char *end, uint32_t *out)
     *out = 0;
     if (end - at < 4) return false;
     for (int i = 0; i < 4; i++) {
-        char c = at[i] | (at[i] >= 'A' && at[i] <= 'F' ? 0x20 : 0);
+        char c = (char)(at[i] | (at[i] >= 'A' && at[i] <= 'F' ? 0x20 : 0));
         if (!is_digit(c) && !(c >= 'a' && c <= 'f')) return false;
         *out = *out << 4 | (uint32_t)(is_digit(c) ? c - '0' : c - 'a' + 10);
     }
