@@ -22,6 +22,7 @@
     X(gm_command_predictions) \
     X(gm_command_promote)     \
     X(gm_command_reference)   \
+    X(gm_command_rehearse)    \
     X(gm_command_releases)    \
     X(gm_command_retrain)     \
     X(gm_command_rollback)    \
@@ -33,4 +34,5 @@
     X(gm_command_step)        \
     X(gm_command_up)          \
     X(gm_command_version)     \
+    X(gm_command_watch)       \
     X(gm_command_why)

@@ -113,10 +113,44 @@ static void place_json(gm_json *j, gm_pos pos)
     gm_json_kint(j, "col", pos.col);
 }
 
+static void strings_json(gm_json *j, const char *key, const char *const *items, size_t count)
+{
+    gm_json_key(j, key);
+    gm_json_array(j);
+    for (size_t i = 0; i < count; i++) gm_json_str(j, items[i]);
+    gm_json_array_end(j);
+}
+
 /* ---- first part ------------------------------------------------------------------------------------------ */
+
+/* In the place of `load`: the part of a snapshot that was there at a moment. */
+static void add_cut(gm_graph *g, const gm_data_spec *d)
+{
+    const gm_cut_spec *c = d->cut;
+    gm_step *s = add_step(g, named(g, "load", d->name), "cut", d->source.pos);
+    text t;
+    text_begin(&t);
+    gm_json_kstr(&t.j, "time", c->time);
+    gm_json_kint(&t.j, "until_us", c->until_us);
+    if (c->hidden.count) {
+        strings_json(&t.j, "hidden", c->hidden.items, c->hidden.count);
+        gm_json_kint(&t.j, "hidden_after_us", c->hidden_after_us);
+    }
+    s->params_json = text_end(&t, g->a);
+    gm_edge *e = add_edge(g, s, "data");
+    e->type = "dataset";
+    e->digest = c->data;
+    e = add_edge(g, s, "schema");
+    e->type = "report";
+    e->digest = c->schema;
+}
 
 static void add_load(gm_graph *g, gm_data_spec *d, gm_errs *errs)
 {
+    if (d->cut) {
+        add_cut(g, d);
+        return;
+    }
     const char **files = NULL;
     size_t count = 0;
     gm_err err;
@@ -165,7 +199,7 @@ static void add_inspect(gm_graph *g)
 gm_rc gm_graph_begin(gm_spec *spec, gm_graph *out, gm_errs *errs)
 {
     size_t before = gm_errs_total(errs);
-    *out = (gm_graph){ .spec = spec, .a = spec->a };
+    *out = (gm_graph){ .spec = spec, .goal = out->goal, .a = spec->a };
     for (size_t i = 0; i < spec->data_count; i++) add_load(out, &spec->data[i], errs);
     if (gm_errs_since(errs, before)) return gm_errs_since(errs, before);
     if (spec->target_text && spec->primary) add_inspect(out);
@@ -173,14 +207,6 @@ gm_rc gm_graph_begin(gm_spec *spec, gm_graph *out, gm_errs *errs)
 }
 
 /* ---- second part ----------------------------------------------------------------------------------------- */
-
-static void strings_json(gm_json *j, const char *key, const char *const *items, size_t count)
-{
-    gm_json_key(j, key);
-    gm_json_array(j);
-    for (size_t i = 0; i < count; i++) gm_json_str(j, items[i]);
-    gm_json_array_end(j);
-}
 
 /* references(col, other.column) reads another data set: it becomes an input of the check. */
 static void link_references(gm_graph *g, gm_step *s, const gm_data_spec *d)
@@ -718,7 +744,8 @@ gm_rc gm_graph_extend(gm_graph *g, gm_errs *errs)
     }
     add_select(g);
     add_package(g);
-    add_gates(g, false);
+    if (g->goal != GM_GOAL_PACKAGE) add_gates(g, false);
+    if (g->goal != GM_GOAL_ALL) return gm_errs_since(errs, before);
     add_gates(g, true);
     for (size_t i = 0; i < g->spec->joins_count; i++) add_online(g, &g->spec->joins[i]);
     add_register(g);

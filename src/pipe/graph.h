@@ -52,8 +52,13 @@ typedef struct gm_step {
     const char *reason; /* why it runs, for plan */
 } gm_step;
 
+/* How far a run goes. PACKAGE: candidates are judged and the best is packed. GATES: it is judged too, and nothing is registered, deployed
+ * or reported. */
+typedef enum gm_goal { GM_GOAL_ALL = 0, GM_GOAL_PACKAGE, GM_GOAL_GATES } gm_goal;
+
 typedef struct gm_graph {
     gm_spec *spec;
+    gm_goal goal;
     gm_arena *a;
     gm_step *steps;
     size_t count, capacity;

@@ -1,6 +1,7 @@
 /* kind_list.h - every kind of built-in step, one line each, in alphabetical order. */
 #define GM_KIND_LIST(X)   \
     X(gm_step_kind_check)      \
+    X(gm_step_kind_cut)        \
     X(gm_step_kind_evaluate)   \
     X(gm_step_kind_examples)   \
     X(gm_step_kind_features)   \

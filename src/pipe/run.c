@@ -79,6 +79,7 @@ static gm_rc add_champion(gm_runner *r, gm_step *s, gm_err *err)
         if (package) candidate = package->digest;
     }
     const char *against = r->champion;
+    if (r->o->champion && strcmp(against, candidate.hex) == 0) return GM_OK; /* nothing to compare: the caller sees that it is the same */
     if (strcmp(against, candidate.hex) == 0) {
         gm_model_version v;
         gm_node *tags = NULL;
@@ -474,7 +475,8 @@ gm_rc gm_run_recover(gm_store *store, int64_t *out_count, gm_err *err)
 static gm_rc find_champion(gm_runner *r, gm_err *err)
 {
     gm_model_version v;
-    r->champion = "";
+    r->champion = r->o->champion ? r->o->champion->hex : "";
+    if (r->o->champion) return GM_OK;
     gm_rc rc = gm_model_resolve(r->store, gm_arena_printf(r->a, "%s@champion", r->g->spec->pipeline), r->a, &v, err);
     if (rc == GM_ENOTFOUND) return GM_OK;
     if (!rc) r->champion = gm_arena_strdup(r->a, v.digest.hex);
@@ -501,6 +503,7 @@ gm_rc gm_pipeline_run(gm_store *store, gm_spec *spec, const gm_run_options *o, g
     int64_t began = gm_monotonic_us();
     *out = (gm_run_result){ 0 };
     gm_runner r = { .store = store, .executor = &gm_executor_local, .g = &out->graph, .o = o, .a = spec->a, .result = out };
+    out->graph.goal = o->goal;
     gm_rc rc = gm_graph_begin(spec, &out->graph, errs);
     if (rc) return rc;
     r.dir = gm_arena_printf(r.a, "%s/tmp/run-%ld-%lld", gm_store_root(store), (long)getpid(), (long long)gm_monotonic_us());
@@ -523,8 +526,10 @@ gm_rc gm_pipeline_run(gm_store *store, gm_spec *spec, const gm_run_options *o, g
         const char *state = !rc ? "done" : rc == GM_EREFUSED ? "refused" : rc == GM_ECANCELED ? "canceled" : "failed";
         if (!recorded && r.run_id)
             recorded = gm_run_end(store, r.run_id, state,
-                                  gm_arena_printf(r.a, "{\"done\":%zu,\"cached\":%zu,\"failed\":%zu,\"skipped\":%zu}", out->done,
-                                                  out->cached, out->failed, out->skipped),
+                                  gm_arena_printf(r.a,
+                                                  "{\"done\":%zu,\"cached\":%zu,\"failed\":%zu,\"skipped\":%zu,\"may_retry\":%s}",
+                                                  out->done, out->cached, out->failed, out->skipped,
+                                                  gm_rc_may_retry(rc) ? "true" : "false"),
                                   &second);
         if (!rc && recorded) {
             rc = recorded;

@@ -21,6 +21,9 @@ typedef struct gm_run_options {
     bool plan_only;    /* load and inspect (so that names and types are known), then only find out what would run */
     bool keep_scratch; /* leave the folders of steps in tmp/ after a failure */
     int64_t trigger;   /* the wish (store/triggers.h) that this run is for: named in its record, which is then always made; 0 = none */
+    gm_goal goal;      /* how far it goes                    */
+    const gm_digest *champion; /* whom the gates compare with, whatever is registered: rehearsal's champion of the day; an empty text = nobody.
+                                * NULL: the registered one */
     gm_run_watch watch;
 } gm_run_options;
 
