@@ -25,6 +25,7 @@ CHUNK = 250
 BINARY = ["roc_auc", "average_precision", "accuracy", "precision", "recall", "specificity", "f1"]
 MULTICLASS = {"roc_auc": "roc_auc_ovr", "accuracy": "accuracy", "precision": "precision_macro", "recall": "recall_macro", "f1": "f1_macro"}
 VALUES = ["mae", "mape", "mse", "rmse"]
+DOMAIN_INPUTS = ["c_big", "grp", "score", "x_int", "x_norm", "x_skew"]
 DLE_INPUTS = ["x_norm", "x_skew", "x_few", "x_int", "c_small"]
 PCA_INPUTS = ["x_norm", "x_skew", "x_int", "score", "c_small", "c_big", "grp"]
 TEXTS = ["c_small", "c_big", "grp"]
@@ -81,6 +82,12 @@ def main():
         write(out, "pca", "reconstruction_error", r, "reconstruction_error")
         out.write(f"pca_limits,lower,reference,0,{float(r[('reconstruction_error', 'lower_threshold')].iloc[0])!r},nan\n")
         out.write(f"pca_limits,upper,reference,0,{float(r[('reconstruction_error', 'upper_threshold')].iloc[0])!r},nan\n")
+
+        e = nml.DomainClassifierCalculator(feature_column_names=DOMAIN_INPUTS, chunk_size=CHUNK)
+        e.fit(ref)
+        r = e.calculate(cur).filter(period="analysis").data
+        for chunk, value in enumerate(r[("domain_classifier_auroc", "value")]):
+            out.write(f"domain,auc,analysis,{chunk},{float(value)!r},nan\n")
 
     with open(os.path.join(HERE, "isotonic.csv"), "w", encoding="utf-8") as out:
         out.write(f"# made by make_estimate.py: scikit-learn {sklearn.__version__}; fitted on the columns of estimate_reference.csv, asked at `at`\n")

@@ -105,6 +105,42 @@ static void few_rows_raise_the_limit(void)
     gm_harness_arena_free(a);
 }
 
+static void auc_is_nannymls(void)
+{
+    static const char *const inputs[] = { "c_big", "grp", "score", "x_int", "x_norm", "x_skew" };
+    gm_arena *a = gm_harness_arena();
+    gm_table ref = read_table("estimate_reference.csv", a), cur = read_table("estimate_current.csv", a);
+    expected want = expected_of("domain", "auc");
+    CHECK(want.count == CURRENT_ROWS / CHUNK);
+    for (int chunk = 0; chunk < CURRENT_ROWS / CHUNK; chunk++) {
+        gm_table t = rows_of(&cur, chunk * CHUNK, CHUNK, a);
+        gm_domain_value v;
+        gm_err err;
+        CHECK_OK(gm_domain_classifier(&ref, &t, inputs, 6, 0, 1, a, &v, &err), &err);
+        CHECK_NEAR(v.auc, want.value[REFERENCE_ROWS / CHUNK + chunk], 1e-12);
+    }
+    gm_harness_arena_free(a);
+}
+
+/* Rows of one hour share a number that says nothing of the table. Neighbours stay in one fold, so that it does not give them away. */
+static void rows_that_share_values_are_not_known_by_their_twins(void)
+{
+    enum { ROWS = 2000, HOUR = 20 };
+    gm_arena *a = gm_harness_arena();
+    gm_table t[2];
+    gm_random r;
+    gm_random_init(&r, 5);
+    for (int s = 0; s < 2; s++) {
+        t[s] = made_up(10 + (uint64_t)s, ROWS, 0, 0, 0, a);
+        double *weather = GM_ARENA_ARRAY(a, double, ROWS);
+        for (int i = 0; i < ROWS; i++) weather[i] = i % HOUR ? weather[i - 1] : gm_random_normal(&r);
+        t[s].columns[0].f64 = weather;
+    }
+    gm_domain_value v = compare(&t[0], &t[1], a);
+    CHECK(!v.drifted && v.auc > 0.4 && v.auc < 0.6);
+    gm_harness_arena_free(a);
+}
+
 static void columns_become_numbers(void)
 {
     gm_arena *a = gm_harness_arena();
@@ -128,4 +164,5 @@ static void columns_become_numbers(void)
 }
 
 TESTS(T(rows_of_one_kind_look_alike), T(a_shift_is_found_and_named), T(a_change_that_no_single_column_shows), T(the_same_seed_gives_the_same_bits),
-      T(few_rows_raise_the_limit), T(columns_become_numbers))
+      T(few_rows_raise_the_limit), T(auc_is_nannymls),
+      T(rows_that_share_values_are_not_known_by_their_twins), T(columns_become_numbers))
