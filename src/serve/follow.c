@@ -182,6 +182,8 @@ gm_rc gm_follow_new(gm_server *s, gm_err *err)
     s->follow = GM_ARENA_NEW(s->arena, gm_follow);
     if (!s->follow) return gm_err_set(err, GM_ENOMEM, "not enough memory to follow the store");
     pthread_mutex_init(&s->follow->lock, NULL);
+    pthread_mutex_init(&s->follow->watched_lock, NULL);
+    s->follow->watched_version = -1;
     return s->o.package_dir ? gm_routing_package(s, err) : open_store(s, err);
 }
 
@@ -193,6 +195,8 @@ void gm_follow_free(gm_server *s)
     for (size_t i = 0; i < f->unloaded_count; i++) free(f->unloaded[i]);
     for (size_t i = 0; i < GM_SERVED_MAX; i++) gm_arena_free(f->trials[i].arena);
     gm_store_close(f->store);
+    gm_buf_clear(&f->watched);
+    pthread_mutex_destroy(&f->watched_lock);
     pthread_mutex_destroy(&f->lock);
     gm_routing_unref(s->routing);
     s->routing = NULL;

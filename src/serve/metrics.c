@@ -29,8 +29,7 @@ static void head(gm_buf *b, const char *name, const char *type, const char *help
     gm_buf_printf(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-/* A label's value: backslash, quote and line end are escaped. */
-static void label(gm_buf *b, const char *name, const char *value)
+void gm_metrics_label(gm_buf *b, const char *name, const char *value)
 {
     gm_buf_printf(b, "%s=\"", name);
     for (const char *c = value; *c; c++) {
@@ -47,9 +46,9 @@ static void version_labels(gm_buf *b, const char *metric, const gm_metric_row *r
 {
     gm_buf_text(b, metric);
     gm_buf_char(b, '{');
-    label(b, "model", row->served->model);
+    gm_metrics_label(b, "model", row->served->model);
     gm_buf_char(b, ',');
-    label(b, "version", row->served->version);
+    gm_metrics_label(b, "version", row->served->version);
 }
 
 static void add_row(gm_server *s, gm_arena *a, const gm_endpoint *e, gm_served *served, const char *role, gm_metric_rows *out)
@@ -139,7 +138,7 @@ static void breach(gm_buf *b, const gm_metric_row *row, const char *column, cons
     if (!count) return;
     version_labels(b, "gristmill_schema_breaches_total", row);
     gm_buf_char(b, ',');
-    label(b, "column", column);
+    gm_metrics_label(b, "column", column);
     gm_buf_printf(b, ",kind=\"%s\"} %" PRId64 "\n", kind, count);
 }
 
@@ -167,7 +166,7 @@ static void lookups(gm_buf *b, const gm_metric_rows *rows)
                 any = true;
                 version_labels(b, "gristmill_online_lookups_total", row);
                 gm_buf_char(b, ',');
-                label(b, "dataset", row->served->joins[k].dataset);
+                gm_metrics_label(b, "dataset", row->served->joins[k].dataset);
                 gm_buf_printf(b, ",status=\"%s\"} %" PRId64 "\n", gm_online_status_name((gm_online_status)status), row->sum.online[k][status]);
             }
 }
@@ -181,7 +180,7 @@ static void releases(gm_buf *b, const gm_routing *routing)
         if (!any) head(b, "gristmill_release_share", "gauge", "Share of the requests that a running release sends to its candidate.");
         any = true;
         gm_buf_text(b, "gristmill_release_share{");
-        label(b, "model", e->name);
+        gm_metrics_label(b, "model", e->name);
         gm_buf_printf(b, ",candidate=\"%" PRId64 "\"} %.9g\n", e->release.candidate, e->release.paused ? 0.0 : e->release.share);
     }
 }
@@ -246,6 +245,7 @@ static void scrape(gm_http_request *r, void *user)
     breaches(b, &rows);
     lookups(b, &rows);
     releases(b, routing);
+    gm_metrics_watched(s, routing, b);
     statuses(s, b);
     process(s, b);
     gm_routing_unref(routing);

@@ -1,0 +1,262 @@
+"""`watch` on what a real server logged: drift, decay once labels come, checks, alerts, the page, the metrics, and kills on the way."""
+import html.parser
+import http.server
+import json
+import re
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+import gm
+import serving
+
+YAML = """pipeline: leavers
+data: { people: { from: t.csv, key: customer, checks: [rows >= 10, age between 0 and 90, missing(monthly) < 50%, customer is unique] } }
+target: churned
+train: { try: [logistic], split: { by: random } }
+gates:
+  - roc_auc >= 0.4
+monitor: { window: WINDOW, rows_min: 50, labels_min: 50, labels: { from: "labels-*.csv" }ALERT }
+"""
+ROWS = 600  # of the data; a window holds half of them
+WINDOW = 300
+
+
+class Hook(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.server.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+class Page(html.parser.HTMLParser):
+    """Open elements, and what a page must not have."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.stack, self.bad, self.counts = [], [], {}
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.counts[tag] = self.counts.get(tag, 0) + 1
+        if tag in ("script", "img", "link", "iframe") or any(k.startswith("on") or k in ("src", "href") for k, _ in attrs):
+            self.bad.append((tag, attrs))
+        if tag not in ("meta",):
+            self.stack.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.counts[tag] = self.counts.get(tag, 0) + 1
+
+    def handle_endtag(self, tag):
+        if not self.stack or self.stack.pop() != tag:
+            self.bad.append(("unbalanced", tag))
+
+
+class Watch(gm.Case):
+    def begin(self, window=f"{WINDOW} rows", alert=""):
+        self.p = self.project(YAML.replace("WINDOW", window).replace("ALERT", alert), **{"t.csv": gm.churn(ROWS)})
+        self.ok(self.p.gm("run"))
+        self.rows = serving.records(self.p.read("t.csv"))
+        self.server = serving.Server(self.p.dir, "leavers", "--log", "full")
+        self.addCleanup(self.server.close)
+
+    def send(self, rows, **change):
+        c = self.server.connect()
+        for at in range(0, len(rows), 50):
+            body = [{k: change[k](v) if k in change else v for k, v in r.items() if k != "churned"} for r in rows[at:at + 50]]
+            self.assertEqual(self.server.post("/v1/models/leavers:predict", {"instances": body}, connection=c).status, 200)
+        c.close()
+
+    def labels(self, rows, name="labels-1.csv", turned=False):
+        other = {"yes": "no", "no": "yes"}
+        self.p.write(name, "customer,churned\n" + "".join(f"{r['customer']},{other[r['churned']] if turned else r['churned']}\n" for r in rows))
+
+    def settle(self):
+        time.sleep(6)  # a window counts once its rows are surely in the log
+
+    def look(self, *args, **more):
+        return self.ok(self.p.gm("watch", "--once", "--json", *args, **more)).json()
+
+    def whole(self, seen):
+        return [w["result"] for w in seen["windows"] if not w["under_way"]]
+
+    def column(self, result, name):
+        return next(c for c in result["drift"]["columns"] if c["name"] == name)
+
+
+class Drift(Watch):
+    def test_windows_are_judged_and_labels_judge_them_again(self):
+        self.begin()
+        self.send(self.rows[:WINDOW])
+        self.send(self.rows[WINDOW:], age=lambda v: v + 30)
+        self.send(self.rows[:20])
+        self.settle()
+        seen = self.look()
+        first, second = self.whole(seen)
+        self.assertEqual((first["rows"], second["rows"]), (WINDOW, WINDOW))
+        self.assertFalse(first["drifted"], first["drift"])
+        self.assertTrue(second["drifted"])
+        age = self.column(second, "age")
+        self.assertTrue(age["drifted"] and age["value"] > age["limit"] == 0.2 and age["out_of_range"], age)
+        self.assertEqual([c["name"] for c in second["drift"]["columns"] if c["drifted"]], ["age"])
+        self.assertEqual(second["checks"]["failed"], 1)
+        self.assertEqual({c["name"] for c in second["checks"]["left_out"]}, {"rows >= 10", "customer is unique"})
+        self.assertEqual((first["traffic"]["recomputed"], first["traffic"]["skewed"]), (100, 0))
+        self.assertEqual((first["traffic"]["requests"], first["performance"]["labelled"]), (6, 0))
+        self.assertIsNone(first["performance"]["realised"])
+        self.assertIn("age moved first", seen["likely_cause"])
+        self.assertIn("no labels: their source is not there yet", seen["notes"])
+        under_way = [w for w in seen["windows"] if w["under_way"]]
+        self.assertEqual([w["result"]["rows"] for w in under_way], [20])
+        self.assertFalse(under_way[0]["result"]["judged"])
+        self.assertEqual(self.look()["judged"], 0)  # nothing new
+
+        self.labels(self.rows[:WINDOW])
+        seen = self.look()
+        first, second = self.whole(seen)
+        self.assertEqual(seen["judged"], 2)
+        self.assertEqual((first["performance"]["labelled"], second["performance"]["labelled"]), (WINDOW, 0))
+        realised = first["performance"]["realised"]
+        self.assertTrue(realised["low"] < realised["value"] < realised["high"])
+        self.assertAlmostEqual(first["performance"]["decay"], first["performance"]["reference"] - realised["value"], 12)
+        self.assertEqual([w["final"] for w in seen["windows"] if not w["under_way"]], [True, False])
+
+        self.labels(self.rows[WINDOW:], "labels-2.csv", turned=True)
+        seen = self.look()
+        second = self.whole(seen)[1]
+        self.assertEqual(seen["judged"], 1)  # the first one is final
+        self.assertTrue(second["decayed"] and second["performance"]["decay"] > 0.2)
+        rules = {(a["rule"], a["state"]) for a in seen["alerts"]}
+        self.assertIn(("drift", "firing"), rules)
+        self.assertIn(("decay", "firing"), rules)
+
+        text = self.ok(self.p.gm("watch", "--kept")).out
+        self.assertRegex(text, r"1 of 3: age psi \d\.?\d* > 0\.2")
+        self.assertIn("Likely cause", text)
+        self.metrics(second)
+        self.page()
+
+    def metrics(self, second):
+        s = self.server
+        s.until(lambda: s.metric("gristmill_window_drifted", model="leavers") == 1)
+        self.assertAlmostEqual(s.metric("gristmill_drift_value", model="leavers", column="age", detector="psi"), self.column(second, "age")["value"])
+        self.assertEqual(s.metric("gristmill_window_rows", model="leavers", version="1"), WINDOW)
+        self.assertAlmostEqual(s.metric("gristmill_metric_realised", metric="roc_auc"), second["performance"]["realised"]["value"])
+        self.assertEqual(s.metric("gristmill_alert_firing", rule="drift", severity="warning"), 1)
+        text = s.get("/metrics").body.decode()
+        for name in set(re.findall(r"^(gristmill_(?:window|metric|drift|alert)\w*)[{ ]", text, re.M)):
+            self.assertEqual(len(re.findall(rf"^# TYPE {name} gauge$", text, re.M)), 1, name)
+            lines = [i for i, line in enumerate(text.splitlines()) if re.match(rf"{name}[{{ ]", line)]
+            self.assertEqual(lines, list(range(lines[0], lines[0] + len(lines))), name)
+
+    def page(self):
+        self.ok(self.p.gm("watch", "--once", "--html", "watch.html"))
+        text = self.p.read("watch.html")
+        page = Page(text)
+        self.assertLess(len(text.encode()), 200 * 1024)
+        self.assertEqual((page.bad, page.stack), ([], []))
+        self.assertGreaterEqual(page.counts["svg"], 4)  # metric, drift, and the columns
+        self.assertIn("age: psi", text)
+
+    def test_windows_of_time(self):
+        self.begin("4s")
+        time.sleep(4 - time.time() % 4 + 0.1)
+        self.send(self.rows[:100])
+        self.assertLess(time.time() % 4, 3.5, "the machine is too busy for windows of four seconds")
+        time.sleep(4 - time.time() % 4 + 5.5)
+        seen = self.look()
+        one = [w for w in self.whole(seen) if w["rows"]]
+        self.assertEqual([w["rows"] for w in one], [100])
+        self.assertEqual((one[0]["from_us"] % 4_000_000, one[0]["until_us"] - one[0]["from_us"]), (0, 4_000_000))
+        self.assertEqual(self.look()["judged"], 0)
+
+    def test_sealed_and_sampled_it_comes_to_the_same(self):
+        self.begin()
+        self.send(self.rows[:WINDOW])
+        self.settle()
+        first = self.whole(self.look())[0]
+        self.server.terminate()
+        self.ok(self.p.gm("predictions", "--seal"))
+        self.assertTrue(list((self.p.dir / ".gristmill/predictions/profiles/leavers/1").glob("*.profile")))
+        (self.p.dir / ".gristmill/predictions/raw").rmdir()
+        self.labels(self.rows[:WINDOW])
+        again = self.whole(self.look())[0]
+        self.assertEqual(again["drift"], first["drift"])
+        self.assertEqual(again["performance"]["labelled"], WINDOW)
+
+
+class Alerts(Watch):
+    def setUp(self):
+        self.hook = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook)
+        self.hook.got = []
+        threading.Thread(target=self.hook.serve_forever, daemon=True).start()
+        self.addCleanup(self.hook.server_close)
+        self.addCleanup(self.hook.shutdown)
+
+    def test_killed_anywhere_an_alert_comes_once(self):
+        self.begin(alert=f', alert: [{{ webhook: "http://127.0.0.1:{self.hook.server_port}/" }}]')
+        self.send(self.rows[:WINDOW], age=lambda v: v + 30)
+        self.settle()
+        self.server.terminate()
+        for n in list(range(1, 12)) + list(range(12, 60, 7)):
+            killed = self.p.gm("watch", "--once", env={"GRISTMILL_FAULT": f"kill:{n}"})
+            if killed.code == 0:
+                break
+            self.assertEqual(killed.code, -9, killed)
+        seen = self.look()
+        self.assertEqual(len(self.whole(seen)), 1)
+        self.assertEqual([a["rule"] for a in seen["alerts"] if a["state"] == "firing"].count("drift"), 1)
+        ids = {m["id"] for m in self.hook.got if m["rule"] == "drift"}
+        self.assertEqual(len(ids), 1, self.hook.got)  # the same one, if it came twice
+        self.ok(self.p.gm("watch", "--once"))
+        self.assertEqual({m["id"] for m in self.hook.got if m["rule"] == "drift"}, ids)
+
+    def test_killed_between_rules_and_records(self):
+        self.begin(alert=f', alert: [{{ webhook: "http://127.0.0.1:{self.hook.server_port}/" }}]')
+        self.send(self.rows[:WINDOW], age=lambda v: v + 30)
+        self.settle()
+        self.assertEqual(self.p.gm("watch", "--once", env={"GRISTMILL_FAULT": "kill:1@watch.keep"}).code, -9)
+        seen = self.ok(self.p.gm("watch", "--kept", "--json")).json()
+        self.assertEqual((seen["windows"], [a["rule"] for a in seen["alerts"]].count("drift")), ([], 1))
+        self.assertEqual(self.look()["judged"], 1)
+        self.assertEqual([m["kind"] for m in self.hook.got if m["rule"] == "drift"], ["firing"])
+
+    def test_it_recovers(self):
+        self.begin(alert=f', alert: [{{ webhook: "http://127.0.0.1:{self.hook.server_port}/" }}]')
+        self.send(self.rows[:WINDOW], age=lambda v: v + 30)
+        self.send(self.rows[WINDOW:])
+        self.settle()
+        self.look()
+        self.assertEqual([m["kind"] for m in self.hook.got if m["rule"] == "drift"], ["firing", "resolved"])
+
+
+class Command(Watch):
+    def test_mistakes_are_told(self):
+        self.p = self.project(YAML.replace("WINDOW", "1 day").replace("ALERT", ""), **{"t.csv": gm.churn(ROWS)})
+        self.fails(self.p.gm("watch", "--once"), 4, "nothing was run here yet")
+        self.ok(self.p.gm("run"))
+        self.assertIn("Nothing was served", self.ok(self.p.gm("watch", "--once")).out)
+        self.fails(self.p.gm("watch", "--once", "nobody"), 4, 'makes no model "nobody"', '"leavers"')
+        self.p.write("gristmill.yaml", YAML.replace("WINDOW", "every now and then").replace("ALERT", ""))
+        self.fails(self.p.gm("watch", "--once"), 3, "gristmill.yaml:7:", "expected a window")
+
+    def test_lines_where_nobody_looks(self):
+        self.begin()
+        watch = subprocess.Popen([gm.PROGRAM, "watch", "--every", "1s"], cwd=self.p.dir, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.send(self.rows[:WINDOW], age=lambda v: v + 30)
+        line = watch.stdout.readline()
+        watch.terminate()
+        out, err = watch.communicate(timeout=30)
+        self.assertEqual((watch.returncode, err), (0, ""))
+        while line.startswith("note:"):
+            line, _, out = out.partition("\n")
+        self.assertRegex(line, r"version 1  300 rows, 0 labelled .* drifted: 1 of 3: age psi")
+
+
+if __name__ == "__main__":
+    gm.main()
