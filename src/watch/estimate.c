@@ -1,10 +1,15 @@
-/* estimate.c - estimated performance: who does it, and how sure it is.
+/* estimate.c - estimated performance: who does it, what it is anchored to, and how sure it is.
  *
- *   interval   value +- 1.96 spread sqrt(1 / rows + 1 / reference rows), cut to the metric's range
+ *   value      what CBPE or DLE says of these rows - what it says of the reference + what the reference's labels say, cut to the
+ *              metric's range
+ *   interval   value +- 1.96 spread sqrt(1 / rows + 1 / reference rows), cut likewise
  *   spread     of the reference: half the metric's own 95 % interval there (DeLong, Wilson, bootstrap) / 1.96 * sqrt(reference rows)
  *
- * so that it says where the metric of these rows will lie once their labels are there: they are a sample, and so is the reference that the estimate
- * learned from. compat nannyml: value +- 3 spread / sqrt(rows), with NannyML's spread.
+ * Anchored, the estimate is exact on the reference itself, and what changes it are the inputs alone. A curve fitted to few labels
+ * promises too much of the very model (ROC AUC 0.06 too high on 200 labels without any link); most of that is the same on both sides.
+ * The interval says where the metric of these rows will lie once their labels are there: they are a sample, and so is the reference.
+ * compat nannyml: not anchored; value +- 3 spread / sqrt(rows), with NannyML's spread.
+ * Checked    test_estimate_cbpe.c: of simulated windows 95 in 100 hold; docs/numerics/estimated-performance.md
  */
 #include <string.h>
 
@@ -82,6 +87,20 @@ static gm_rc own_spread(const gm_metric *metric, const gm_scores *labelled, int6
     return rc;
 }
 
+static gm_rc raw_value(const gm_estimator *e, const gm_scores *s, const gm_table *features, gm_arena *scratch, double *out, gm_err *err)
+{
+    return e->task == GM_TASK_REGRESSION ? gm_dle_value(e, s, features, scratch, out, err) : gm_cbpe_value(e, s, scratch, out, err);
+}
+
+static gm_rc fit_offset(gm_estimator *e, const gm_scores *labelled, const gm_table *features, gm_arena *scratch, gm_err *err)
+{
+    double estimated = 0, realised = 0;
+    gm_rc rc = raw_value(e, labelled, features, scratch, &estimated, err);
+    if (!rc) rc = gm_metric_value(e->metric, labelled, scratch, &realised, err);
+    if (!rc) e->offset = estimated - realised;
+    return rc;
+}
+
 static gm_rc fit(gm_estimator *e, const gm_scores *reference, const gm_table *features, uint64_t seed, gm_arena *a, gm_arena *scratch, gm_err *err)
 {
     int64_t *rows = NULL, count = 0;
@@ -100,6 +119,7 @@ static gm_rc fit(gm_estimator *e, const gm_scores *reference, const gm_table *fe
     e->reference_rows = count;
     if (!rc) rc = e->task == GM_TASK_REGRESSION ? gm_dle_fit(e, &labelled, features, seed, a, scratch, err) : gm_cbpe_fit(e, &labelled, seed, a, scratch, err);
     if (!rc && isnan(e->spread)) rc = own_spread(e->metric, &labelled, e->outputs, seed, scratch, &e->spread, err);
+    if (!rc && e->compat == GM_COMPAT_DEFAULT) rc = fit_offset(e, &labelled, features, scratch, err);
     return rc;
 }
 
@@ -128,7 +148,8 @@ gm_rc gm_estimate(const gm_estimator *e, const gm_scores *current, const gm_tabl
         return gm_err_set(err, GM_EINVALID, "the predictions are of another task or other classes than the reference");
     if (current->rows < 1) return gm_err_set(err, GM_EINVALID, "there are no rows to estimate %s on", e->metric->item.name);
     double value = NAN;
-    gm_rc rc = regression ? gm_dle_value(e, current, features, scratch, &value, err) : gm_cbpe_value(e, current, scratch, &value, err);
+    gm_rc rc = raw_value(e, current, features, scratch, &value, err);
+    value = fmin(fmax(value - e->offset, e->metric->low), e->metric->high);
     if (rc) return gm_err_ctx(err, rc, "estimating %s without labels", e->metric->item.name);
     double rows = (double)current->rows;
     double half = e->compat == GM_COMPAT_NANNYML ? 3 * e->spread / sqrt(rows) : GM_Z95 * e->spread * sqrt(1 / rows + 1 / (double)e->reference_rows);

@@ -2,7 +2,8 @@
  *
  * CBPE (NannyML 0.13): the scores are calibrated on the reference; then a row counts as much for each cell of the confusion matrix as its
  * calibrated probability says. DLE: a regression on features and prediction foretells the loss. Both assume that what links columns and
- * label has not changed; docs/numerics/estimated-performance.md. compat NANNYML gives NannyML's numbers; our own default groups tied scores.
+ * label has not changed; docs/numerics/estimated-performance.md. compat NANNYML gives NannyML's numbers; our own default is
+ * anchored: on the reference itself it says what the labels there say, so that only other inputs move it. It groups tied scores.
  */
 #ifndef GM_WATCH_ESTIMATE_H
 #define GM_WATCH_ESTIMATE_H

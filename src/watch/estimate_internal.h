@@ -16,6 +16,7 @@ struct gm_estimator {
     gm_compat compat;
     int64_t reference_rows;
     gm_isotonic *calibrators; /* [outputs]; count 0 = scores are taken as they are */
+    double offset;            /* of the estimate on the reference itself, from what its labels say; 0 with compat nannyml */
     double spread;            /* standard deviation of the metric on n rows, times sqrt(n); NaN = not known */
     gm_dle *dle;              /* regression */
 };
