@@ -146,7 +146,7 @@ static gm_rc take_keys(const gm_labels_from *f, const gm_table *t, gm_labels *l,
     for (size_t i = 0; i < f->key.count; i++) {
         const gm_column *c = NULL;
         gm_rc rc = gm_table_column(t, f->key.items[i], &c, err);
-        if (rc) return gm_err_place(err, gm_err_ctx(err, rc, "looking for the key of the labels"), f->source.pos);
+        if (rc) return rc;
         l->keys[l->keys_count++] = *c;
     }
     return GM_OK;
@@ -203,9 +203,12 @@ static gm_rc read_columns(gm_engine *e, const gm_labels_from *f, const char *pat
     if (!rc && !wanted) rc = no_memory(err);
     for (size_t i = 0; !rc && i < count; i++) wanted[wanted_count++] = names[i];
     for (size_t i = 0; !rc && i < f->key.count; i++) {
+        const gm_column *key = NULL;
         bool there = false;
         for (size_t k = 0; k < count && !there; k++) there = strcmp(names[k], f->key.items[i]) == 0;
-        if (!there && gm_table_find(&head, f->key.items[i])) wanted[wanted_count++] = f->key.items[i];
+        if (!there) wanted[wanted_count++] = f->key.items[i];
+        rc = gm_table_column(&head, f->key.items[i], &key, err);
+        if (rc) (void)gm_err_place(err, gm_err_ctx(err, rc, "looking for the key of the labels"), f->source.pos);
     }
     return rc ? rc : gm_data_read(e, path, wanted, wanted_count, 0, a, out, err);
 }

@@ -1,1 +1,5 @@
 gm_test(unit/loop/test_deliver.c USES loop LABELS unit)
+gm_test(unit/loop/test_labels.c USES loop LABELS unit)
+gm_test(unit/loop/test_page.c USES loop LABELS unit)
+gm_test(unit/loop/test_up_retrain.c USES loop LABELS unit)
+gm_test(unit/loop/test_up_looks.c USES loop LABELS unit)
