@@ -7,6 +7,7 @@
     X(gm_command_data)        \
     X(gm_command_deploy)      \
     X(gm_command_diff)        \
+    X(gm_command_drift)       \
     X(gm_command_explain)     \
     X(gm_command_fsck)        \
     X(gm_command_gc)          \

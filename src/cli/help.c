@@ -13,6 +13,7 @@
 #include "serve/target.h"
 #include "train/trainer.h"
 #include "watch/channels.h"
+#include "watch/detector.h"
 
 static const char *const groups[] = { "Run", "Look", "Models", "Care", "More" };
 
@@ -115,6 +116,7 @@ static const topic topics[] = {
     { "metrics", "Metrics", NULL, &gm_metrics },
     { "targets", "Deployment targets", NULL, &gm_targets },
     { "channels", "Channels of alerts", NULL, &gm_channels },
+    { "detectors", "Detectors of drift", NULL, &gm_detectors },
 };
 
 static gm_rc help(gm_cli *cli, const void *conf, gm_err *err)
@@ -144,7 +146,7 @@ static gm_rc help(gm_cli *cli, const void *conf, gm_err *err)
                    p->fallback && p->fallback[0] ? p->fallback : "", p->fallback && p->fallback[0] ? "]" : "");
         return GM_OK;
     }
-    const gm_registry *registries[] = { &gm_trainers, &gm_transforms, &gm_metrics, &gm_checks, &gm_channels };
+    const gm_registry *registries[] = { &gm_trainers, &gm_transforms, &gm_metrics, &gm_checks, &gm_channels, &gm_detectors };
     for (size_t i = 0; i < sizeof(registries) / sizeof(registries[0]); i++) {
         if (gm_registry_find(registries[i], cli->operands[0], &item, NULL)) continue;
         printf("%s %s - %s\n", registries[i]->kind, item->name, item->help);
@@ -350,7 +352,7 @@ static gm_rc reference(gm_cli *cli, const void *conf, gm_err *err)
         return GM_OK;
     }
     if (strcmp(page, "items") == 0) {
-        printf("# Checks, transforms, trainers, metrics, targets, channels\n");
+        printf("# Checks, transforms, trainers, metrics, targets, channels, detectors\n");
         for (size_t i = 0; i < sizeof(topics) / sizeof(topics[0]); i++)
             if (topics[i].registry) md_registry(topics[i].title, topics[i].registry);
         return GM_OK;

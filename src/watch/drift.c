@@ -208,10 +208,13 @@ static gm_rc detect(const job *j, gm_pair *pair, gm_drift_column *c, gm_err *err
         return GM_OK;
     }
     if (pair->texts ? !rule->texts : !rule->numbers) {
-        if (own)
-            return gm_err_at(err, rule->pos, GM_EINVALID, "detector \"%s\" judges %s, column \"%.100s\" holds %s",
-                             other_of(rule)->item.name, pair->texts ? "numbers" : "texts", c->name,
-                             pair->texts ? "texts" : "numbers");
+        if (own) {
+            gm_rc rc = gm_err_at(err, rule->pos, GM_EINVALID, "detector \"%s\" judges %s, column \"%.100s\" holds %s",
+                                 other_of(rule)->item.name, pair->texts ? "numbers" : "texts", c->name,
+                                 pair->texts ? "texts" : "numbers");
+            gm_err_hint(err, "psi, jensen_shannon, hellinger, l_infinity and chi_square judge both.");
+            return rc;
+        }
         c->why = gm_arena_printf(j->a, "%s judges %s", other_of(rule)->item.name, pair->texts ? "numbers" : "texts");
         return c->why ? GM_OK : no_memory(err);
     }
@@ -283,22 +286,30 @@ static const char *near_name(const gm_drift_side *r, const char *name, gm_arena 
     return names ? gm_nearest(name, names, count) : NULL;
 }
 
-static gm_rc unknown_column(const gm_drift_side *r, const char *what, const char *name, gm_pos pos, gm_arena *a, gm_err *err)
+/* err says what is wrong; a near name is a help. */
+static gm_rc unknown_column(const gm_drift_side *r, const gm_drift_side *c, const char *name, gm_arena *a, gm_err *err)
 {
-    gm_rc rc = gm_err_at(err, pos, GM_EINVALID, "%s for column \"%.100s\", which is in neither side", what, name);
     const char *near = near_name(r, name, a);
+    if (!near) near = near_name(c, name, a);
     if (near) gm_err_hint(err, "Did you mean \"%s\"?", near);
-    return rc;
+    return GM_EINVALID;
 }
 
 static gm_rc check_options(const gm_drift_side *r, const gm_drift_side *c, const gm_drift_options *o, gm_arena *a, gm_err *err)
 {
-    for (size_t i = 0; i < o->rules_count; i++)
-        if (o->rules[i].column && !gm_side_has(r, o->rules[i].column) && !gm_side_has(c, o->rules[i].column))
-            return unknown_column(r, "a rule", o->rules[i].column, o->rules[i].pos, a, err);
-    for (size_t i = 0; i < o->columns_count; i++)
-        if (!gm_side_has(r, o->columns[i]) && !gm_side_has(c, o->columns[i]))
-            return unknown_column(r, "a comparison is wanted", o->columns[i], (gm_pos){ 0 }, a, err);
+    for (size_t i = 0; i < o->rules_count; i++) {
+        const char *name = o->rules[i].column;
+        if (!name || gm_side_has(r, name) || gm_side_has(c, name)) continue;
+        (void)gm_err_at(err, o->rules[i].pos, GM_EINVALID,
+                        "the rule for column \"%.100s\" is for neither side: there is no such column", name);
+        return unknown_column(r, c, name, a, err);
+    }
+    for (size_t i = 0; i < o->columns_count; i++) {
+        const char *name = o->columns[i];
+        if (gm_side_has(r, name) || gm_side_has(c, name)) continue;
+        (void)gm_err_set(err, GM_EINVALID, "neither side has a column \"%.100s\"", name);
+        return unknown_column(r, c, name, a, err);
+    }
     return GM_OK;
 }
 
