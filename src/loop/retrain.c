@@ -137,6 +137,15 @@ static gm_rc begin(gm_retrain *r, gm_trigger_record *t, int64_t now_us, gm_arena
     return GM_OK;
 }
 
+/* Cut off, or failed for a reason that may pass; or it says that all is well: then its answer is there at the next look. */
+static bool may_go_on(int code)
+{
+    if (code <= 0 || code == gm_rc_exit_code(GM_ECANCELED)) return true;
+    for (gm_rc rc = GM_OK + 1; rc < GM_RC_COUNT; rc++)
+        if (gm_rc_may_retry(rc) && gm_rc_exit_code(rc) == code) return true;
+    return false;
+}
+
 /* A process that left no answer: the store was in use, it was killed, the file has mistakes. */
 static gm_rc no_answer(gm_retrain *r, gm_trigger_record *t, int code, const char *words, int64_t now_us, gm_arena *a, gm_err *err)
 {
@@ -146,15 +155,16 @@ static gm_rc no_answer(gm_retrain *r, gm_trigger_record *t, int code, const char
         say(r, t, gm_arena_printf(a, "waits: %s", words));
         return GM_OK;
     }
-    if (code < 0 || code == gm_rc_exit_code(GM_ECANCELED)) {
+    if (may_go_on(code)) {
         r->deaths = r->deaths_of == t->id ? r->deaths + 1 : 1;
         r->deaths_of = t->id;
         if (r->deaths >= DEATHS_MAX)
             return finish(r, t, "failed",
-                          gm_arena_printf(a, "its process was ended %" PRId64 " times without an answer", r->deaths), NULL,
-                          now_us, a, err);
+                          gm_arena_printf(a, "it did not come to an end in %" PRId64 " attempts: %s", r->deaths,
+                                          words[0] ? words : "its process was ended"),
+                          NULL, now_us, a, err);
         pause_after(r, now_us);
-        say(r, t, "its process was ended; it will go on");
+        say(r, t, gm_arena_printf(a, "will go on: %s", words[0] ? words : "its process was ended"));
         return GM_OK;
     }
     return finish(r, t, "failed",

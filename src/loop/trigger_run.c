@@ -17,6 +17,15 @@ static int64_t trigger_of(const gm_run_record *r, gm_arena *a)
     return gm_node_int_or(root, "trigger", 0);
 }
 
+/* A run that failed for want of memory or disk, or because something ended one of its steps, is no answer: it may go on. */
+static bool is_answer(const gm_run_record *r, gm_arena *a)
+{
+    gm_node *root = NULL;
+    if (strcmp(r->state, "failed") != 0) return !strcmp(r->state, "done") || !strcmp(r->state, "refused");
+    if (gm_json_read(r->summary_json, strlen(r->summary_json), "run", a, &root, NULL)) return true;
+    return !gm_node_bool_or(root, "may_retry", false);
+}
+
 /* What the step that failed first said. */
 static gm_rc why(gm_store *s, int64_t run_id, gm_arena *a, const char **out, gm_err *err)
 {
@@ -67,7 +76,7 @@ gm_rc gm_trigger_run_find(gm_store *s, int64_t trigger, gm_arena *a, gm_trigger_
         if (found.run_id) continue; /* newest first: the newest says how it stands */
         found.run_id = runs[i].id;
         pipeline = runs[i].pipeline;
-        found.ended = !strcmp(runs[i].state, "done") || !strcmp(runs[i].state, "refused") || !strcmp(runs[i].state, "failed");
+        found.ended = is_answer(&runs[i], a);
         if (found.ended) found.state = runs[i].state;
     }
     if (!rc && found.ended && strcmp(found.state, "done") != 0) rc = why(s, found.run_id, a, &found.why, err);

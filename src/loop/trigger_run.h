@@ -9,7 +9,7 @@
 
 typedef struct gm_trigger_run {
     int64_t run_id;      /* the newest run of the wish; 0 = none was begun                              */
-    bool ended;          /* it came to an answer; else it was cut off, or is still working              */
+    bool ended;          /* it came to an answer; else it was cut off, failed for a passing reason, or is still working */
     const char *state;   /* done, refused, failed; "" while not ended                                   */
     int64_t version;     /* of the model: registered by this wish, or the champion that it came to again; 0 = none */
     bool version_is_new; /* registered by a run of this wish                                            */
