@@ -220,6 +220,14 @@ static gm_rc queue(gm_tx *tx, const gm_delivery *m, int64_t alert_id, gm_err *er
                         "ittttii", alert_id, m->channel, m->message_id, m->kind, m->message_json, m->next_us, m->created_us);
 }
 
+/* What was said long ago goes when something new is said. */
+static gm_rc forget(gm_tx *tx, int64_t now_us, gm_err *err)
+{
+    static const int64_t KEPT_US = 90 * 86400 * (int64_t)1000000;
+    return gm_meta_exec(tx, err, "DELETE FROM deliveries WHERE state IN ('sent', 'dropped') AND created_us < ?1", "i",
+                        now_us - KEPT_US);
+}
+
 static gm_rc take_work(gm_tx *tx, void *ctx, gm_err *err)
 {
     struct take_call *call = ctx;
@@ -236,6 +244,7 @@ static gm_rc take_work(gm_tx *tx, void *ctx, gm_err *err)
                           " window_until_us = excluded.window_until_us, alert_id = excluded.alert_id",
                           "tttii", w->model, w->rule, w->memory, call->until_us, firing ? id : (int64_t)0);
     for (size_t i = 0; !rc && id && i < call->count; i++) rc = queue(tx, &call->messages[i], id, err);
+    if (!rc && id && call->count) rc = forget(tx, call->messages[0].created_us, err);
     call->id = id;
     return rc;
 }

@@ -20,13 +20,14 @@ typedef struct writer {
     bool failed;
 } writer;
 
-/* "2013-04-09 05:00 UTC", midnight without the time. In the arena. */
+/* "2013-04-09 05:00", midnight without the time. */
 static const char *when(writer *w, int64_t us)
 {
     char text[32];
     (void)gm_time_text(us - us % 1000000, text, sizeof(text));
     text[10] = ' ';
-    char *out = strcmp(text + 11, "00:00:00") == 0 ? gm_arena_printf(w->a, "%.10s", text) : gm_arena_printf(w->a, "%.16s", text);
+    int len = strcmp(text + 11, "00:00:00") == 0 ? 10 : strcmp(text + 16, ":00") == 0 ? 16 : 19;
+    char *out = gm_arena_printf(w->a, "%.*s", len, text);
     w->failed |= !out;
     return out ? out : "";
 }
@@ -50,37 +51,71 @@ static bool any_flag(const gm_drift_column *c)
 
 /* ---- title ---------------------------------------------------------------------------------------------------------------- */
 
-/* The names of the columns that moved, at most three. */
-static const char *moved(writer *w)
+enum { NAMED_MAX = 3 };
+
+/* One more name of a list in a title; after three they are counted. */
+static const char *name_more(writer *w, const char *names, const char *name, size_t before)
+{
+    return before >= NAMED_MAX ? names : printed(w, gm_arena_printf(w->a, "%s%s%.60s", names, before ? ", " : "", name));
+}
+
+static const char *name_rest(writer *w, const char *names, size_t all)
+{
+    return all > NAMED_MAX ? printed(w, gm_arena_printf(w->a, "%s and %zu more", names, all - NAMED_MAX)) : names;
+}
+
+static const char *moved_columns(writer *w)
 {
     const char *names = "";
-    size_t shown = 0, all = 0;
+    size_t all = 0;
     for (size_t i = 0; i < w->newest->drift.count; i++) {
         const gm_drift_column *c = &w->newest->drift.columns[i];
-        if (!any_flag(c)) continue;
-        if (all++ < 3) names = printed(w, gm_arena_printf(w->a, "%s%s%.60s", names, shown++ ? ", " : "", c->name));
+        if (any_flag(c)) names = name_more(w, names, c->name, all++);
     }
-    return all > 3 ? printed(w, gm_arena_printf(w->a, "%s and %zu more", names, all - 3)) : names;
+    for (size_t i = 0; i < w->newest->drift.missing_columns_count; i++) {
+        const char *marked = w->newest->drift.missing_columns[i];
+        if (is_absent(marked)) names = name_more(w, names, marked + 1, all++);
+    }
+    return name_rest(w, names, all);
+}
+
+static const char *broken_checks(writer *w)
+{
+    const char *names = "";
+    size_t all = 0;
+    for (size_t i = 0; i < w->newest->checks_count; i++) {
+        const gm_check_result *c = &w->newest->checks[i];
+        if (!c->ok && !c->spec->warning) names = name_more(w, names, c->spec->name, all++);
+    }
+    return name_rest(w, names, all);
+}
+
+/* What of the window the rule is about, by the words in its condition. */
+static const char *detail(writer *w)
+{
+    const gm_window_result *n = w->newest;
+    const char *about = w->rule->text;
+    bool estimated = strstr(about, "decay_estimated") != NULL;
+    double decay = estimated ? n->decay_estimated : n->decay;
+    if (strstr(about, "decay") && isfinite(decay) && decay > 0)
+        return printed(w, gm_arena_printf(w->a, "%s is worse by %.4g%s", n->metric && n->metric[0] ? n->metric : "the metric",
+                                          decay, estimated ? ", as estimated" : ""));
+    if (strstr(about, "check")) return broken_checks(w);
+    return strstr(about, "drift") || strstr(about, "share") ? moved_columns(w) : "";
 }
 
 static const char *title(writer *w, gm_alert_change change)
 {
-    const gm_window_result *n = w->newest;
-    const char *names = moved(w), *span = w->rule->n > 1
-                                              ? printed(w, gm_arena_printf(w->a, " (%" PRId64 " of the last %" PRId64 " windows)",
-                                                                           w->rule->k, w->rule->n))
-                                              : "";
-    if (change == GM_ALERT_ENDED)
-        return printed(w, gm_arena_printf(w->a, "%s: %s is over, after it fired since %s", w->version, w->rule->name,
-                                          when(w, w->state->began_us)));
-    const char *again =
-        change == GM_ALERT_REPEAT ? printed(w, gm_arena_printf(w->a, ", since %s", when(w, w->state->began_us))) : "";
-    const char *detail = isfinite(n->decay) && n->decay > 0 && strstr(w->rule->text, "decay")
-                             ? printed(w, gm_arena_printf(w->a, ": %s fell by %.4g",
-                                                          n->metric && n->metric[0] ? n->metric : "the metric", n->decay))
-                         : names[0] ? printed(w, gm_arena_printf(w->a, ": %s", names))
-                                    : "";
-    return printed(w, gm_arena_printf(w->a, "%s: %s%s%s%s", w->version, w->rule->name, detail, span, again));
+    const char *since = when(w, w->state->began_us), *what = detail(w), *span = "", *again = "";
+    if (w->rule->n > 1)
+        span = printed(w, gm_arena_printf(w->a, " (%" PRId64 " of the last %" PRId64 " windows)", w->rule->k, w->rule->n));
+    if (change == GM_ALERT_REPEAT) again = printed(w, gm_arena_printf(w->a, ", since %s", since));
+    char *line = change == GM_ALERT_ENDED
+                     ? gm_arena_printf(w->a, "%s: %s is over, after it fired since %s", w->version, w->rule->name, since)
+                     : gm_arena_printf(w->a, "%s: %s%s%s%s%s", w->version, w->rule->name, what[0] ? ": " : "", what, span, again);
+    for (char *c = line; c && *c; c++) /* names of columns may hold anything */
+        if ((unsigned char)*c < ' ' || *c == 0x7f) *c = ' ';
+    return printed(w, line);
 }
 
 /* ---- text for people ------------------------------------------------------------------------------------------------------- */
@@ -152,7 +187,7 @@ static const char *text(writer *w)
         gm_buf_printf(&b, "answers  predictions moved, %s %.4g (limit %.4g)\n", n->prediction.detector->item.name,
                       n->prediction.value, n->prediction.limit);
     text_interval(&b, "realised", metric, &n->realised, n->reference_metric);
-    text_interval(&b, "expected", metric, &n->estimated, n->reference_metric); /* estimated without labels */
+    text_interval(&b, "estimate", metric, &n->estimated, n->reference_metric); /* estimated without labels */
     text_checks(w, &b);
     if (isfinite(n->error_rate) && n->error_rate > 0)
         gm_buf_printf(&b, "errors   %.4g %% of the requests\n", n->error_rate * 100);

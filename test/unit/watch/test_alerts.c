@@ -285,7 +285,7 @@ static void a_message_names_what_is_needed(void)
              &err);
     CHECK_STR(m.kind, "firing");
     CHECK_HAS(m.title, "flights/3: worse");
-    CHECK_HAS(m.title, "roc_auc fell by 0.045");
+    CHECK_HAS(m.title, "roc_auc is worse by 0.045");
     CHECK(!strchr(m.title, '\n') && strlen(m.id) == 32 && m.severity == GM_SEVERITY_CRITICAL);
     static const char *const parts[] = { "flights/3",
                                          "worse: decay > 0.02 (critical)",
@@ -308,6 +308,40 @@ static void a_message_names_what_is_needed(void)
     CHECK_STR(read.id, m.id);
     CHECK_STR(read.text, m.text);
     CHECK(read.severity == m.severity && read.began_us == m.began_us && read.at_us == 77);
+}
+
+static const char *title_of(const char *rule, const gm_window_result *w, gm_alert_change change)
+{
+    gm_alerts_spec spec;
+    gm_alert_state s = { 0 };
+    gm_message m;
+    CHECK_OK(read_yaml(gm_arena_printf(gm_harness_arena(), "alert: { rules: [%s] }\n", rule), &spec),
+             errs.count ? &errs.items[0] : &err);
+    (void)step(&spec, 0, w, w->until_us, &s);
+    CHECK_OK(gm_alert_message(&spec.rules[0], &s, change, w, 1, "flights", "flights/3", "gristmill.yaml", 77, a, &m, &err), &err);
+    CHECK(!strchr(m.title, '\n'));
+    return m.title;
+}
+
+static void a_title_says_what_the_rule_is_about(void)
+{
+    gm_check_spec failed = { .name = "age between 18 and 90" }, mild = { .name = "mild", .warning = true };
+    gm_check_result checks[] = { { .spec = &failed }, { .spec = &mild }, { .spec = &mild, .ok = true } };
+    gm_window_result w = april();
+    w.checks = checks;
+    w.checks_count = 3;
+    w.checks_failed = 1;
+    CHECK_STR(title_of("drift", &w, GM_ALERT_BEGAN), "flights/3: drift: temp, visib");
+    CHECK_STR(title_of("failed_checks > 0", &w, GM_ALERT_BEGAN), "flights/3: failed_checks > 0: age between 18 and 90");
+    CHECK_STR(title_of("decay > 0.02", &w, GM_ALERT_BEGAN), "flights/3: decay > 0.02: roc_auc is worse by 0.045");
+    CHECK_STR(title_of("rows > 3", &w, GM_ALERT_BEGAN), "flights/3: rows > 3");
+    CHECK_STR(title_of("{ when: drift, for: 1 of 2 }", &w, GM_ALERT_REPEAT),
+              "flights/3: drift: temp, visib (1 of the last 2 windows), since 2013-04-10");
+    w.until_us += 3723 * 1000000ll;
+    CHECK_STR(title_of("drift", &w, GM_ALERT_ENDED), "flights/3: drift is over, after it fired since 2013-04-10 01:02:03");
+    w.drift.columns[0].name = "two\nlines";
+    CHECK_STR(title_of("drift", &w, GM_ALERT_BEGAN), "flights/3: drift: two lines, visib");
+    w.drift.columns[0].name = "temp";
 }
 
 static void ids_are_the_same_again_and_differ_by_kind(void)
@@ -457,6 +491,7 @@ TESTS(T(without_rules_there_are_three), T(the_whole_section_is_read), T(every_mi
       T(all_mistakes_are_told_at_once), T(two_of_three_windows_begin_and_end_an_alert),
       T(what_lasts_is_repeated_when_it_was_asked_for), T(a_window_that_was_not_judged_counts_only_for_traffic),
       T(what_is_not_known_does_not_hold), T(a_rule_remembers_sixty_windows_over_a_restart), T(a_message_names_what_is_needed),
-      T(ids_are_the_same_again_and_differ_by_kind), T(a_group_is_one_message_with_the_worst_severity),
-      T(secrets_come_from_outside_and_stay_out_of_errors), T(a_command_gets_the_message_and_its_exit_code_decides),
-      T(a_secret_that_a_program_repeats_is_hidden), T(signatures_are_hmac_sha256))
+      T(a_title_says_what_the_rule_is_about), T(ids_are_the_same_again_and_differ_by_kind),
+      T(a_group_is_one_message_with_the_worst_severity), T(secrets_come_from_outside_and_stay_out_of_errors),
+      T(a_command_gets_the_message_and_its_exit_code_decides), T(a_secret_that_a_program_repeats_is_hidden),
+      T(signatures_are_hmac_sha256))
