@@ -40,7 +40,8 @@ gm_rc gm_alert_memory(gm_store *s, const char *model, const char *rule, gm_arena
 /* One transaction: the alert (state firing and none fires: a new one, its id in alert->id; state resolved: over; "": memory
  * alone) and the messages it causes (channel, message_id, kind, message_json, next_us, created_us are read). A repeat is left out
  * where an earlier message of the alert still waits in that channel. A window at or before the last one taken in for this rule
- * changes nothing and is GM_ECONFLICT, so that a repeated call after a crash is harmless. */
+ * changes nothing and is GM_ECONFLICT, so that a repeated call after a crash is harmless. Messages sent or dropped are kept for
+ * 90 days. */
 gm_rc gm_alert_take(gm_store *s, gm_alert_record *alert, int64_t window_until_us, const gm_delivery *messages, size_t count,
                     gm_err *err);
 /* Firing first, then newest first; limit 0 = all. */

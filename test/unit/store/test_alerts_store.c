@@ -219,6 +219,32 @@ static void a_repeat_is_not_queued_behind_a_message_that_still_waits(void)
     gm_store_close(store);
 }
 
+static void what_was_said_long_ago_is_forgotten(void)
+{
+    const int64_t day = 86400 * (int64_t)1000000;
+    gm_delivery *all = NULL;
+    size_t count = 0;
+    fresh();
+    gm_delivery m[] = { message_to("webhook", "firing", 50), message_to("slack", "firing", 50),
+                        message_to("late", "firing", 50) };
+    (void)fire(1000, m, 3);
+    CHECK(due_at(50, &all) == 3);
+    CHECK_OK(gm_delivery_done(store, &all[0], 1, "sent", "", 60, 0, &err), &err);
+    CHECK_OK(gm_delivery_done(store, &all[1], 1, "refused", "404", 60, 0, &err), &err);
+    m[0].created_us = 90 * day; /* the others are 90 days old, less 50 us */
+    m[0].kind = "repeat";
+    (void)fire(2000, m, 1);
+    CHECK_OK(gm_delivery_list(store, 0, 0, arena, &all, &count, &err), &err);
+    CHECK(count == 4);
+    m[0].created_us = 90 * day + 51;
+    m[0].kind = "resolved";
+    (void)fire(3000, m, 1);
+    CHECK_OK(gm_delivery_list(store, 0, 0, arena, &all, &count, &err), &err);
+    CHECK(count == 4); /* the sent one is gone; what was refused or waits is not */
+    CHECK_STR(all[3].channel, "slack");
+    gm_store_close(store);
+}
+
 static void snooze_and_silence_are_kept_and_end(void)
 {
     gm_delivery *due = NULL;
@@ -303,4 +329,5 @@ TESTS(T(an_alert_begins_lasts_and_ends_and_its_memory_is_kept), T(a_window_is_ta
       T(a_message_is_claimed_by_one_and_comes_back_when_the_claimer_is_gone),
       T(a_batch_stays_together_and_later_messages_wait_behind_it), T(what_lasts_is_due_again_until_the_alert_ends),
       T(the_first_send_of_an_ended_alert_does_not_last), T(a_repeat_is_not_queued_behind_a_message_that_still_waits),
-      T(snooze_and_silence_are_kept_and_end), T(a_crash_leaves_alert_and_message_together))
+      T(what_was_said_long_ago_is_forgotten), T(snooze_and_silence_are_kept_and_end),
+      T(a_crash_leaves_alert_and_message_together))
