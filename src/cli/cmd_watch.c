@@ -36,6 +36,7 @@ typedef struct watching {
     gm_spec spec;
     gm_store *store;
     gm_watcher *watcher; /* NULL with --kept */
+    int64_t show_us;     /* when the window under way is looked at again: the larger it is the more seldom */
     int64_t said_us;     /* end of the newest window that was printed as a line */
     bool lines;          /* no screen */
 } watching;
@@ -54,8 +55,10 @@ static void deliver(const watching *w, int64_t now_us)
 static gm_rc add_current(watching *w, int64_t now_us, gm_arena *a, gm_watch_state *s, gm_err *err)
 {
     gm_shown_window current = { .current = true };
-    if (!w->watcher) return GM_OK;
+    int64_t began = gm_monotonic_us();
+    if (!w->watcher || w->lines || began < w->show_us) return GM_OK;
     gm_rc rc = gm_watcher_show(w->watcher, now_us, a, &current.result, &current.version, err);
+    w->show_us = gm_monotonic_us() + 10 * (gm_monotonic_us() - began);
     if (!rc && current.version) s->windows[s->windows_count++] = current; /* gm_watch_read leaves room for it */
     return rc;
 }

@@ -20,7 +20,6 @@ gm_rc gm_watch_read(gm_store *store, const gm_spec *spec, int64_t since_us, int6
     for (size_t i = 0; !rc && i < count; i++) {
         gm_node *root = NULL;
         gm_shown_window *w = &out->windows[out->windows_count];
-        if (!records[i].version) continue; /* nobody answered */
         *w = (gm_shown_window){ .version = records[i].version, .final = records[i].final };
         rc = gm_json_read(records[i].result_json, strlen(records[i].result_json), "window", a, &root, err);
         if (!rc) rc = gm_window_read(root, a, &w->result, err);

@@ -125,7 +125,6 @@ static gm_rc time_windows(gm_watcher *w, const gm_window_record *r, size_t count
     const gm_window_spec *s = &w->o.spec->monitor.window;
     int64_t last = floor_div(now_us - SETTLE_US - s->length_us, s->step_us);
     int64_t k = floor_div(first_us - s->length_us, s->step_us) + 1; /* the first that ends behind first_us */
-    if (k < last - WINDOWS_MAX) k = last - WINDOWS_MAX;
     gm_rc rc = GM_OK;
     for (; !rc && k <= last; k++)
         if (!find_record(r, count, k * s->step_us, k * s->step_us + s->length_us)) rc = add_due(w, l, k * s->step_us, k * s->step_us + s->length_us, err);
@@ -169,7 +168,9 @@ static gm_rc rows_windows(gm_watcher *w, int64_t from_us, int64_t now_us, due_li
 
 static gm_rc since(const gm_watcher *w, int64_t now_us, int64_t *out_first, bool *out_any, gm_err *err)
 {
+    const gm_window_spec *s = &w->o.spec->monitor.window;
     int64_t first = 0, last = 0, since_us = w->o.since_us ? w->o.since_us : now_us - HORIZON_US;
+    if (!s->rows && since_us < now_us - s->step_us * WINDOWS_MAX) since_us = now_us - s->step_us * WINDOWS_MAX;
     gm_rc rc = gm_predlog_extent(w->log_dir, &first, &last, err);
     *out_any = !rc && first > 0;
     *out_first = first > since_us ? first : since_us;
@@ -180,7 +181,7 @@ static gm_rc records(gm_watcher *w, int64_t first_us, gm_window_record **out, si
 {
     const gm_window_spec *s = &w->o.spec->monitor.window;
     int64_t from = first_us - (s->rows ? HORIZON_US : s->length_us);
-    return gm_window_list(w->o.store, w->model, from > 0 ? from : 1, 0, 0, w->look, out, out_count, err);
+    return gm_window_list_brief(w->o.store, w->model, from > 0 ? from : 1, 0, WINDOWS_MAX * GM_WATCHED_VERSIONS_MAX, w->look, out, out_count, err);
 }
 
 static gm_rc list_due(gm_watcher *w, int64_t now_us, due_list *l, gm_err *err)

@@ -12,7 +12,7 @@
 #include "store/alerts.h"
 #include "store/windows.h"
 
-enum { WINDOWS_LOOKED_AT = 32 };
+enum { WINDOWS_LOOKED_AT = 16 };
 
 /* The newest window of a model. */
 typedef struct watched {
@@ -151,7 +151,7 @@ static void add_model(gm_store *store, const char *model, gm_arena *a, watched_l
     if (gm_window_list(store, model, 0, 0, WINDOWS_LOOKED_AT, a, &r, &count, &err)) return;
     for (size_t i = 0; i < count; i++) {
         bool later = !newest || r[i].until_us > newest->until_us || (r[i].until_us == newest->until_us && r[i].rows > newest->rows);
-        if (r[i].version && later) newest = &r[i];
+        if (later) newest = &r[i];
     }
     if (!newest || gm_json_read(newest->result_json, strlen(newest->result_json), "window", a, &root, &err)) return;
     l->items[l->count++] = (watched){ model, gm_arena_printf(a, "%" PRId64, newest->version), newest->until_us, root };

@@ -50,4 +50,22 @@ static void windows_are_listed_oldest_first_and_the_newest_so_many(void)
     gm_store_close(store);
 }
 
-TESTS(T(a_window_is_replaced_when_judged_again), T(windows_are_listed_oldest_first_and_the_newest_so_many))
+static void windows_without_answers_are_known_and_not_shown(void)
+{
+    gm_window_record *list = NULL;
+    size_t count = 0;
+    gm_store *store = open_store(new_root());
+    gm_arena *a = gm_harness_arena();
+    gm_window_record items[] = { window_of("churn", 1, 100), window_of("churn", 2, 0) };
+    items[1].version = 0;
+    CHECK_OK(gm_windows_put(store, items, 2, &err), &err);
+    CHECK_OK(gm_window_list(store, "churn", 0, 0, 0, a, &list, &count, &err), &err);
+    CHECK(count == 1 && list[0].rows == 100);
+    CHECK_OK(gm_window_list_brief(store, "churn", 0, 0, 0, a, &list, &count, &err), &err);
+    CHECK(count == 2 && list[1].version == 0 && list[0].rows == 100);
+    CHECK_STR(list[0].result_json, "");
+    gm_store_close(store);
+}
+
+TESTS(T(a_window_is_replaced_when_judged_again), T(windows_are_listed_oldest_first_and_the_newest_so_many),
+      T(windows_without_answers_are_known_and_not_shown))
