@@ -29,7 +29,9 @@ static gm_rc look_at(Onnx__NodeProto *const *nodes, size_t count, bool *loops, g
 static gm_rc look_into(const Onnx__NodeProto *n, const Onnx__GraphProto *g, bool *loops, gm_err *err)
 {
     if (is(n, "Loop") && !has_steps(g)) {
-        gm_rc rc = gm_err_set(err, GM_EUNSUPPORTED, "the model's Loop \"%.100s\" does nothing, however often, and could not be stopped", n->name ? n->name : "");
+        gm_rc rc =
+            gm_err_set(err, GM_EUNSUPPORTED, "the model's Loop \"%.100s\" does nothing, however often, and could not be stopped",
+                       n->name ? n->name : "");
         gm_err_hint(err, "Leave the node out, or give its body something to compute.");
         return rc;
     }

@@ -14,7 +14,8 @@ static bool read_varint(const uint8_t **at, const uint8_t *end, uint64_t *out)
     return false;
 }
 
-/* protobuf-c reads nested messages by recursion without a limit. False when they are nested too deeply; what is malformed it finds itself. */
+/* protobuf-c reads nested messages by recursion without a limit. False when they are nested too deeply; what is malformed it
+ * finds itself. */
 static bool shallow(const ProtobufCMessageDescriptor *d, const uint8_t *at, size_t len, int depth)
 {
     const uint8_t *end = at + len;
@@ -32,10 +33,10 @@ static bool shallow(const ProtobufCMessageDescriptor *d, const uint8_t *at, size
         default: return true;
         }
         if (size > (uint64_t)(end - at)) return true;
-        const ProtobufCFieldDescriptor *f = (tag & 7) == 2 && tag >> 3 < UINT32_MAX
-                                                ? protobuf_c_message_descriptor_get_field(d, (unsigned)(tag >> 3))
-                                                : NULL;
-        if (f && f->type == PROTOBUF_C_TYPE_MESSAGE && (depth == NESTING_MAX || !shallow(f->descriptor, at, size, depth + 1))) return false;
+        const ProtobufCFieldDescriptor *f =
+            (tag & 7) == 2 && tag >> 3 < UINT32_MAX ? protobuf_c_message_descriptor_get_field(d, (unsigned)(tag >> 3)) : NULL;
+        if (f && f->type == PROTOBUF_C_TYPE_MESSAGE && (depth == NESTING_MAX || !shallow(f->descriptor, at, size, depth + 1)))
+            return false;
         at += size;
     }
     return true;

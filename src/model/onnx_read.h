@@ -5,8 +5,8 @@
 #include "base/err.h"
 #include "onnx-ml.pb-c.h"
 
-/* The model, whose graph is there; onnx__model_proto__free_unpacked(m, NULL) gives it back. Errors: GM_EINVALID (no ONNX file; messages
- * nested too deeply). */
+/* The model, whose graph is there; onnx__model_proto__free_unpacked(m, NULL) gives it back. Errors: GM_EINVALID (no ONNX file;
+ * messages nested too deeply). */
 gm_rc gm_onnx_unpack(const void *bytes, size_t len, Onnx__ModelProto **out, gm_err *err);
 
 #endif

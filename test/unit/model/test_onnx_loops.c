@@ -192,7 +192,9 @@ static void others_are_not_stopped(void)
 {
     gm_ort *endless = opened(loop_file(INT64_MAX, true)), *quick = opened(loop_file(3, true));
     gm_ort_limit(endless, 200, 0);
-    turn turns[] = { { endless, GM_ECANCELED, 1, 0 }, { quick, GM_OK, 2000, 0 }, { quick, GM_OK, 2000, 0 }, { endless, GM_ECANCELED, 2, 0 } };
+    turn turns[] = {
+        { endless, GM_ECANCELED, 1, 0 }, { quick, GM_OK, 2000, 0 }, { quick, GM_OK, 2000, 0 }, { endless, GM_ECANCELED, 2, 0 }
+    };
     pthread_t threads[4];
     for (int i = 0; i < 4; i++) CHECK(pthread_create(&threads[i], NULL, predict, &turns[i]) == 0);
     for (int i = 0; i < 4; i++) {
@@ -215,4 +217,5 @@ static void a_loop_that_could_not_be_stopped_is_refused(void)
     CHECK(loops);
 }
 
-TESTS(T(a_loop_with_an_end_answers), T(a_loop_without_end_is_stopped), T(others_are_not_stopped), T(a_loop_that_could_not_be_stopped_is_refused))
+TESTS(T(a_loop_with_an_end_answers), T(a_loop_without_end_is_stopped), T(others_are_not_stopped),
+      T(a_loop_that_could_not_be_stopped_is_refused))
