@@ -57,12 +57,13 @@ static gm_rc read_profile(gm_cli *cli, const char *path, side *s, gm_err *err)
     return gm_err_ctx(err, rc, "reading the profile \"%.100s\"", path);
 }
 
-/* One file is read as it is; what stands for several, and databases, goes the way of a pipeline's data. */
+/* One plain file is read as it is; what stands for several, other formats and databases go the way of a pipeline's data. */
 static gm_rc read_data(gm_cli *cli, gm_engine **engine, const char *from, side *s, gm_err *err)
 {
     const char *tmp = NULL, *schema = NULL, *path = from;
     gm_rc rc = *engine ? GM_OK : gm_engine_open(&(gm_engine_options){ 0 }, engine, err);
-    if (!rc && !gm_fs_exists(from)) {
+    bool plain = gm_fs_exists(from) && (ends_with(from, ".parquet") || ends_with(from, ".csv") || ends_with(from, ".tsv"));
+    if (!rc && !plain) {
         rc = gm_cli_scratch(cli, &tmp, err);
         path = rc ? NULL : gm_path_join(cli->a, tmp, "rows.parquet");
         if (!rc) rc = gm_data_snapshot(*engine, &(gm_source){ .from = from }, ".", path, cli->a, &schema, NULL, err);

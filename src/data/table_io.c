@@ -407,11 +407,12 @@ gm_rc gm_relation_open(gm_engine *e, const char *relation_sql, const char *what,
         rc = one_int(r, gm_buf_str(&sql), &rows, err);
         gm_buf_clear(&sql);
     }
-    if (limit < 0 || (limit > 0 && limit < rows)) rows = limit;
+    bool cut = limit > 0 && limit < rows; /* a LIMIT that cuts nothing would make DuckDB read the file twice and join the halves */
+    if (limit < 0 || cut) rows = limit;
     if (!rc) rc = make_room(r, err);
     if (!rc) {
         gm_buf_printf(&sql, "SELECT %s FROM %s", gm_buf_str(&list), relation_sql);
-        if (rows >= 0) gm_buf_printf(&sql, " LIMIT %" PRId64, rows);
+        if (cut) gm_buf_printf(&sql, " LIMIT %" PRId64, rows);
         rc = sql.failed ? no_memory(r, err) : prepare_select(r, gm_buf_str(&sql), &r->prepared, err);
     }
     gm_buf_clear(&sql);
