@@ -1,12 +1,14 @@
 /* adwin.c - ADWIN: a window of a stream that keeps growing while its mean stays, and is cut when it does not.
  *
- *   The window is held as buckets of 1, 2, 4, ... values (sum and spread of each), at most five of a size; a sixth merges the two oldest.
- *   Every 32nd value, each border between buckets splits the window into W0 (older, n0 values) and W1 (n1); when both have five or more and
+ *   The window is held as buckets of 1, 2, 4, ... values (sum and spread of each), at most five of a size; a sixth merges the
+ *   two oldest. Every 32nd value, each border between buckets splits the window into W0 (older, n0 values) and W1 (n1); when
+ *   both have five or more and
  *
- *     |mean0 - mean1| > sqrt(2 r v q) + 2/3 q r,  r = 1/(n0 - 4) + 1/(n1 - 4),  q = ln(2 ln(n0 + n1) / delta),  v the window's variance
+ *     |mean0 - mean1| > sqrt(2 r v q) + 2/3 q r,  r = 1/(n0 - 4) + 1/(n1 - 4),  q = ln(2 ln(n0 + n1) / delta)
+ *     v  the window's variance
  *
- *   the oldest bucket goes, and the borders are looked at again. After a cut the next value begins a new window, as in river (the paper goes on with
- *   what is left).
+ *   the oldest bucket goes, and the borders are looked at again. After a cut the next value begins a new window, as in river
+ *   (the paper goes on with what is left).
  *
  * Memory     64 sizes of six buckets: 6 KiB, whatever the length
  * Missing    a value that is not finite is passed over
@@ -34,12 +36,16 @@ struct gm_adwin {
     bool was_cut;
 };
 
-static void begin(gm_adwin *d) { *d = (gm_adwin){ .delta = d->delta, .used = 1 }; }
+static void begin(gm_adwin *d)
+{
+    *d = (gm_adwin){ .delta = d->delta, .used = 1 };
+}
 
 gm_rc gm_adwin_new(double delta, gm_adwin **out, gm_err *err)
 {
     if (delta == 0) delta = 0.002;
-    if (!(delta > 0 && delta < 1)) return gm_err_set(err, GM_EINVALID, "the delta of ADWIN must be between 0 and 1, not %g", delta);
+    if (!(delta > 0 && delta < 1))
+        return gm_err_set(err, GM_EINVALID, "the delta of ADWIN must be between 0 and 1, not %g", delta);
     gm_adwin *d = calloc(1, sizeof(*d));
     if (!d) return gm_err_set(err, GM_ENOMEM, "not enough memory for a detector");
     d->delta = delta;
@@ -48,9 +54,15 @@ gm_rc gm_adwin_new(double delta, gm_adwin **out, gm_err *err)
     return GM_OK;
 }
 
-void gm_adwin_free(gm_adwin *d) { free(d); }
+void gm_adwin_free(gm_adwin *d)
+{
+    free(d);
+}
 
-static double size_of(int r) { return ldexp(1, r); }
+static double size_of(int r)
+{
+    return ldexp(1, r);
+}
 
 static void push(row *r, double sum, double spread)
 {
@@ -68,7 +80,10 @@ static void drop_oldest(row *r, int count)
 }
 
 /* What two parts add to the spread because their means differ. */
-static double between(double n, double mean_n, double m, double mean_m) { return n * m * (mean_n - mean_m) * (mean_n - mean_m) / (n + m); }
+static double between(double n, double mean_n, double m, double mean_m)
+{
+    return n * m * (mean_n - mean_m) * (mean_n - mean_m) / (n + m);
+}
 
 static void insert(gm_adwin *d, double value)
 {
@@ -82,7 +97,8 @@ static void insert(gm_adwin *d, double value)
     for (int r = 0; d->rows[r].count > BUCKETS && r + 1 < SIZES; r++) {
         row *full = &d->rows[r];
         double n = size_of(r);
-        push(&d->rows[r + 1], full->sum[0] + full->sum[1], full->spread[0] + full->spread[1] + between(n, full->sum[0] / n, n, full->sum[1] / n));
+        push(&d->rows[r + 1], full->sum[0] + full->sum[1],
+             full->spread[0] + full->spread[1] + between(n, full->sum[0] / n, n, full->sum[1] / n));
         drop_oldest(full, 2);
         if (d->used < r + 2) d->used = r + 2;
     }
@@ -133,6 +149,12 @@ bool gm_adwin_add(gm_adwin *d, double value)
     return d->was_cut;
 }
 
-double gm_adwin_mean(const gm_adwin *d) { return d->width > 0 ? d->sum / d->width : 0; }
+double gm_adwin_mean(const gm_adwin *d)
+{
+    return d->width > 0 ? d->sum / d->width : 0;
+}
 
-int64_t gm_adwin_width(const gm_adwin *d) { return (int64_t)d->width; }
+int64_t gm_adwin_width(const gm_adwin *d)
+{
+    return (int64_t)d->width;
+}

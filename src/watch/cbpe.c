@@ -2,19 +2,21 @@
  *
  * CBPE - confidence-based performance estimation.
  *
- *   p_ik    chance that row i is of class k: the score, by an isotonic curve fitted on the reference (one class against the rest; rows of
- *           several classes are divided by their sum, or 1 / classes when that is 0)
- *   C_kj    sum of p_ik over the rows that were predicted as j: the expected confusion, of which accuracy, precision, recall, f1, mcc, kappa
- *           are what they are of a counted one
- *   curve   after each distinct score, from the highest: sum of p against sum of (1 - p); roc_auc, gini and average_precision are its areas
+ *   p_ik    chance that row i is of class k: the score, by an isotonic curve fitted on the reference (one class against the
+ *           rest; rows of several classes are divided by their sum, or 1 / classes when that is 0)
+ *   C_kj    sum of p_ik over the rows that were predicted as j: the expected confusion, of which accuracy, precision, recall,
+ *           f1, mcc, kappa are what they are of a counted one
+ *   curve   after each distinct score, from the highest: sum of p against sum of (1 - p); roc_auc, gini and average_precision
+ *           are its areas
  *   losses  log_loss: mean of sum over k of p_ik (-ln q_ik), q the model's own score; brier: mean of p (1 - q)^2 + (1 - p) q^2
  *
- * It holds as long as the link between scores and labels is that of the reference. It sees what the model sees: other inputs, not other causes.
+ * It holds as long as the link between scores and labels is that of the reference. It sees what the model sees: other inputs,
+ * not other causes.
  * Ties       rows of equal score enter curves together (compat nannyml: row by row)
  * Undefined  as the metric itself, on expected counts
- * Source     Kuberski et al. and Bialek et al. (NannyML), "Estimating model performance under covariate shift without labels" (2024);
- *            NannyML 0.13
- * Checked    test/conformance/watch/nannyml.csv; docs/numerics/estimated-performance.md
+ * Source     Bialek, Kuberski, Perrakis and Bifet (2024), "Estimating model performance under covariate shift without labels",
+ *            arXiv:2401.08348; NannyML 0.13
+ * Checked    test/conformance/watch/estimate_expected.csv; docs/numerics/estimated-performance.md
  */
 #include <float.h>
 #include <string.h>
@@ -31,20 +33,36 @@ static source source_of(const gm_metric *m)
         const char *name;
         source from;
     } sources[] = {
-        { "accuracy", FROM_CONFUSION },        { "average_precision", FROM_CURVE },     { "balanced_accuracy", FROM_CONFUSION },
-        { "brier", FROM_SQUARES },             { "cohen_kappa", FROM_CONFUSION },       { "f1", FROM_CONFUSION },
-        { "f1_macro", FROM_CONFUSION },        { "f1_weighted", FROM_CONFUSION },       { "gini", FROM_CURVE },
-        { "log_loss", FROM_LOSSES },           { "mcc", FROM_CONFUSION },               { "precision", FROM_CONFUSION },
-        { "precision_macro", FROM_CONFUSION }, { "precision_weighted", FROM_CONFUSION }, { "recall", FROM_CONFUSION },
-        { "recall_macro", FROM_CONFUSION },    { "recall_weighted", FROM_CONFUSION },   { "roc_auc", FROM_CURVE },
-        { "roc_auc_ovr", FROM_CURVES },        { "specificity", FROM_CONFUSION },
+        { "accuracy", FROM_CONFUSION },
+        { "average_precision", FROM_CURVE },
+        { "balanced_accuracy", FROM_CONFUSION },
+        { "brier", FROM_SQUARES },
+        { "cohen_kappa", FROM_CONFUSION },
+        { "f1", FROM_CONFUSION },
+        { "f1_macro", FROM_CONFUSION },
+        { "f1_weighted", FROM_CONFUSION },
+        { "gini", FROM_CURVE },
+        { "log_loss", FROM_LOSSES },
+        { "mcc", FROM_CONFUSION },
+        { "precision", FROM_CONFUSION },
+        { "precision_macro", FROM_CONFUSION },
+        { "precision_weighted", FROM_CONFUSION },
+        { "recall", FROM_CONFUSION },
+        { "recall_macro", FROM_CONFUSION },
+        { "recall_weighted", FROM_CONFUSION },
+        { "roc_auc", FROM_CURVE },
+        { "roc_auc_ovr", FROM_CURVES },
+        { "specificity", FROM_CONFUSION },
     };
     for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
         if (strcmp(sources[i].name, m->item.name) == 0) return sources[i].from;
     return FROM_NOTHING;
 }
 
-bool gm_cbpe_fits(const gm_metric *metric) { return source_of(metric) != FROM_NOTHING; }
+bool gm_cbpe_fits(const gm_metric *metric)
+{
+    return source_of(metric) != FROM_NOTHING;
+}
 
 static gm_rc no_memory(gm_err *err, int64_t rows)
 {
@@ -61,9 +79,13 @@ double *gm_one_against_rest(const gm_scores *s, int64_t class_index, gm_arena *s
 /* ---- fitting ------------------------------------------------------------------------------------------------ */
 
 /* The class that a column of scores is about. */
-static int64_t class_of_output(const gm_estimator *e, int64_t output) { return e->outputs == 1 ? 1 : output; }
+static int64_t class_of_output(const gm_estimator *e, int64_t output)
+{
+    return e->outputs == 1 ? 1 : output;
+}
 
-static gm_rc fit_calibrator(gm_estimator *e, gm_score_cache *c, int64_t output, uint64_t seed, gm_arena *a, gm_arena *scratch, gm_err *err)
+static gm_rc fit_calibrator(gm_estimator *e, gm_score_cache *c, int64_t output, uint64_t seed, gm_arena *a, gm_arena *scratch,
+                            gm_err *err)
 {
     const gm_scores *s = &c->scores;
     const gm_score_order *order = NULL;
@@ -76,8 +98,8 @@ static gm_rc fit_calibrator(gm_estimator *e, gm_score_cache *c, int64_t output, 
     if (ones == 0 || ones == s->rows) {
         /* A class that never or always was: NannyML takes its scores as they are, we what the reference says. */
         return e->compat == GM_COMPAT_NANNYML ? GM_OK
-                                              : gm_isotonic_fit_order(order, s->predicted + output, e->outputs, positives, NULL, 0, a,
-                                                                      &e->calibrators[output], err);
+                                              : gm_isotonic_fit_order(order, s->predicted + output, e->outputs, positives, NULL,
+                                                                      0, a, &e->calibrators[output], err);
     }
     bool helps = false;
     rc = gm_calibration_helps(order, s->predicted + output, e->outputs, positives, e->compat, seed, &helps, err);
@@ -89,8 +111,8 @@ static gm_rc check_classes(const gm_scores *s, const gm_metric *metric, gm_err *
 {
     for (int64_t i = 1; i < s->rows; i++)
         if (s->truth[i] != s->truth[0]) return GM_OK;
-    return gm_err_set(err, GM_EINVALID, "estimating %s needs reference rows of two classes, all %lld are of class %lld", metric->item.name,
-                      (long long)s->rows, (long long)s->truth[0]);
+    return gm_err_set(err, GM_EINVALID, "estimating %s needs reference rows of two classes, all %lld are of class %lld",
+                      metric->item.name, (long long)s->rows, (long long)s->truth[0]);
 }
 
 gm_rc gm_cbpe_fit(gm_estimator *e, const gm_scores *reference, uint64_t seed, gm_arena *a, gm_arena *scratch, gm_err *err)
@@ -131,10 +153,11 @@ static gm_rc expect_confusion(gm_score_cache *c, const double *p, gm_err *err)
 {
     const uint32_t *predicted = NULL;
     gm_rc rc = gm_cached_classes(c, &predicted, err);
-    int64_t k = c->scores.classes;
-    gm_sum *sums = GM_ARENA_ARRAY(c->a, gm_sum, k * k);
-    double *counts = GM_ARENA_ARRAY(c->a, double, k * k + 2 * k), *truth_totals = counts + k * k, *predicted_totals = truth_totals + k;
+    int64_t k = c->scores.classes, cells = k * k;
+    gm_sum *sums = GM_ARENA_ARRAY(c->a, gm_sum, cells);
+    double *counts = GM_ARENA_ARRAY(c->a, double, cells + 2 * k);
     if (rc || !sums || !counts) return rc ? rc : no_memory(err, c->scores.rows);
+    double *truth_totals = counts + cells, *predicted_totals = truth_totals + k;
     for (int64_t i = 0; i < c->scores.rows; i++)
         for (int64_t t = 0; t < k; t++) {
             double chance = c->scores.task == GM_TASK_MULTICLASS ? p[i * k + t] : t == 1 ? p[i] : 1 - p[i];
@@ -150,8 +173,12 @@ static gm_rc expect_confusion(gm_score_cache *c, const double *p, gm_err *err)
         }
         correct += counts[t * k + t];
     }
-    c->confusion = (gm_confusion){ .classes = k, .counts = counts, .truth_totals = truth_totals, .predicted_totals = predicted_totals,
-                                   .total = total, .correct = correct };
+    c->confusion = (gm_confusion){ .classes = k,
+                                   .counts = counts,
+                                   .truth_totals = truth_totals,
+                                   .predicted_totals = predicted_totals,
+                                   .total = total,
+                                   .correct = correct };
     c->confusion_fresh = true;
     return GM_OK;
 }
@@ -175,13 +202,20 @@ static gm_rc expect_sweep(gm_score_cache *c, int64_t class_index, const double *
         c->sweep_tp[p] = gm_sum_value(&tp);
         c->sweep_fp[p] = gm_sum_value(&fp);
     }
-    c->sweep = (gm_sweep){ .points = order->groups, .tp = c->sweep_tp, .fp = c->sweep_fp, .positives = gm_sum_value(&tp),
-                           .negatives = gm_sum_value(&fp), .order = order };
+    c->sweep = (gm_sweep){ .points = order->groups,
+                           .tp = c->sweep_tp,
+                           .fp = c->sweep_fp,
+                           .positives = gm_sum_value(&tp),
+                           .negatives = gm_sum_value(&fp),
+                           .order = order };
     c->sweep_class = class_index;
     return GM_OK;
 }
 
-static double surprise(double q) { return -log(fmin(fmax(q, DBL_EPSILON), 1 - DBL_EPSILON)); }
+static double surprise(double q)
+{
+    return -log(fmin(fmax(q, DBL_EPSILON), 1 - DBL_EPSILON));
+}
 
 static gm_rc expect_losses(gm_score_cache *c, const double *p, gm_err *err)
 {
@@ -217,8 +251,8 @@ static gm_rc mean_area(const gm_estimator *e, gm_score_cache *c, const double *p
         gm_rc rc = expect_sweep(c, k, p + k, width, err);
         if (rc) return rc;
         if (!(c->sweep.positives > 0 && c->sweep.negatives > 0))
-            return gm_err_set(err, GM_EINVALID, "%s needs chances of every class, class %lld has %s in these rows", e->metric->item.name,
-                              (long long)k, c->sweep.positives > 0 ? "all" : "none");
+            return gm_err_set(err, GM_EINVALID, "%s needs chances of every class, class %lld has %s in these rows",
+                              e->metric->item.name, (long long)k, c->sweep.positives > 0 ? "all" : "none");
         sum += e->compat == GM_COMPAT_NANNYML ? gm_nannyml_roc_auc(c->sweep.order, p + k, width) : gm_sweep_area(&c->sweep);
     }
     *out = sum / (double)width;
@@ -250,7 +284,8 @@ gm_rc gm_cbpe_value(const gm_estimator *e, const gm_scores *current, gm_arena *s
     double value = NAN;
     if (!rc) rc = gm_metric_value(e->metric, &c->scores, scratch, &value, err);
     if (rc) return rc;
-    if (e->compat == GM_COMPAT_NANNYML && strcmp(e->metric->item.name, "roc_auc") == 0) value = gm_nannyml_roc_auc(c->sweep.order, p, 1);
+    if (e->compat == GM_COMPAT_NANNYML && strcmp(e->metric->item.name, "roc_auc") == 0)
+        value = gm_nannyml_roc_auc(c->sweep.order, p, 1);
     if (e->compat == GM_COMPAT_NANNYML && strcmp(e->metric->item.name, "average_precision") == 0)
         value = gm_nannyml_average_precision(c->sweep.order, p);
     *out = value;

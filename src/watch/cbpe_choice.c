@@ -7,13 +7,13 @@
  * is compared with and without. Bins hold a tenth of the rows each, by ascending score.
  *
  *   ours     ten folds by a hash of (seed, row); rows of equal score stay in one bin
- *   NannyML  ten stratified draws of a tenth (cbpe_shuffle.c), whose rows are judged together; ties are cut where they fall. Its own
- *            order among ties is that of an unstable sort and is not stated; ours is by row, which decides only where both errors are equal
- *            to within what one row moves
+ *   NannyML  ten stratified draws of a tenth (cbpe_shuffle.c), whose rows are judged together; ties are cut where they fall.
+ *            Its own order among ties is that of an unstable sort and is not stated; ours is by row, which decides only where
+ *            both errors are equal to within what one row moves
  *
  * Scores outside [0, 1] are no chances: they are always calibrated. NannyML leaves scores alone whose ROC AUC is above 0.999.
  * Source     Naeini et al. (2015), AAAI; NannyML 0.13, needs_calibration
- * Checked    test/conformance/watch/nannyml.csv: the same choices
+ * Checked    test/conformance/watch/estimate_expected.csv: the same choices
  */
 #include "base/random.h"
 #include "watch/estimate_internal.h"
@@ -31,7 +31,8 @@ static gm_rc calibration_error(const judged *j, const double *score, bool groupe
 {
     gm_arena *own = gm_arena_new(0);
     gm_score_order order;
-    gm_rc rc = own ? gm_score_order_make(score, 1, j->rows, own, &order, err) : gm_err_set(err, GM_ENOMEM, "not enough memory to calibrate");
+    gm_rc rc = own ? gm_score_order_make(score, 1, j->rows, own, &order, err)
+                   : gm_err_set(err, GM_ENOMEM, "not enough memory to calibrate");
     if (rc) {
         gm_arena_free(own);
         return rc;
@@ -84,8 +85,8 @@ static gm_rc judge_folds(const gm_score_order *order, const double *score, int64
     return GM_OK;
 }
 
-static gm_rc judge_draws(const gm_score_order *order, const double *score, int64_t stride, const double *positives, gm_arena *own, judged *j,
-                         gm_err *err)
+static gm_rc judge_draws(const gm_score_order *order, const double *score, int64_t stride, const double *positives, gm_arena *own,
+                         judged *j, gm_err *err)
 {
     gm_numpy_random r;
     gm_numpy_random_init(&r, 42);
@@ -120,8 +121,8 @@ static double pairs_in_order(const gm_score_order *order, const double *positive
     return pairs / (positives_all * negatives_below);
 }
 
-gm_rc gm_calibration_helps(const gm_score_order *order, const double *score, int64_t stride, const double *positives, gm_compat compat,
-                           uint64_t seed, bool *out, gm_err *err)
+gm_rc gm_calibration_helps(const gm_score_order *order, const double *score, int64_t stride, const double *positives,
+                           gm_compat compat, uint64_t seed, bool *out, gm_err *err)
 {
     int64_t rows = order->rows;
     bool nannyml = compat == GM_COMPAT_NANNYML;
@@ -137,7 +138,9 @@ gm_rc gm_calibration_helps(const gm_score_order *order, const double *score, int
     gm_arena *own = gm_arena_new(0);
     int64_t room = nannyml ? rows * 2 : rows; /* ten draws of a tenth, each rounded up */
     judged j = { 0 };
-    if (own) j = (judged){ GM_ARENA_ARRAY(own, double, room), GM_ARENA_ARRAY(own, double, room), GM_ARENA_ARRAY(own, double, room), 0 };
+    if (own)
+        j = (judged){ GM_ARENA_ARRAY(own, double, room), GM_ARENA_ARRAY(own, double, room), GM_ARENA_ARRAY(own, double, room),
+                      0 };
     gm_rc rc = own && j.truth && j.plain && j.calibrated ? GM_OK : no_memory(err, rows);
     if (!rc && nannyml) rc = judge_draws(order, score, stride, positives, own, &j, err);
     if (!rc && !nannyml) rc = judge_folds(order, score, stride, positives, seed, own, &j, err);

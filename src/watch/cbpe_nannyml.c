@@ -3,24 +3,29 @@
  * The sampling error of a metric on n rows is spread / sqrt(n), and spread comes from the reference:
  *
  *   accuracy                sd of (truth = prediction)
- *   precision, recall,      sd of a hit among the rows that count / sqrt(their share); they count when predicted 1 (precision), of class 1
+ *   precision, recall,      sd of a hit among the rows that count / sqrt(their share); they count when predicted 1 (precision),
+ *                           of class 1
  *   specificity             (recall), of class 0 (specificity: true negatives and false positives)
- *   f1                      as above over TP, FP, FN, with a hit worth (TP + FP + FN) / (TP + (FP + FN) / 2); of several classes: worth 1
- *   roc_auc                 sd over the rows of the rarer class of (rows of the other class below) / (all of them) / sqrt(its share); the row
- *                           of lowest rank is left out when it is one of them. Ties count in the order of rows
+ *   f1                      as above over TP, FP, FN, with a hit worth (TP + FP + FN) / (TP + (FP + FN) / 2); of several
+ *                           classes: worth 1
+ *   roc_auc                 sd over the rows of the rarer class of (rows of the other class below) / (all of them) / sqrt(its
+ *                           share); the row of lowest rank is left out when it is one of them. Ties count in the order of rows
  *   several classes         sqrt(sum of spread_k^2) / classes; roc_auc 1.2 times that; accuracy as with two
  *
  * average_precision has a bootstrap from an unseeded generator there: no number to be equal to, ours is taken.
- * Curves are walked row by row from the highest score, cumulated chances rounded to five digits. Rows of equal score have equal chances with two
- * classes, so that their order moves nothing; with several it does, and there ties go by row, last row first.
+ * Curves are walked row by row from the highest score, cumulated chances rounded to five digits. Rows of equal score have equal
+ * chances with two classes, so that their order moves nothing; with several it does, and there ties go by row, last row first.
  * Source     NannyML 0.13, sampling_error/, performance_estimation/confidence_based/metrics.py
- * Checked    test/conformance/watch/nannyml.csv
+ * Checked    test/conformance/watch/estimate_expected.csv
  */
 #include <string.h>
 
 #include "watch/estimate_internal.h"
 
-static double five_digits(double x) { return nearbyint(x * 1e5) / 1e5; }
+static double five_digits(double x)
+{
+    return nearbyint(x * 1e5) / 1e5;
+}
 
 double gm_nannyml_roc_auc(const gm_score_order *order, const double *chance, int64_t stride)
 {
@@ -63,7 +68,8 @@ static gm_rc roc_auc_spread(const gm_scores *s, int64_t class_index, gm_arena *s
     bool wide = s->task == GM_TASK_MULTICLASS;
     int64_t n = s->rows, k = wide ? class_index : 0, stride = wide ? s->classes : 1, positives = 0;
     double *score = GM_ARENA_ARRAY(scratch, double, n), *below = GM_ARENA_ARRAY(scratch, double, n);
-    if (!score || !below) return gm_err_set(err, GM_ENOMEM, "not enough memory for the sampling error of %lld rows", (long long)n);
+    if (!score || !below)
+        return gm_err_set(err, GM_ENOMEM, "not enough memory for the sampling error of %lld rows", (long long)n);
     for (int64_t i = 0; i < n; i++) positives += s->truth[i] == (double)class_index;
     bool turned = positives * 2 > n;
     for (int64_t i = 0; i < n; i++) score[i] = turned ? 1 - s->predicted[i * stride + k] : s->predicted[i * stride + k];
@@ -90,7 +96,8 @@ static gm_rc roc_auc_spread(const gm_scores *s, int64_t class_index, gm_arena *s
 /* One class against the rest. */
 static double confusion_spread(const char *name, const gm_confusion *c, int64_t k)
 {
-    double tp = c->counts[k * c->classes + k], fp = c->predicted_totals[k] - tp, fn = c->truth_totals[k] - tp, tn = c->total - tp - fp - fn;
+    double tp = c->counts[k * c->classes + k], fp = c->predicted_totals[k] - tp, fn = c->truth_totals[k] - tp,
+           tn = c->total - tp - fp - fn;
     if (strncmp(name, "precision", 9) == 0) return spread_of_hits(tp, tp + fp, c->total);
     if (strncmp(name, "recall", 6) == 0) return spread_of_hits(tp, tp + fn, c->total);
     if (strcmp(name, "specificity") == 0) return spread_of_hits(tn, tn + fp, c->total);

@@ -1,7 +1,7 @@
 /* cbpe_shuffle.c - the random draws by which NannyML decides whether to calibrate, so that we decide alike.
  *
- * Source     Matsumoto and Nishimura (1998), ACM TOMACS 8(1): MT19937; NumPy 2, RandomState.permutation (legacy stream, which NumPy
- *            promises to keep); scikit-learn 1.9, StratifiedShuffleSplit
+ * Source     Matsumoto and Nishimura (1998), ACM TOMACS 8(1): MT19937; NumPy 2, RandomState.permutation (legacy stream, which
+ *            NumPy promises to keep); scikit-learn 1.9, StratifiedShuffleSplit
  * Checked    test_estimate_cbpe.c: first draws of seed 42 as NumPy and scikit-learn give them
  */
 #include "watch/estimate_internal.h"
@@ -53,7 +53,8 @@ void gm_numpy_shuffle(gm_numpy_random *r, uint32_t *values, int64_t count)
     }
 }
 
-/* How many of each class to draw, so that shares stay: rounded down, and the one that is left to the larger remainder, or to either by lot. */
+/* How many of each class to draw, so that shares stay: rounded down, and the one that is left to the larger remainder, or to
+ * either by lot. */
 static void draws_of_classes(gm_numpy_random *r, const int64_t counts[2], int64_t draws, int64_t out[2])
 {
     double all = (double)(counts[0] + counts[1]), remainder[2];
@@ -75,8 +76,8 @@ static void draws_of_classes(gm_numpy_random *r, const int64_t counts[2], int64_
     out[remainder[0] == remainder[1] ? either[0] : remainder[1] > remainder[0]]++;
 }
 
-gm_rc gm_stratified_draw(gm_numpy_random *r, const double *truth, int64_t rows, double share, gm_arena *scratch, uint32_t *out_test,
-                         int64_t *out_count, gm_err *err)
+gm_rc gm_stratified_draw(gm_numpy_random *r, const double *truth, int64_t rows, double share, gm_arena *scratch,
+                         uint32_t *out_test, int64_t *out_count, gm_err *err)
 {
     uint32_t *own = GM_ARENA_ARRAY(scratch, uint32_t, rows), *train = GM_ARENA_ARRAY(scratch, uint32_t, rows);
     if (!own || !train) return gm_err_set(err, GM_ENOMEM, "not enough memory to draw from %lld rows", (long long)rows);

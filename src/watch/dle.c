@@ -10,8 +10,8 @@
  * Undefined  rmsle: a value or prediction of -1 or below
  * Spread     compat nannyml: sd of the loss (mape: of |y - p| / y, its sign left); rmse, rmsle: sd(loss) / (2 sqrt(mean loss))
  * Source     NannyML 0.13, DLE; the models are LightGBM's defaults there as here
- * Checked    test/conformance/watch/estimate_expected.csv, 14 chunks; to 1e-12. Trees that split otherwise would differ by far more: both
- *            take LightGBM's defaults, and its version 4.7 (one thread) grows here what 4.5 grew there
+ * Checked    test/conformance/watch/estimate_expected.csv, 14 chunks; to 1e-12. Trees that split otherwise would differ by far
+ *            more: both take LightGBM's defaults, and its version 4.7 (one thread) grows here what 4.5 grew there
  */
 #include <float.h>
 #include <string.h>
@@ -34,7 +34,7 @@ static loss_kind loss_of(const gm_metric *m, bool *out_root)
         loss_kind loss;
         bool root;
     } losses[] = {
-        { "mae", LOSS_ABSOLUTE, false }, { "mape", LOSS_SHARE, false },     { "mse", LOSS_SQUARE, false },
+        { "mae", LOSS_ABSOLUTE, false }, { "mape", LOSS_SHARE, false },      { "mse", LOSS_SQUARE, false },
         { "rmse", LOSS_SQUARE, true },   { "rmsle", LOSS_LOG_SQUARE, true },
     };
     for (size_t i = 0; i < sizeof(losses) / sizeof(losses[0]); i++) {
@@ -69,15 +69,18 @@ static gm_rc no_memory(gm_err *err, int64_t rows)
 }
 
 /* Features and, as the last column, the prediction. */
-static gm_rc matrix_of(const gm_coder *coder, const gm_table *features, const double *predicted, int64_t rows, gm_arena *scratch, double **out,
-                       gm_err *err)
+static gm_rc matrix_of(const gm_coder *coder, const gm_table *features, const double *predicted, int64_t rows, gm_arena *scratch,
+                       double **out, gm_err *err)
 {
     double *x = GM_ARENA_ARRAY(scratch, double, rows * ((int64_t)coder->count + 1));
     if (!x) return no_memory(err, rows);
     if (coder->count) {
-        if (!features) return gm_err_set(err, GM_EINVALID, "the estimate was learned with %zu columns of features, there are none", coder->count);
+        if (!features)
+            return gm_err_set(err, GM_EINVALID, "the estimate was learned with %zu columns of features, there are none",
+                              coder->count);
         if (features->rows != rows)
-            return gm_err_set(err, GM_EINVALID, "there are %lld rows of features for %lld predictions", (long long)features->rows, (long long)rows);
+            return gm_err_set(err, GM_EINVALID, "there are %lld rows of features for %lld predictions", (long long)features->rows,
+                              (long long)rows);
         gm_rc rc = gm_coder_apply(coder, features, NULL, rows, rows, x, scratch, err);
         if (rc) return rc;
     }
@@ -93,8 +96,8 @@ static gm_rc losses_of(loss_kind kind, const char *metric, const gm_scores *s, g
     for (int64_t i = 0; i < s->rows; i++) {
         loss[i] = loss_at(kind, s->truth[i], s->predicted[i]);
         if (!isfinite(loss[i]))
-            return gm_err_set(err, GM_EINVALID, "%s is not defined on reference row %lld: value %g, prediction %g", metric, (long long)i, s->truth[i],
-                              s->predicted[i]);
+            return gm_err_set(err, GM_EINVALID, "%s is not defined on reference row %lld: value %g, prediction %g", metric,
+                              (long long)i, s->truth[i], s->predicted[i]);
     }
     *out = loss;
     return GM_OK;
@@ -123,9 +126,13 @@ static gm_rc fit_coder(gm_coder *out, const gm_table *features, gm_arena *a, gm_
     return gm_coder_fit(features, NULL, names, count, a, out, err);
 }
 
-static void free_trees(void *trees) { gm_boost_free(trees); }
+static void free_trees(void *trees)
+{
+    gm_boost_free(trees);
+}
 
-gm_rc gm_dle_fit(gm_estimator *e, const gm_scores *reference, const gm_table *features, uint64_t seed, gm_arena *a, gm_arena *scratch, gm_err *err)
+gm_rc gm_dle_fit(gm_estimator *e, const gm_scores *reference, const gm_table *features, uint64_t seed, gm_arena *a,
+                 gm_arena *scratch, gm_err *err)
 {
     bool root = false;
     loss_kind kind = loss_of(e->metric, &root);
@@ -140,25 +147,33 @@ gm_rc gm_dle_fit(gm_estimator *e, const gm_scores *reference, const gm_table *fe
     if (!rc && !category) rc = no_memory(err, reference->rows);
     if (rc) return rc;
     for (size_t i = 0; i < d->coder.count; i++) category[i] = d->coder.text[i];
-    rc = gm_boost_fit(&(gm_boost_data){ .x = x, .y = loss, .rows = reference->rows, .columns = (int64_t)d->coder.count + 1, .category = category,
-                                        .seed = seed }, &d->loss, err);
+    rc = gm_boost_fit(&(gm_boost_data){ .x = x,
+                                        .y = loss,
+                                        .rows = reference->rows,
+                                        .columns = (int64_t)d->coder.count + 1,
+                                        .category = category,
+                                        .seed = seed },
+                      &d->loss, err);
     if (rc) return rc;
     if (!gm_arena_defer(a, free_trees, d->loss)) {
         gm_boost_free(d->loss);
         return no_memory(err, reference->rows);
     }
-    if (e->compat == GM_COMPAT_NANNYML) e->spread = nannyml_spread(loss, kind == LOSS_SHARE ? reference->truth : NULL, reference->rows, root);
+    if (e->compat == GM_COMPAT_NANNYML)
+        e->spread = nannyml_spread(loss, kind == LOSS_SHARE ? reference->truth : NULL, reference->rows, root);
     return GM_OK;
 }
 
-gm_rc gm_dle_value(const gm_estimator *e, const gm_scores *current, const gm_table *features, gm_arena *scratch, double *out, gm_err *err)
+gm_rc gm_dle_value(const gm_estimator *e, const gm_scores *current, const gm_table *features, gm_arena *scratch, double *out,
+                   gm_err *err)
 {
     bool root = false;
     double *x = NULL, *loss = GM_ARENA_ARRAY(scratch, double, current->rows);
     if (!loss) return no_memory(err, current->rows);
     (void)loss_of(e->metric, &root); /* only whether it is a root */
     for (int64_t i = 0; i < current->rows; i++)
-        if (!isfinite(current->predicted[i])) return gm_err_set(err, GM_EINVALID, "the prediction of row %lld is not finite", (long long)i);
+        if (!isfinite(current->predicted[i]))
+            return gm_err_set(err, GM_EINVALID, "the prediction of row %lld is not finite", (long long)i);
     gm_rc rc = matrix_of(&e->dle->coder, features, current->predicted, current->rows, scratch, &x, err);
     if (!rc) rc = gm_boost_predict(e->dle->loss, x, current->rows, loss, err);
     if (rc) return rc;

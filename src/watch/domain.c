@@ -1,18 +1,18 @@
 /* domain.c - can a classifier tell the rows of two tables apart?
  *
- *   Rows of both tables, labelled by where they come from, are dealt into five folds: of each table, runs of neighbouring rows. Boosted
- *   trees (estimate_boost.h) learned on four of them give the rows of the fifth a chance of being current.
+ *   Rows of both tables, labelled by where they come from, are dealt into five folds: of each table, runs of neighbouring rows.
+ *   Boosted trees (estimate_boost.h) learned on four of them give the rows of the fifth a chance of being current.
  *
  *   auc    ROC AUC of the chances of all rows together, ties one half: 0.5 = they look alike, 1 = each row gives itself away
  *   limit  0.65, or 0.5 + 3 sqrt((n0 + n1 + 1) / (12 n0 n1)) where few rows make chance reach further
  *   gain   of each column in the first ten trees of each fold: later ones split noise
  *
- * Neighbours stay together because rows of one hour often share values (its weather): dealt by lot, each would be known by its twin in
- * another fold. Well below 0.5, the tables hold the same rows, or what moves within each of them moves more than what is between them.
- * Each table is cut to rows_max rows by an even stride, so that its whole time is seen.
+ * Neighbours stay together because rows of one hour often share values (its weather): dealt by lot, each would be known by its
+ * twin in another fold. Well below 0.5, the tables hold the same rows, or what moves within each of them moves more than what
+ * is between them. Each table is cut to rows_max rows by an even stride, so that its whole time is seen.
  * Missing    as the trees take it; a missing text is a text of its own
- * Source     Rabanser, Guenther and Lipton (2019), NeurIPS: classifier two-sample test; folds and limits: NannyML 0.13, DomainClassifierCalculator;
- *            variance under no difference: Mann and Whitney (1947)
+ * Source     Rabanser, Guenther and Lipton (2019), NeurIPS: classifier two-sample test; folds and limits: NannyML 0.13,
+ *            DomainClassifierCalculator; variance under no difference: Mann and Whitney (1947)
  * Checked    test/conformance/watch/estimate_expected.csv, 6 chunks; to 1e-12, the trees being the same
  */
 #include <stdlib.h>
@@ -39,7 +39,8 @@ static gm_rc no_memory(gm_err *err, int64_t count)
     return gm_err_set(err, GM_ENOMEM, "not enough memory to tell %lld rows apart", (long long)count);
 }
 
-/* Folds of sizes as scikit-learn's StratifiedKFold gives them: of side s as many as there are j = f (mod 5) among its places in the whole. */
+/* Folds of sizes as scikit-learn's StratifiedKFold gives them: of side s as many as there are j = f (mod 5) among its places in
+ * the whole. */
 static void deal(rows *d)
 {
     for (int64_t s = 0, at = 0; s < 2; s++) {
@@ -89,8 +90,14 @@ static gm_rc learn_fold(rows *d, int f, double *x, double *y, double *gain, uint
 {
     gm_boost *b = NULL;
     int64_t count = pack(d, f, true, x, y);
-    gm_rc rc = gm_boost_fit(&(gm_boost_data){ .x = x, .y = y, .rows = count, .columns = (int64_t)d->coder.count, .category = d->category,
-                                              .classify = true, .seed = seed }, &b, err);
+    gm_rc rc = gm_boost_fit(&(gm_boost_data){ .x = x,
+                                              .y = y,
+                                              .rows = count,
+                                              .columns = (int64_t)d->coder.count,
+                                              .category = d->category,
+                                              .classify = true,
+                                              .seed = seed },
+                            &b, err);
     if (rc) return rc;
     count = pack(d, f, false, x, NULL);
     rc = gm_boost_predict(b, x, count, y, err);
@@ -117,13 +124,16 @@ static gm_rc allocate(rows *d, const gm_table *const tables[2], int64_t rows_max
 
 static gm_rc learn(rows *d, uint64_t seed, double *gain, gm_arena *scratch, double *out_auc, gm_err *err)
 {
-    double *x = GM_ARENA_ARRAY(scratch, double, d->count * (int64_t)d->coder.count), *y = GM_ARENA_ARRAY(scratch, double, d->count);
+    double *x = GM_ARENA_ARRAY(scratch, double, d->count * (int64_t)d->coder.count),
+           *y = GM_ARENA_ARRAY(scratch, double, d->count);
     if (!x || !y) return no_memory(err, d->count);
     gm_rc rc = GM_OK;
     for (int f = 0; !rc && f < FOLDS; f++) rc = learn_fold(d, f, x, y, gain, seed, err);
     const gm_item *auc = NULL;
     if (!rc) rc = gm_registry_find(&gm_metrics, "roc_auc", &auc, err);
-    gm_scores s = { .task = GM_TASK_BINARY, .rows = d->count, .classes = 2, .truth = d->y, .predicted = d->chance, .threshold = 0.5 };
+    gm_scores s = {
+        .task = GM_TASK_BINARY, .rows = d->count, .classes = 2, .truth = d->y, .predicted = d->chance, .threshold = 0.5
+    };
     return rc ? rc : gm_metric_value((const gm_metric *)auc, &s, scratch, out_auc, err);
 }
 
@@ -157,22 +167,24 @@ static gm_rc rank_columns(const rows *d, const double *gain, gm_arena *a, gm_are
     return GM_OK;
 }
 
-gm_rc gm_domain_classifier(const gm_table *reference, const gm_table *current, const char *const *columns, size_t columns_count, int64_t rows_max,
-                           uint64_t seed, gm_arena *a, gm_domain_value *out, gm_err *err)
+gm_rc gm_domain_classifier(const gm_table *reference, const gm_table *current, const char *const *columns, size_t columns_count,
+                           int64_t rows_max, uint64_t seed, gm_arena *a, gm_domain_value *out, gm_err *err)
 {
     const gm_table *const tables[2] = { reference, current };
     if (columns_count == 0) return gm_err_set(err, GM_EINVALID, "telling tables apart needs columns, there are none");
     for (int s = 0; s < 2; s++)
         if (tables[s]->rows < SIDE_ROWS_MIN)
-            return gm_err_set(err, GM_EINVALID, "telling tables apart needs %d rows of each, there are %lld %s ones", (int)SIDE_ROWS_MIN,
-                              (long long)tables[s]->rows, s ? "current" : "reference");
+            return gm_err_set(err, GM_EINVALID, "telling tables apart needs %d rows of each, there are %lld %s ones",
+                              (int)SIDE_ROWS_MIN, (long long)tables[s]->rows, s ? "current" : "reference");
     if (rows_max == 0) rows_max = SIDE_ROWS_MAX;
-    if (rows_max < SIDE_ROWS_MIN) return gm_err_set(err, GM_EINVALID, "rows_max must be %d or more, not %lld", (int)SIDE_ROWS_MIN, (long long)rows_max);
+    if (rows_max < SIDE_ROWS_MIN)
+        return gm_err_set(err, GM_EINVALID, "rows_max must be %d or more, not %lld", (int)SIDE_ROWS_MIN, (long long)rows_max);
     rows d = { 0 };
     gm_domain_value v = { .limit_low = 0.45 };
     gm_arena *scratch = gm_arena_new(0);
     double *gain = scratch ? GM_ARENA_ARRAY(scratch, double, columns_count) : NULL;
-    gm_rc rc = gain ? gm_coder_fit(reference, current, columns, columns_count, a, &d.coder, err) : no_memory(err, reference->rows);
+    gm_rc rc =
+        gain ? gm_coder_fit(reference, current, columns, columns_count, a, &d.coder, err) : no_memory(err, reference->rows);
     if (!rc) rc = allocate(&d, tables, rows_max, scratch, err);
     if (!rc) rc = lay_out(&d, tables, scratch, err);
     if (!rc) rc = learn(&d, seed, gain, scratch, &v.auc, err);

@@ -3,12 +3,13 @@
  *   value      what CBPE or DLE says of these rows - what it says of the reference + what the reference's labels say, cut to the
  *              metric's range
  *   interval   value +- 1.96 spread sqrt(1 / rows + 1 / reference rows), cut likewise
- *   spread     of the reference: half the metric's own 95 % interval there (DeLong, Wilson, bootstrap) / 1.96 * sqrt(reference rows)
+ *   spread     of the reference: half the metric's own 95 % interval there (DeLong, Wilson, bootstrap) / 1.96 * sqrt(reference
+ *              rows)
  *
  * Anchored, the estimate is exact on the reference itself, and what changes it are the inputs alone. A curve fitted to few labels
- * promises too much of the very model (ROC AUC 0.06 too high on 200 labels without any link); most of that is the same on both sides.
- * The interval says where the metric of these rows will lie once their labels are there: they are a sample, and so is the reference.
- * compat nannyml: not anchored; value +- 3 spread / sqrt(rows), with NannyML's spread.
+ * promises too much of the very model (ROC AUC 0.06 too high on 200 labels without any link); most of that is the same on both
+ * sides. The interval says where the metric of these rows will lie once their labels are there: they are a sample, and so is
+ * the reference. compat nannyml: not anchored; value +- 3 spread / sqrt(rows), with NannyML's spread.
  * Checked    test_estimate_cbpe.c: of simulated windows 95 in 100 hold; docs/numerics/estimated-performance.md
  */
 #include <string.h>
@@ -43,9 +44,10 @@ static gm_rc no_estimate(const gm_metric *metric, gm_task task, gm_arena *a, gm_
 }
 
 /* Rows [count] of s, every stride-th of those that have a label. In arena. */
-static gm_rc take_rows(const gm_scores *s, const int64_t *rows, int64_t count, int64_t width, gm_arena *a, gm_scores *out, gm_err *err)
+static gm_rc take_rows(const gm_scores *s, const int64_t *rows, int64_t count, int64_t width, gm_arena *a, gm_scores *out,
+                       gm_err *err)
 {
-    double *truth = GM_ARENA_ARRAY(a, double, count), *predicted = GM_ARENA_ARRAY(a, double, count * width);
+    double *truth = GM_ARENA_ARRAY(a, double, count), *predicted = GM_ARENA_ARRAY(a, double, count *width);
     if (!truth || !predicted) return gm_err_set(err, GM_ENOMEM, "not enough memory for %lld reference rows", (long long)count);
     for (int64_t i = 0; i < count; i++) {
         truth[i] = s->truth[rows[i]];
@@ -70,8 +72,8 @@ static gm_rc labelled_rows(const gm_scores *s, gm_arena *a, int64_t **out, int64
     return GM_OK;
 }
 
-static gm_rc own_spread(const gm_metric *metric, const gm_scores *labelled, int64_t width, uint64_t seed, gm_arena *scratch, double *out,
-                        gm_err *err)
+static gm_rc own_spread(const gm_metric *metric, const gm_scores *labelled, int64_t width, uint64_t seed, gm_arena *scratch,
+                        double *out, gm_err *err)
 {
     gm_scores s = *labelled;
     if (metric->interval == GM_INTERVAL_BOOTSTRAP && s.rows > SPREAD_ROWS_MAX) {
@@ -87,9 +89,11 @@ static gm_rc own_spread(const gm_metric *metric, const gm_scores *labelled, int6
     return rc;
 }
 
-static gm_rc raw_value(const gm_estimator *e, const gm_scores *s, const gm_table *features, gm_arena *scratch, double *out, gm_err *err)
+static gm_rc raw_value(const gm_estimator *e, const gm_scores *s, const gm_table *features, gm_arena *scratch, double *out,
+                       gm_err *err)
 {
-    return e->task == GM_TASK_REGRESSION ? gm_dle_value(e, s, features, scratch, out, err) : gm_cbpe_value(e, s, scratch, out, err);
+    return e->task == GM_TASK_REGRESSION ? gm_dle_value(e, s, features, scratch, out, err)
+                                         : gm_cbpe_value(e, s, scratch, out, err);
 }
 
 static gm_rc fit_offset(gm_estimator *e, const gm_scores *labelled, const gm_table *features, gm_arena *scratch, gm_err *err)
@@ -101,7 +105,8 @@ static gm_rc fit_offset(gm_estimator *e, const gm_scores *labelled, const gm_tab
     return rc;
 }
 
-static gm_rc fit(gm_estimator *e, const gm_scores *reference, const gm_table *features, uint64_t seed, gm_arena *a, gm_arena *scratch, gm_err *err)
+static gm_rc fit(gm_estimator *e, const gm_scores *reference, const gm_table *features, uint64_t seed, gm_arena *a,
+                 gm_arena *scratch, gm_err *err)
 {
     int64_t *rows = NULL, count = 0;
     gm_scores labelled;
@@ -109,22 +114,24 @@ static gm_rc fit(gm_estimator *e, const gm_scores *reference, const gm_table *fe
     gm_rc rc = labelled_rows(reference, scratch, &rows, &count, err);
     if (rc) return rc;
     if (count < GM_ESTIMATE_ROWS_MIN)
-        return gm_err_set(err, GM_EINVALID, "estimating %s needs %d labelled reference rows, there are %lld", e->metric->item.name,
-                          (int)GM_ESTIMATE_ROWS_MIN, (long long)count);
+        return gm_err_set(err, GM_EINVALID, "estimating %s needs %d labelled reference rows, there are %lld",
+                          e->metric->item.name, (int)GM_ESTIMATE_ROWS_MIN, (long long)count);
     rc = take_rows(reference, rows, count, e->outputs, scratch, &labelled, err);
     if (!rc && features && count < features->rows) {
         rc = gm_table_take(features, rows, count, scratch, &labelled_features, err);
         features = &labelled_features;
     }
     e->reference_rows = count;
-    if (!rc) rc = e->task == GM_TASK_REGRESSION ? gm_dle_fit(e, &labelled, features, seed, a, scratch, err) : gm_cbpe_fit(e, &labelled, seed, a, scratch, err);
+    if (!rc)
+        rc = e->task == GM_TASK_REGRESSION ? gm_dle_fit(e, &labelled, features, seed, a, scratch, err)
+                                           : gm_cbpe_fit(e, &labelled, seed, a, scratch, err);
     if (!rc && isnan(e->spread)) rc = own_spread(e->metric, &labelled, e->outputs, seed, scratch, &e->spread, err);
     if (!rc && e->compat == GM_COMPAT_DEFAULT) rc = fit_offset(e, &labelled, features, scratch, err);
     return rc;
 }
 
-gm_rc gm_estimator_fit(const gm_scores *reference, const gm_table *features, const gm_metric *metric, gm_compat compat, uint64_t seed, gm_arena *a,
-                       gm_estimator **out, gm_err *err)
+gm_rc gm_estimator_fit(const gm_scores *reference, const gm_table *features, const gm_metric *metric, gm_compat compat,
+                       uint64_t seed, gm_arena *a, gm_estimator **out, gm_err *err)
 {
     gm_task task = reference->task;
     if (!gm_estimator_fits(metric, task)) return no_estimate(metric, task, a, err);
@@ -134,14 +141,21 @@ gm_rc gm_estimator_fit(const gm_scores *reference, const gm_table *features, con
     gm_arena *scratch = gm_arena_new(0);
     gm_rc rc = e && scratch ? GM_OK : gm_err_set(err, GM_ENOMEM, "not enough memory to estimate %s", metric->item.name);
     int64_t classes = task == GM_TASK_BINARY ? 2 : task == GM_TASK_MULTICLASS ? reference->classes : 0;
-    if (!rc) *e = (gm_estimator){ .task = task, .classes = classes, .outputs = task == GM_TASK_MULTICLASS ? classes : 1, .metric = metric, .compat = compat, .spread = NAN };
+    if (!rc)
+        *e = (gm_estimator){ .task = task,
+                             .classes = classes,
+                             .outputs = task == GM_TASK_MULTICLASS ? classes : 1,
+                             .metric = metric,
+                             .compat = compat,
+                             .spread = NAN };
     if (!rc) rc = fit(e, reference, features, seed, a, scratch, err);
     gm_arena_free(scratch);
     if (!rc) *out = e;
     return gm_err_ctx(err, rc, "learning to estimate %s without labels", metric->item.name);
 }
 
-gm_rc gm_estimate(const gm_estimator *e, const gm_scores *current, const gm_table *features, gm_arena *scratch, gm_interval *out, gm_err *err)
+gm_rc gm_estimate(const gm_estimator *e, const gm_scores *current, const gm_table *features, gm_arena *scratch, gm_interval *out,
+                  gm_err *err)
 {
     bool regression = e->task == GM_TASK_REGRESSION;
     if (current->task != e->task || (e->task == GM_TASK_MULTICLASS && current->classes != e->classes))
@@ -152,8 +166,11 @@ gm_rc gm_estimate(const gm_estimator *e, const gm_scores *current, const gm_tabl
     value = fmin(fmax(value - e->offset, e->metric->low), e->metric->high);
     if (rc) return gm_err_ctx(err, rc, "estimating %s without labels", e->metric->item.name);
     double rows = (double)current->rows;
-    double half = e->compat == GM_COMPAT_NANNYML ? 3 * e->spread / sqrt(rows) : GM_Z95 * e->spread * sqrt(1 / rows + 1 / (double)e->reference_rows);
-    *out = (gm_interval){ .value = value, .low = isnan(half) ? NAN : fmax(e->metric->low, value - half), .high = isnan(half) ? NAN : fmin(e->metric->high, value + half),
+    double half = e->compat == GM_COMPAT_NANNYML ? 3 * e->spread / sqrt(rows)
+                                                 : GM_Z95 * e->spread * sqrt(1 / rows + 1 / (double)e->reference_rows);
+    *out = (gm_interval){ .value = value,
+                          .low = isnan(half) ? NAN : fmax(e->metric->low, value - half),
+                          .high = isnan(half) ? NAN : fmin(e->metric->high, value + half),
                           .method = regression ? "DLE" : "CBPE" };
     return GM_OK;
 }

@@ -1,4 +1,5 @@
-/* estimate_boost.c - see estimate_boost.h. The parameters are those of LightGBM's LGBMRegressor and LGBMClassifier, which NannyML uses as they are. */
+/* estimate_boost.c - see estimate_boost.h. The parameters are those of LightGBM's LGBMRegressor and LGBMClassifier, which
+ * NannyML uses as they are. */
 #include "watch/estimate_boost.h"
 
 #include <stdlib.h>
@@ -23,8 +24,11 @@ static gm_rc failed(const gm_lightgbm *api, const char *doing, gm_err *err)
 
 static void params_text(gm_buf *b, const gm_boost_data *d)
 {
-    gm_buf_printf(b, "verbosity=-1 objective=%s deterministic=true force_row_wise=true num_threads=1 seed=%d num_leaves=31 learning_rate=0.1 "
-                  "min_data_in_leaf=20 min_sum_hessian_in_leaf=0.001", d->classify ? "binary" : "regression", gm_library_seed(d->seed));
+    gm_buf_printf(
+        b,
+        "verbosity=-1 objective=%s deterministic=true force_row_wise=true num_threads=1 seed=%d num_leaves=31 learning_rate=0.1 "
+        "min_data_in_leaf=20 min_sum_hessian_in_leaf=0.001",
+        d->classify ? "binary" : "regression", gm_library_seed(d->seed));
     const char *before = " categorical_feature=";
     for (int64_t c = 0; d->category && c < d->columns; c++) {
         if (!d->category[c]) continue;
@@ -36,10 +40,12 @@ static void params_text(gm_buf *b, const gm_boost_data *d)
 static gm_rc boost(gm_boost *b, const gm_boost_data *d, const char *params, void **dataset, float *label, gm_err *err)
 {
     const gm_lightgbm *api = &b->api;
-    if (api->LGBM_DatasetCreateFromMat(d->x, GM_LIGHTGBM_FLOAT64, (int32_t)d->rows, (int32_t)d->columns, 0, params, NULL, dataset))
+    if (api->LGBM_DatasetCreateFromMat(d->x, GM_LIGHTGBM_FLOAT64, (int32_t)d->rows, (int32_t)d->columns, 0, params, NULL,
+                                       dataset))
         return failed(api, "binning columns", err);
     for (int64_t i = 0; i < d->rows; i++) label[i] = (float)d->y[i];
-    if (api->LGBM_DatasetSetField(*dataset, "label", label, (int)d->rows, GM_LIGHTGBM_FLOAT32)) return failed(api, "taking the target", err);
+    if (api->LGBM_DatasetSetField(*dataset, "label", label, (int)d->rows, GM_LIGHTGBM_FLOAT32))
+        return failed(api, "taking the target", err);
     if (api->LGBM_BoosterCreate(*dataset, params, &b->booster)) return failed(api, "starting", err);
     for (int round = 0, finished = 0; round < ROUNDS && !finished; round++)
         if (api->LGBM_BoosterUpdateOneIter(b->booster, &finished)) return failed(api, "in a boosting round", err);
@@ -48,12 +54,14 @@ static gm_rc boost(gm_boost *b, const gm_boost_data *d, const char *params, void
 
 gm_rc gm_boost_fit(const gm_boost_data *d, gm_boost **out, gm_err *err)
 {
-    if (d->rows > INT32_MAX || d->columns > INT32_MAX) return gm_err_set(err, GM_EUNSUPPORTED, "LightGBM takes at most %d rows", INT32_MAX);
+    if (d->rows > INT32_MAX || d->columns > INT32_MAX)
+        return gm_err_set(err, GM_EUNSUPPORTED, "LightGBM takes at most %d rows", INT32_MAX);
     gm_buf params = { 0 };
     void *dataset = NULL;
     gm_boost *b = calloc(1, sizeof(*b));
     float *label = calloc((size_t)d->rows + 1, sizeof(*label));
-    gm_rc rc = b && label ? gm_lightgbm_load(&b->api, err) : gm_err_set(err, GM_ENOMEM, "not enough memory for trees over %lld rows", (long long)d->rows);
+    gm_rc rc = b && label ? gm_lightgbm_load(&b->api, err)
+                          : gm_err_set(err, GM_ENOMEM, "not enough memory for trees over %lld rows", (long long)d->rows);
     params_text(&params, d);
     if (!rc && params.failed) rc = gm_err_set(err, GM_ENOMEM, "not enough memory for parameters");
     if (!rc) {
@@ -81,8 +89,8 @@ gm_rc gm_boost_predict(const gm_boost *b, const double *x, int64_t rows, double 
 {
     int64_t count = 0;
     if (rows > INT32_MAX) return gm_err_set(err, GM_EUNSUPPORTED, "LightGBM takes at most %d rows", INT32_MAX);
-    if (b->api.LGBM_BoosterPredictForMat(b->booster, x, GM_LIGHTGBM_FLOAT64, (int32_t)rows, (int32_t)b->columns, 0, GM_LIGHTGBM_PREDICT_NORMAL, 0, -1,
-                                         "num_threads=1 verbosity=-1", &count, out))
+    if (b->api.LGBM_BoosterPredictForMat(b->booster, x, GM_LIGHTGBM_FLOAT64, (int32_t)rows, (int32_t)b->columns, 0,
+                                         GM_LIGHTGBM_PREDICT_NORMAL, 0, -1, "num_threads=1 verbosity=-1", &count, out))
         return failed(&b->api, "predicting", err);
     gm_assert(count == rows);
     return GM_OK;

@@ -23,7 +23,8 @@ gm_rc gm_boost_fit(const gm_boost_data *d, gm_boost **out, gm_err *err);
 void gm_boost_free(gm_boost *b);
 /* x [columns, rows]; out [rows] values, or chances of class 1. */
 gm_rc gm_boost_predict(const gm_boost *b, const double *x, int64_t rows, double *out, gm_err *err);
-/* Gain of the splits on each column in the first ten trees, added to out [columns]: later trees split noise, which gains as well. */
+/* Gain of the splits on each column in the first ten trees, added to out [columns]: later trees split noise, which gains as
+ * well. */
 gm_rc gm_boost_add_gain(const gm_boost *b, double *out, gm_err *err);
 
 #endif

@@ -4,9 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int by_bytes(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+static int by_bytes(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
-static gm_rc no_memory(gm_err *err) { return gm_err_set(err, GM_ENOMEM, "not enough memory to code columns as numbers"); }
+static gm_rc no_memory(gm_err *err)
+{
+    return gm_err_set(err, GM_ENOMEM, "not enough memory to code columns as numbers");
+}
 
 /* The texts that rows of c have, appended to out; returns the new count. used: [dict->count] zero. */
 static int32_t texts_in_use(const gm_column *c, uint8_t *used, const char **out, int32_t count, bool *missing)
@@ -22,7 +28,8 @@ static int32_t texts_in_use(const gm_column *c, uint8_t *used, const char **out,
     return count;
 }
 
-static gm_rc fit_texts(const gm_column *const sides[2], gm_arena *a, const char ***out, int32_t *out_count, bool *missing, gm_err *err)
+static gm_rc fit_texts(const gm_column *const sides[2], gm_arena *a, const char ***out, int32_t *out_count, bool *missing,
+                       gm_err *err)
 {
     int64_t room = 0;
     int32_t count = 0, kept = 0;
@@ -57,8 +64,8 @@ static bool has_value(const gm_column *c)
 
 static gm_rc changed_type(bool was_text, const char *name, gm_err *err)
 {
-    return gm_err_set(err, GM_EINVALID, "column \"%.100s\" is %s in the reference rows and %s in the newer ones", name, was_text ? "text" : "no text",
-                      was_text ? "no text" : "text");
+    return gm_err_set(err, GM_EINVALID, "column \"%.100s\" is %s in the reference rows and %s in the newer ones", name,
+                      was_text ? "text" : "no text", was_text ? "no text" : "text");
 }
 
 static gm_rc fit_column(gm_coder *k, size_t i, const gm_table *t, const gm_table *also, gm_arena *a, gm_err *err)
@@ -79,11 +86,16 @@ static gm_rc fit_column(gm_coder *k, size_t i, const gm_table *t, const gm_table
     return k->text[i] ? fit_texts(sides, a, &k->texts[i], &k->texts_count[i], &k->missing[i], err) : GM_OK;
 }
 
-gm_rc gm_coder_fit(const gm_table *t, const gm_table *also, const char *const *columns, size_t count, gm_arena *a, gm_coder *out, gm_err *err)
+gm_rc gm_coder_fit(const gm_table *t, const gm_table *also, const char *const *columns, size_t count, gm_arena *a, gm_coder *out,
+                   gm_err *err)
 {
     const char **names = GM_ARENA_ARRAY(a, const char *, count);
-    gm_coder k = { .columns = names, .count = count, .text = GM_ARENA_ARRAY(a, bool, count), .texts = GM_ARENA_ARRAY(a, const char **, count),
-                   .texts_count = GM_ARENA_ARRAY(a, int32_t, count), .missing = GM_ARENA_ARRAY(a, bool, count) };
+    gm_coder k = { .columns = names,
+                   .count = count,
+                   .text = GM_ARENA_ARRAY(a, bool, count),
+                   .texts = GM_ARENA_ARRAY(a, const char **, count),
+                   .texts_count = GM_ARENA_ARRAY(a, int32_t, count),
+                   .missing = GM_ARENA_ARRAY(a, bool, count) };
     if (!names || !k.text || !k.texts || !k.texts_count || !k.missing) return no_memory(err);
     for (size_t i = 0; i < count; i++) {
         names[i] = gm_arena_strdup(a, columns[i]);
@@ -100,14 +112,16 @@ static int32_t *translate(const gm_coder *k, size_t column, const gm_column *c, 
     int32_t *numbers = GM_ARENA_ARRAY(scratch, int32_t, c->dict->count);
     for (int32_t i = 0; numbers && i < c->dict->count; i++) {
         const char *text = c->dict->texts[i];
-        const char **found = k->texts_count[column] ? bsearch(&text, k->texts[column], (size_t)k->texts_count[column], sizeof(text), by_bytes) : NULL;
+        const char **found = k->texts_count[column]
+                                 ? bsearch(&text, k->texts[column], (size_t)k->texts_count[column], sizeof(text), by_bytes)
+                                 : NULL;
         numbers[i] = found ? (int32_t)(found - k->texts[column]) + 1 : 0;
     }
     return numbers;
 }
 
-static gm_rc apply_text(const gm_coder *k, size_t i, const gm_column *c, const int64_t *rows, int64_t rows_count, double *out, gm_arena *scratch,
-                        gm_err *err)
+static gm_rc apply_text(const gm_coder *k, size_t i, const gm_column *c, const int64_t *rows, int64_t rows_count, double *out,
+                        gm_arena *scratch, gm_err *err)
 {
     int32_t missing = k->missing[i] ? k->texts_count[i] + 1 : 0;
     int32_t *numbers = c->type == GM_TYPE_STRING ? translate(k, i, c, scratch) : NULL;
@@ -119,8 +133,8 @@ static gm_rc apply_text(const gm_coder *k, size_t i, const gm_column *c, const i
     return GM_OK;
 }
 
-gm_rc gm_coder_apply(const gm_coder *k, const gm_table *t, const int64_t *rows, int64_t rows_count, int64_t stride, double *out, gm_arena *scratch,
-                     gm_err *err)
+gm_rc gm_coder_apply(const gm_coder *k, const gm_table *t, const int64_t *rows, int64_t rows_count, int64_t stride, double *out,
+                     gm_arena *scratch, gm_err *err)
 {
     for (size_t i = 0; i < k->count; i++) {
         const gm_column *c = NULL;

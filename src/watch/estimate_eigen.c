@@ -128,7 +128,8 @@ gm_rc gm_eigen_symmetric(double *m, size_t n, double *values, gm_arena *scratch,
     if (n == 0) return GM_OK;
     for (size_t i = 0; i < n * n; i++)
         if (!isfinite(m[i])) return gm_err_set(err, GM_EINVALID, "entry %zu of a %zu x %zu matrix is not finite", i, n, n);
-    double *e = GM_ARENA_ARRAY(scratch, double, n), *beta = GM_ARENA_ARRAY(scratch, double, n), *p = GM_ARENA_ARRAY(scratch, double, n);
+    double *e = GM_ARENA_ARRAY(scratch, double, n), *beta = GM_ARENA_ARRAY(scratch, double, n),
+           *p = GM_ARENA_ARRAY(scratch, double, n);
     double *v = GM_ARENA_ARRAY(scratch, double, n * n);
     if (!e || !beta || !p || !v) return gm_err_set(err, GM_ENOMEM, "not enough memory for the eigenvalues of %zu columns", n);
     tridiagonal(m, n, values, e, v, p, beta);

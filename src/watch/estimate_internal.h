@@ -23,10 +23,10 @@ struct gm_estimator {
 
 /* ---- isotonic.c ---- */
 
-/* As gm_isotonic_fit, from an order that is there already. score [i * stride] and truth [i] by row; fold [rows] and held_out: rows of that
- * fold are left out; fold NULL = none. */
-gm_rc gm_isotonic_fit_order(const gm_score_order *order, const double *score, int64_t stride, const double *truth, const uint8_t *fold,
-                            int held_out, gm_arena *a, gm_isotonic *out, gm_err *err);
+/* As gm_isotonic_fit, from an order that is there already. score [i * stride] and truth [i] by row; fold [rows] and held_out:
+ * rows of that fold are left out; fold NULL = none. */
+gm_rc gm_isotonic_fit_order(const gm_score_order *order, const double *score, int64_t stride, const double *truth,
+                            const uint8_t *fold, int held_out, gm_arena *a, gm_isotonic *out, gm_err *err);
 
 /* ---- cbpe.c: classes ---- */
 
@@ -43,20 +43,24 @@ double *gm_one_against_rest(const gm_scores *s, int64_t class_index, gm_arena *s
 /* ---- cbpe_choice.c: is calibrating worth it? ---- */
 
 /* Expected calibration error with and without, on rows that the calibrator has not seen. positives [rows]. Errors: GM_ENOMEM. */
-gm_rc gm_calibration_helps(const gm_score_order *order, const double *score, int64_t stride, const double *positives, gm_compat compat,
-                           uint64_t seed, bool *out, gm_err *err);
+gm_rc gm_calibration_helps(const gm_score_order *order, const double *score, int64_t stride, const double *positives,
+                           gm_compat compat, uint64_t seed, bool *out, gm_err *err);
 
 /* ---- cbpe_shuffle.c: the draws of scikit-learn's StratifiedShuffleSplit ---- */
 
 /* NumPy's RandomState: MT19937. */
-typedef struct gm_numpy_random { uint32_t state[624]; int at; } gm_numpy_random;
+typedef struct gm_numpy_random {
+    uint32_t state[624];
+    int at;
+} gm_numpy_random;
 void gm_numpy_random_init(gm_numpy_random *r, uint32_t seed);
 uint32_t gm_numpy_random_u32(gm_numpy_random *r);
 /* Each order of values [count] with the same chance, as RandomState.shuffle. */
 void gm_numpy_shuffle(gm_numpy_random *r, uint32_t *values, int64_t count);
-/* One draw: the rows of the test side, ceil(share * rows) of them, in out_test [rows]; truth [rows] is 0 or 1, both there. Errors: GM_ENOMEM. */
-gm_rc gm_stratified_draw(gm_numpy_random *r, const double *truth, int64_t rows, double share, gm_arena *scratch, uint32_t *out_test,
-                         int64_t *out_count, gm_err *err);
+/* One draw: the rows of the test side, ceil(share * rows) of them, in out_test [rows]; truth [rows] is 0 or 1, both there.
+ * Errors: GM_ENOMEM. */
+gm_rc gm_stratified_draw(gm_numpy_random *r, const double *truth, int64_t rows, double share, gm_arena *scratch,
+                         uint32_t *out_test, int64_t *out_count, gm_err *err);
 
 /* ---- cbpe_nannyml.c: NannyML's sampling errors and curves ---- */
 
@@ -69,8 +73,9 @@ double gm_nannyml_average_precision(const gm_score_order *order, const double *c
 /* ---- dle.c: values ---- */
 
 bool gm_dle_fits(const gm_metric *metric);
-gm_rc gm_dle_fit(gm_estimator *e, const gm_scores *reference, const gm_table *features, uint64_t seed, gm_arena *a, gm_arena *scratch,
-                 gm_err *err);
-gm_rc gm_dle_value(const gm_estimator *e, const gm_scores *current, const gm_table *features, gm_arena *scratch, double *out, gm_err *err);
+gm_rc gm_dle_fit(gm_estimator *e, const gm_scores *reference, const gm_table *features, uint64_t seed, gm_arena *a,
+                 gm_arena *scratch, gm_err *err);
+gm_rc gm_dle_value(const gm_estimator *e, const gm_scores *current, const gm_table *features, gm_arena *scratch, double *out,
+                   gm_err *err);
 
 #endif

@@ -14,11 +14,14 @@ typedef struct block {
     double first, last, sum, weight;
 } block;
 
-static bool falls(const block *left, const block *right) { return left->sum / left->weight >= right->sum / right->weight; }
+static bool falls(const block *left, const block *right)
+{
+    return left->sum / left->weight >= right->sum / right->weight;
+}
 
 /* One block for each score; returns their count. */
-static size_t collect(const gm_score_order *order, const double *score, int64_t stride, const double *truth, const uint8_t *fold, int held_out,
-                      block *out)
+static size_t collect(const gm_score_order *order, const double *score, int64_t stride, const double *truth, const uint8_t *fold,
+                      int held_out, block *out)
 {
     const double same = 1e-15;
     size_t count = 0;
@@ -52,8 +55,8 @@ static size_t pool(block *b, size_t count)
     return kept;
 }
 
-gm_rc gm_isotonic_fit_order(const gm_score_order *order, const double *score, int64_t stride, const double *truth, const uint8_t *fold,
-                            int held_out, gm_arena *a, gm_isotonic *out, gm_err *err)
+gm_rc gm_isotonic_fit_order(const gm_score_order *order, const double *score, int64_t stride, const double *truth,
+                            const uint8_t *fold, int held_out, gm_arena *a, gm_isotonic *out, gm_err *err)
 {
     gm_arena *own = gm_arena_new(0);
     block *blocks = own ? GM_ARENA_ARRAY(own, block, order->rows) : NULL;
@@ -68,7 +71,8 @@ gm_rc gm_isotonic_fit_order(const gm_score_order *order, const double *score, in
         x[points] = blocks[i].last;
         y[points++] = value;
     }
-    gm_rc rc = blocks && x && y ? GM_OK : gm_err_set(err, GM_ENOMEM, "not enough memory to calibrate %lld rows", (long long)order->rows);
+    gm_rc rc =
+        blocks && x && y ? GM_OK : gm_err_set(err, GM_ENOMEM, "not enough memory to calibrate %lld rows", (long long)order->rows);
     gm_arena_free(own);
     if (!rc) *out = (gm_isotonic){ .x = x, .y = y, .count = points };
     return rc;
@@ -77,11 +81,12 @@ gm_rc gm_isotonic_fit_order(const gm_score_order *order, const double *score, in
 gm_rc gm_isotonic_fit(const double *score, const double *truth, int64_t rows, gm_arena *a, gm_isotonic *out, gm_err *err)
 {
     if (rows < 1) return gm_err_set(err, GM_EINVALID, "calibration needs rows, there are none");
-    if (rows >= UINT32_MAX) return gm_err_set(err, GM_EINVALID, "cannot calibrate %lld rows at once, the limit is %u", (long long)rows, UINT32_MAX);
+    if (rows >= UINT32_MAX)
+        return gm_err_set(err, GM_EINVALID, "cannot calibrate %lld rows at once, the limit is %u", (long long)rows, UINT32_MAX);
     for (int64_t i = 0; i < rows; i++)
         if (!isfinite(score[i]) || !isfinite(truth[i]))
-            return gm_err_set(err, GM_EINVALID, "calibration needs numbers, the %s of row %lld is %g", isfinite(score[i]) ? "truth" : "score",
-                              (long long)i, isfinite(score[i]) ? truth[i] : score[i]);
+            return gm_err_set(err, GM_EINVALID, "calibration needs numbers, the %s of row %lld is %g",
+                              isfinite(score[i]) ? "truth" : "score", (long long)i, isfinite(score[i]) ? truth[i] : score[i]);
     gm_arena *own = gm_arena_new(0);
     if (!own) return gm_err_set(err, GM_ENOMEM, "not enough memory to calibrate %lld rows", (long long)rows);
     gm_score_order order;

@@ -11,13 +11,17 @@
  */
 #include "watch/estimate.h"
 
-static double or_default(double setting, double otherwise) { return setting == 0 ? otherwise : setting; }
+static double or_default(double setting, double otherwise)
+{
+    return setting == 0 ? otherwise : setting;
+}
 
 bool gm_page_hinkley_add(gm_page_hinkley *d, double value)
 {
     if (!isfinite(value)) return false;
     int64_t values_min = d->values_min ? d->values_min : 30;
-    double delta = or_default(d->delta, 0.005), threshold = or_default(d->threshold, 50), alpha = or_default(d->alpha, 1 - 0.0001);
+    double delta = or_default(d->delta, 0.005), threshold = or_default(d->threshold, 50),
+           alpha = or_default(d->alpha, 1 - 0.0001);
 
     d->values++;
     d->mean += (value - d->mean) / (double)d->values;

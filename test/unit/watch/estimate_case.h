@@ -20,7 +20,7 @@ static inline gm_table read_table(const char *name, gm_arena *a)
     FILE *f = fopen(path, "r");
     CHECK(f != NULL);
     gm_table t = { .columns = GM_ARENA_ARRAY(a, gm_column, COLUMNS_MAX) };
-    const char **cells = GM_ARENA_ARRAY(a, const char *, COLUMNS_MAX * ROWS_MAX); /* [columns, ROWS_MAX] */
+    const char **cells = GM_ARENA_ARRAY(a, const char *, COLUMNS_MAX *ROWS_MAX); /* [columns, ROWS_MAX] */
     bool header = true;
     while (fgets(line, sizeof(line), f)) {
         if (line[0] == '#') continue;
@@ -120,7 +120,9 @@ static inline const gm_metric *metric_named(const char *name)
 
 static inline gm_scores binary_scores(const double *truth, const double *predicted, int64_t rows)
 {
-    return (gm_scores){ .task = GM_TASK_BINARY, .rows = rows, .classes = 2, .truth = truth, .predicted = predicted, .threshold = 0.5 };
+    return (gm_scores){
+        .task = GM_TASK_BINARY, .rows = rows, .classes = 2, .truth = truth, .predicted = predicted, .threshold = 0.5
+    };
 }
 
 #endif

@@ -1,9 +1,11 @@
-/* test_estimate_cbpe.c - does the estimate meet what the labels will say? Our own definition: ties together, own folds, intervals. */
+/* test_estimate_cbpe.c - does the estimate meet what the labels will say? Our own definition: ties together, own folds,
+ * intervals. */
 #include "base/random.h"
 #include "unit/watch/estimate_case.h"
 #include "watch/estimate_internal.h"
 
-/* Rows of two classes whose chance is `chance`; the score is a distorted one: chance^power. centre moves the mix of easy and hard rows. */
+/* Rows of two classes whose chance is `chance`; the score is a distorted one: chance^power. centre moves the mix of easy and
+ * hard rows. */
 static void made_up(uint64_t seed, int64_t rows, double centre, double power, double *truth, double *score)
 {
     gm_random r;
@@ -109,7 +111,8 @@ static void made_up_classes(uint64_t seed, int64_t rows, double centre, double *
     gm_random r;
     gm_random_init(&r, seed);
     for (int64_t i = 0; i < rows; i++) {
-        double x = gm_random_normal(&r) + centre, y = gm_random_normal(&r), margin[3] = { 1.5 * x, 1.5 * y, 0 }, sum = 0, soft = 0, u = gm_random_double(&r);
+        double x = gm_random_normal(&r) + centre, y = gm_random_normal(&r), margin[3] = { 1.5 * x, 1.5 * y, 0 }, sum = 0,
+               soft = 0, u = gm_random_double(&r);
         for (int k = 0; k < 3; k++) sum += exp(margin[k]);
         truth[i] = u < exp(margin[0]) / sum ? 0 : u < (exp(margin[0]) + exp(margin[1])) / sum ? 1 : 2;
         for (int k = 0; k < 3; k++) soft += exp(2 * margin[k]);
@@ -135,7 +138,8 @@ static void other_inputs_of_several_classes(void)
         double is = realised(m->item.name, &cur);
         /* One class against the rest forgets what the other scores say: a little beside the sampling error. */
         if (!(fabs(got.value - is) <= 0.015 * (strcmp(m->item.name, "log_loss") == 0 ? 3 : 1)))
-            gm_harness_fail(__FILE__, __LINE__, "%s: %.4f [%.4f, %.4f], labels say %.4f", m->item.name, got.value, got.low, got.high, is);
+            gm_harness_fail(__FILE__, __LINE__, "%s: %.4f [%.4f, %.4f], labels say %.4f", m->item.name, got.value, got.low,
+                            got.high, is);
         gm_arena_free(a);
         judged++;
     }
@@ -158,12 +162,22 @@ static void check_coverage(const char *name)
         holds += got.low <= is && is <= got.high;
         gm_arena_free(a);
     }
-    if (holds < 0.87 * WINDOWS) gm_harness_fail(__FILE__, __LINE__, "%s: %d of %d intervals hold what the labels said", name, holds, (int)WINDOWS);
+    if (holds < 0.87 * WINDOWS)
+        gm_harness_fail(__FILE__, __LINE__, "%s: %d of %d intervals hold what the labels said", name, holds, (int)WINDOWS);
 }
 
-static void intervals_hold_accuracy(void) { check_coverage("accuracy"); }
-static void intervals_hold_roc_auc(void) { check_coverage("roc_auc"); }
-static void intervals_hold_f1(void) { check_coverage("f1"); }
+static void intervals_hold_accuracy(void)
+{
+    check_coverage("accuracy");
+}
+static void intervals_hold_roc_auc(void)
+{
+    check_coverage("roc_auc");
+}
+static void intervals_hold_f1(void)
+{
+    check_coverage("f1");
+}
 
 static void calibration_is_chosen_when_it_helps(void)
 {
@@ -220,7 +234,8 @@ static void the_same_rows_give_the_same_bits(void)
         truth[i] = NAN;
         score[i] = 0.9;
     }
-    gm_interval x = estimate_of(fitted(&s, "f1", a), &s), y = estimate_of(fitted(&s, "f1", a), &s), z = estimate_of(fitted(&longer, "f1", a), &s);
+    gm_interval x = estimate_of(fitted(&s, "f1", a), &s), y = estimate_of(fitted(&s, "f1", a), &s),
+                z = estimate_of(fitted(&longer, "f1", a), &s);
     CHECK(x.value == y.value && x.low == y.low && x.high == y.high);
     CHECK(x.value == z.value && x.low == z.low && x.high == z.high);
     gm_harness_arena_free(a);
@@ -243,7 +258,8 @@ static void errors_say_what_is_missing(void)
     gm_arena *a = gm_harness_arena();
     gm_err err;
     made_up(1, ROWS, 0, 1, truth, score);
-    gm_scores s = binary_scores(truth, score, 99), none = binary_scores(NULL, score, 0), unlabelled = binary_scores(NULL, score, ROWS);
+    gm_scores s = binary_scores(truth, score, 99), none = binary_scores(NULL, score, 0),
+              unlabelled = binary_scores(NULL, score, ROWS);
     CHECK_RC(fit_rc(&s, "roc_auc", GM_COMPAT_DEFAULT, &err), GM_EINVALID);
     CHECK_HAS(err.message, "needs 100 labelled reference rows, there are 99");
     CHECK_RC(fit_rc(&unlabelled, "roc_auc", GM_COMPAT_DEFAULT, &err), GM_EINVALID);
@@ -335,6 +351,38 @@ static void losses_of_values(void)
     gm_harness_arena_free(a);
 }
 
+/* Whatever allocation of the caller's arenas fails, the answer is GM_ENOMEM. */
+static void memory_may_run_out_anywhere(void)
+{
+    enum { ROWS = 120 };
+    double truth[ROWS], score[ROWS];
+    static const char *const names[] = { "f1", "roc_auc", "log_loss", "brier", "mae" };
+    made_up(1, ROWS, 0, 2, truth, score);
+    for (size_t m = 0; m < sizeof(names) / sizeof(names[0]); m++) {
+        gm_scores s = binary_scores(truth, score, ROWS);
+        if (strcmp(names[m], "mae") == 0)
+            s = (gm_scores){ .task = GM_TASK_REGRESSION, .rows = ROWS, .truth = truth, .predicted = score };
+        int failed = 0, succeeded = 0;
+        for (size_t limit = 64; limit < 20000; limit += 200) {
+            gm_arena *a = gm_arena_new(limit), *scratch = gm_arena_new(limit);
+            gm_estimator *e = NULL;
+            gm_interval v;
+            gm_err err;
+            gm_rc rc = gm_estimator_fit(&s, NULL, metric_named(names[m]), GM_COMPAT_DEFAULT, 1, a, &e, &err);
+            CHECK(rc == GM_OK || rc == GM_ENOMEM);
+            if (!rc) {
+                rc = gm_estimate(e, &s, NULL, scratch, &v, &err);
+                CHECK(rc == GM_OK || rc == GM_ENOMEM);
+            }
+            failed += rc == GM_ENOMEM;
+            succeeded += rc == GM_OK;
+            gm_arena_free(scratch);
+            gm_arena_free(a);
+        }
+        CHECK(failed > 0 && succeeded > 0);
+    }
+}
+
 /* As scikit-learn 1.9.1 draws: StratifiedShuffleSplit(n_splits=3, test_size=0.1, random_state=42). */
 static void draws_are_scikit_learns(void)
 {
@@ -378,6 +426,7 @@ static void isotonic_by_hand(void)
     gm_harness_arena_free(a);
 }
 
-TESTS(T(other_inputs_are_foretold), T(a_model_without_skill_is_not_praised), T(other_inputs_of_several_classes), T(intervals_hold_accuracy), T(intervals_hold_roc_auc), T(intervals_hold_f1),
-      T(calibration_is_chosen_when_it_helps), T(nothing_depends_on_the_order_of_ties), T(the_same_rows_give_the_same_bits),
-      T(errors_say_what_is_missing), T(a_single_row), T(losses_of_values), T(draws_are_scikit_learns), T(isotonic_by_hand))
+TESTS(T(other_inputs_are_foretold), T(a_model_without_skill_is_not_praised), T(other_inputs_of_several_classes),
+      T(intervals_hold_accuracy), T(intervals_hold_roc_auc), T(intervals_hold_f1), T(calibration_is_chosen_when_it_helps),
+      T(nothing_depends_on_the_order_of_ties), T(the_same_rows_give_the_same_bits), T(errors_say_what_is_missing),
+      T(a_single_row), T(losses_of_values), T(memory_may_run_out_anywhere), T(draws_are_scikit_learns), T(isotonic_by_hand))

@@ -122,7 +122,8 @@ static void auc_is_nannymls(void)
     gm_harness_arena_free(a);
 }
 
-/* Rows of one hour share a number that says nothing of the table. Neighbours stay in one fold, so that it does not give them away. */
+/* Rows of one hour share a number that says nothing of the table. Neighbours stay in one fold, so that it does not give them
+ * away. */
 static void rows_that_share_values_are_not_known_by_their_twins(void)
 {
     enum { ROWS = 2000, HOUR = 20 };
@@ -163,6 +164,6 @@ static void columns_become_numbers(void)
     gm_harness_arena_free(a);
 }
 
-TESTS(T(rows_of_one_kind_look_alike), T(a_shift_is_found_and_named), T(a_change_that_no_single_column_shows), T(the_same_seed_gives_the_same_bits),
-      T(few_rows_raise_the_limit), T(auc_is_nannymls),
+TESTS(T(rows_of_one_kind_look_alike), T(a_shift_is_found_and_named), T(a_change_that_no_single_column_shows),
+      T(the_same_seed_gives_the_same_bits), T(few_rows_raise_the_limit), T(auc_is_nannymls),
       T(rows_that_share_values_are_not_known_by_their_twins), T(columns_become_numbers))

@@ -98,7 +98,8 @@ static gm_table pair_table(uint64_t seed, double agreement, int64_t rows, gm_are
     }
     gm_table t = { .rows = rows, .columns_count = 3, .columns = GM_ARENA_ARRAY(a, gm_column, 3) };
     for (int c = 0; c < 3; c++)
-        t.columns[c] = (gm_column){ .name = (const char *[]){ "a", "b", "c" }[c], .type = GM_TYPE_FLOAT, .rows = rows, .f64 = x[c] };
+        t.columns[c] =
+            (gm_column){ .name = (const char *[]){ "a", "b", "c" }[c], .type = GM_TYPE_FLOAT, .rows = rows, .f64 = x[c] };
     return t;
 }
 
@@ -168,7 +169,8 @@ static void errors_say_what_is_missing(void)
     gm_err err;
     gm_pca *p = NULL;
     gm_pca_value v;
-    gm_table few = pair_table(1, 0.5, 99, a), enough = pair_table(1, 0.5, 100, a), none = { .columns = enough.columns, .columns_count = 3 };
+    gm_table few = pair_table(1, 0.5, 99, a), enough = pair_table(1, 0.5, 100, a),
+             none = { .columns = enough.columns, .columns_count = 3 };
     CHECK_RC(gm_pca_fit(&few, names, 3, 0, 0, a, &p, &err), GM_EINVALID);
     CHECK_HAS(err.message, "need 100 reference rows, there are 99");
     CHECK_RC(gm_pca_fit(&enough, names, 1, 0, 0, a, &p, &err), GM_EINVALID);
@@ -186,5 +188,32 @@ static void errors_say_what_is_missing(void)
     gm_harness_arena_free(a);
 }
 
-TESTS(T(reconstruction_is_nannymls), T(eigenvectors_satisfy_their_equation), T(eigenvalues_of_awkward_matrices), T(what_no_single_column_shows),
-      T(missing_and_new_texts_have_a_place), T(errors_say_what_is_missing))
+static void memory_may_run_out_anywhere(void)
+{
+    static const char *const names[] = { "a", "b", "c" };
+    gm_arena *kept = gm_harness_arena();
+    gm_table t = pair_table(1, 0.5, 120, kept);
+    int failed = 0, succeeded = 0;
+    for (size_t limit = 64; limit < 20000; limit += 200) {
+        gm_arena *a = gm_arena_new(limit), *scratch = gm_arena_new(limit);
+        gm_pca *p = NULL;
+        gm_pca_value v;
+        gm_err err;
+        gm_rc rc = gm_pca_fit(&t, names, 3, 0, 0, a, &p, &err);
+        CHECK(rc == GM_OK || rc == GM_ENOMEM);
+        if (!rc) {
+            rc = gm_pca_error(p, &t, scratch, &v, &err);
+            CHECK(rc == GM_OK || rc == GM_ENOMEM);
+        }
+        failed += rc == GM_ENOMEM;
+        succeeded += rc == GM_OK;
+        gm_arena_free(scratch);
+        gm_arena_free(a);
+    }
+    CHECK(failed > 0 && succeeded > 0);
+    gm_harness_arena_free(kept);
+}
+
+TESTS(T(reconstruction_is_nannymls), T(eigenvectors_satisfy_their_equation), T(eigenvalues_of_awkward_matrices),
+      T(what_no_single_column_shows), T(missing_and_new_texts_have_a_place), T(errors_say_what_is_missing),
+      T(memory_may_run_out_anywhere))

@@ -8,7 +8,8 @@
 
 static void check(const char *name, int chunk, double got, double want, double tolerance)
 {
-    if (!(fabs(got - want) <= tolerance)) gm_harness_fail(__FILE__, __LINE__, "%s of chunk %d is %.17g, want %.17g", name, chunk, got, want);
+    if (!(fabs(got - want) <= tolerance))
+        gm_harness_fail(__FILE__, __LINE__, "%s of chunk %d is %.17g, want %.17g", name, chunk, got, want);
 }
 
 static void isotonic_curves(void)
@@ -78,15 +79,37 @@ static void check_binary(const char *name, double tolerance, double band)
     gm_harness_arena_free(a);
 }
 
-static void accuracy(void) { check_binary("accuracy", SUM_TOLERANCE, SUM_TOLERANCE); }
-static void precision(void) { check_binary("precision", SUM_TOLERANCE, SUM_TOLERANCE); }
-static void recall(void) { check_binary("recall", SUM_TOLERANCE, SUM_TOLERANCE); }
-static void specificity(void) { check_binary("specificity", SUM_TOLERANCE, SUM_TOLERANCE); }
-static void f1(void) { check_binary("f1", SUM_TOLERANCE, SUM_TOLERANCE); }
-/* The sampling error ranks rows of equal score in the order of an unstable sort there, by row here: 2,000 rows have 1,000 scores. */
-static void roc_auc(void) { check_binary("roc_auc", SUM_TOLERANCE, 2e-4); }
+static void accuracy(void)
+{
+    check_binary("accuracy", SUM_TOLERANCE, SUM_TOLERANCE);
+}
+static void precision(void)
+{
+    check_binary("precision", SUM_TOLERANCE, SUM_TOLERANCE);
+}
+static void recall(void)
+{
+    check_binary("recall", SUM_TOLERANCE, SUM_TOLERANCE);
+}
+static void specificity(void)
+{
+    check_binary("specificity", SUM_TOLERANCE, SUM_TOLERANCE);
+}
+static void f1(void)
+{
+    check_binary("f1", SUM_TOLERANCE, SUM_TOLERANCE);
+}
+/* The sampling error ranks rows of equal score in the order of an unstable sort there, by row here: 2,000 rows have 1,000
+ * scores. */
+static void roc_auc(void)
+{
+    check_binary("roc_auc", SUM_TOLERANCE, 2e-4);
+}
 /* The sampling error there comes from an unseeded generator. */
-static void average_precision(void) { check_binary("average_precision", SUM_TOLERANCE, 0); }
+static void average_precision(void)
+{
+    check_binary("average_precision", SUM_TOLERANCE, 0);
+}
 
 static void check_multiclass(const char *name, double tolerance, double band)
 {
@@ -100,7 +123,9 @@ static void check_multiclass(const char *name, double tolerance, double band)
         for (int64_t i = 0; i < t->rows; i++)
             for (int k = 0; k < 3; k++) scores[side][i * 3 + k] = numbers_of(t, (const char *[]){ "pm0", "pm1", "pm2" }[k])[i];
     }
-    gm_scores s = { .task = GM_TASK_MULTICLASS, .rows = ref.rows, .classes = 3, .truth = numbers_of(&ref, "ymulti"), .predicted = scores[0] };
+    gm_scores s = {
+        .task = GM_TASK_MULTICLASS, .rows = ref.rows, .classes = 3, .truth = numbers_of(&ref, "ymulti"), .predicted = scores[0]
+    };
     gm_estimator *e = NULL;
     gm_err err;
     CHECK_OK(gm_estimator_fit(&s, NULL, metric_named(name), GM_COMPAT_NANNYML, 1, a, &e, &err), &err);
@@ -112,7 +137,9 @@ static void check_multiclass(const char *name, double tolerance, double band)
     CHECK(want.count == CHUNKS);
     for (int chunk = 0; chunk < CHUNKS; chunk++) {
         bool later = chunk >= REFERENCE_ROWS / CHUNK;
-        gm_scores now = { .task = GM_TASK_MULTICLASS, .rows = CHUNK, .classes = 3,
+        gm_scores now = { .task = GM_TASK_MULTICLASS,
+                          .rows = CHUNK,
+                          .classes = 3,
                           .predicted = scores[later] + (later ? chunk - REFERENCE_ROWS / CHUNK : chunk) * CHUNK * 3 };
         gm_interval got;
         CHECK_OK(gm_estimate(e, &now, NULL, scratch, &got, &err), &err);
@@ -124,12 +151,27 @@ static void check_multiclass(const char *name, double tolerance, double band)
     gm_harness_arena_free(a);
 }
 
-static void accuracy_of_classes(void) { check_multiclass("accuracy", SUM_TOLERANCE, SUM_TOLERANCE); }
-static void precision_of_classes(void) { check_multiclass("precision_macro", SUM_TOLERANCE, SUM_TOLERANCE); }
-static void recall_of_classes(void) { check_multiclass("recall_macro", SUM_TOLERANCE, SUM_TOLERANCE); }
-static void f1_of_classes(void) { check_multiclass("f1_macro", SUM_TOLERANCE, SUM_TOLERANCE); }
+static void accuracy_of_classes(void)
+{
+    check_multiclass("accuracy", SUM_TOLERANCE, SUM_TOLERANCE);
+}
+static void precision_of_classes(void)
+{
+    check_multiclass("precision_macro", SUM_TOLERANCE, SUM_TOLERANCE);
+}
+static void recall_of_classes(void)
+{
+    check_multiclass("recall_macro", SUM_TOLERANCE, SUM_TOLERANCE);
+}
+static void f1_of_classes(void)
+{
+    check_multiclass("f1_macro", SUM_TOLERANCE, SUM_TOLERANCE);
+}
 /* With several classes rows of one score differ in their chances, and NannyML's order among them is that of an unstable sort. */
-static void roc_auc_of_classes(void) { check_multiclass("roc_auc_ovr", 5e-6, 2e-4); }
+static void roc_auc_of_classes(void)
+{
+    check_multiclass("roc_auc_ovr", 5e-6, 2e-4);
+}
 
 /* The same trees: one that split otherwise would move values by a thousandth. */
 static void check_regression(const char *name)
@@ -142,7 +184,10 @@ static void check_regression(const char *name)
         features[side] = (gm_table){ .rows = all[side].rows, .columns_count = 5, .columns = GM_ARENA_ARRAY(a, gm_column, 5) };
         for (int c = 0; c < 5; c++) features[side].columns[c] = *gm_table_find(&all[side], inputs[c]);
     }
-    gm_scores s = { .task = GM_TASK_REGRESSION, .rows = all[0].rows, .truth = numbers_of(&all[0], "yreg"), .predicted = numbers_of(&all[0], "predreg") };
+    gm_scores s = { .task = GM_TASK_REGRESSION,
+                    .rows = all[0].rows,
+                    .truth = numbers_of(&all[0], "yreg"),
+                    .predicted = numbers_of(&all[0], "predreg") };
     gm_estimator *e = NULL;
     gm_err err;
     CHECK_OK(gm_estimator_fit(&s, &features[0], metric_named(name), GM_COMPAT_NANNYML, 1, a, &e, &err), &err);
@@ -163,10 +208,23 @@ static void check_regression(const char *name)
     gm_harness_arena_free(a);
 }
 
-static void mae(void) { check_regression("mae"); }
-static void mape(void) { check_regression("mape"); }
-static void mse(void) { check_regression("mse"); }
-static void rmse(void) { check_regression("rmse"); }
+static void mae(void)
+{
+    check_regression("mae");
+}
+static void mape(void)
+{
+    check_regression("mape");
+}
+static void mse(void)
+{
+    check_regression("mse");
+}
+static void rmse(void)
+{
+    check_regression("rmse");
+}
 
-TESTS(T(isotonic_curves), T(draws_are_numpys), T(accuracy), T(precision), T(recall), T(specificity), T(f1), T(roc_auc), T(average_precision),
-      T(accuracy_of_classes), T(precision_of_classes), T(recall_of_classes), T(f1_of_classes), T(roc_auc_of_classes), T(mae), T(mape), T(mse), T(rmse))
+TESTS(T(isotonic_curves), T(draws_are_numpys), T(accuracy), T(precision), T(recall), T(specificity), T(f1), T(roc_auc),
+      T(average_precision), T(accuracy_of_classes), T(precision_of_classes), T(recall_of_classes), T(f1_of_classes),
+      T(roc_auc_of_classes), T(mae), T(mape), T(mse), T(rmse))

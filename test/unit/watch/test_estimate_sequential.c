@@ -1,4 +1,5 @@
-/* test_estimate_sequential.c - ADWIN and Page-Hinkley see what river's see, where it sees it; test/conformance/watch/make_sequential.py. */
+/* test_estimate_sequential.c - ADWIN and Page-Hinkley see what river's see, where it sees it;
+ * test/conformance/watch/make_sequential.py. */
 #include "unit/watch/estimate_case.h"
 
 enum { LONGEST = 20000 };
@@ -78,7 +79,8 @@ static int wanted(const char *name, const char *detector, double *out)
     int count = 0;
     while (fgets(line, sizeof(line), f)) {
         char of[32], by[32], value[64];
-        if (sscanf(line, "%31[^,],%31[^,],%63[^,\n]", of, by, value) != 3 || strcmp(of, name) != 0 || strcmp(by, detector) != 0) continue;
+        if (sscanf(line, "%31[^,],%31[^,],%63[^,\n]", of, by, value) != 3 || strcmp(of, name) != 0 || strcmp(by, detector) != 0)
+            continue;
         CHECK(count < LONGEST);
         out[count++] = strtod(value, NULL);
     }
@@ -99,7 +101,8 @@ static void check_adwin(const char *detector, double delta)
         CHECK_OK(gm_adwin_new(delta, &d, &err), &err);
         for (int i = 0; i < s.count; i++)
             if (gm_adwin_add(d, s.x[i])) {
-                if (seen >= count || want[seen] != i) gm_harness_fail(__FILE__, __LINE__, "%s: %s cut at %d", names[k], detector, i);
+                if (seen >= count || want[seen] != i)
+                    gm_harness_fail(__FILE__, __LINE__, "%s: %s cut at %d", names[k], detector, i);
                 seen++;
             }
         CHECK(seen == count);
@@ -114,8 +117,14 @@ static void check_adwin(const char *detector, double delta)
     }
 }
 
-static void adwin_cuts_where_river_does(void) { check_adwin("adwin", 0); }
-static void adwin_of_another_delta(void) { check_adwin("adwin_0.05", 0.05); }
+static void adwin_cuts_where_river_does(void)
+{
+    check_adwin("adwin", 0);
+}
+static void adwin_of_another_delta(void)
+{
+    check_adwin("adwin_0.05", 0.05);
+}
 
 static void check_page_hinkley(const char *detector, gm_page_hinkley settings)
 {
@@ -180,5 +189,5 @@ static void a_long_stream_needs_no_more_memory(void)
     gm_adwin_free(NULL);
 }
 
-TESTS(T(adwin_cuts_where_river_does), T(adwin_of_another_delta), T(page_hinkley_where_river_does), T(what_is_no_number_is_passed_over),
-      T(a_long_stream_needs_no_more_memory))
+TESTS(T(adwin_cuts_where_river_does), T(adwin_of_another_delta), T(page_hinkley_where_river_does),
+      T(what_is_no_number_is_passed_over), T(a_long_stream_needs_no_more_memory))
