@@ -264,7 +264,7 @@ static gm_rc send_due(gm_cli *cli, const opts *o, gm_err *err)
     if (!rc) rc = gm_cli_registry(cli, &store, err);
     if (!rc)
         rc = gm_deliver_tick(store, &spec.monitor.alerts, gm_now_us(),
-                             &(gm_deliver_options){ .timeout_ms = (int64_t)(o->timeout * 1e3) }, &r, err);
+                             &(gm_deliver_options){ .model = spec.pipeline, .timeout_ms = (int64_t)(o->timeout * 1e3) }, &r, err);
     gm_store_close(store);
     if (rc) return rc;
     if (r.failed + r.refused) cli->exit_code = 1;

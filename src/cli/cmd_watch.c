@@ -47,7 +47,7 @@ static void deliver(const watching *w, int64_t now_us)
     gm_deliver_result sent = { 0 };
     gm_err err = { 0 };
     if (!w->spec.monitor.alerts.channels_count) return;
-    gm_rc rc = gm_deliver_tick(w->store, &w->spec.monitor.alerts, now_us, &(gm_deliver_options){ .timeout_ms = 10000 }, &sent, &err);
+    gm_rc rc = gm_deliver_tick(w->store, &w->spec.monitor.alerts, now_us, &(gm_deliver_options){ .model = w->spec.pipeline }, &sent, &err);
     if (rc) fprintf(stderr, "watch: %s\n", err.message);
     else if (sent.error.rc) fprintf(stderr, "watch: a message could not be sent: %s\n", sent.error.message);
 }

@@ -17,6 +17,7 @@ static const int64_t BACKOFF_MAX_US = 3600000000;
 typedef struct tick {
     gm_store *store;
     const gm_alerts_spec *spec;
+    const char *model;          /* NULL = all */
     int64_t now_us, started_us; /* of the caller; monotonic when the tick began */
     int64_t timeout_ms, budget_ms;
     gm_arena *a;
@@ -275,9 +276,11 @@ static gm_rc tick_in(tick *t, gm_err *err)
 {
     gm_delivery *due = NULL;
     size_t due_count = 0;
-    gm_rc rc = gm_delivery_due(t->store, t->now_us, 0, t->a, &due, &due_count, err);
+    int64_t ended = 0;
+    gm_rc rc = t->model ? gm_deliver_end_gone(t->store, t->spec, t->model, t->now_us, &ended, err) : GM_OK;
+    if (!rc) rc = gm_delivery_due(t->store, t->model, t->now_us, 0, t->a, &due, &due_count, err);
     if (rc || !due_count) return rc;
-    rc = gm_delivery_due(t->store, INT64_MAX, 0, t->a, &t->all, &t->count, err);
+    rc = gm_delivery_due(t->store, t->model, INT64_MAX, 0, t->a, &t->all, &t->count, err);
     if (!rc) rc = gm_silence_list(t->store, t->now_us, t->a, &t->silences, &t->silences_count, err);
     if (rc) return rc;
     t->over = GM_ARENA_ARRAY(t->a, bool, t->count);
@@ -291,6 +294,7 @@ gm_rc gm_deliver_tick(gm_store *store, const gm_alerts_spec *spec, int64_t now_u
 {
     tick t = { .store = store,
                .spec = spec,
+               .model = o ? o->model : NULL,
                .now_us = now_us,
                .started_us = gm_monotonic_us(),
                .timeout_ms = o && o->timeout_ms ? o->timeout_ms : TIMEOUT_MS,
@@ -301,6 +305,6 @@ gm_rc gm_deliver_tick(gm_store *store, const gm_alerts_spec *spec, int64_t now_u
     if (!t.a) return no_memory(err);
     gm_rc rc = tick_in(&t, err);
     gm_arena_free(t.a);
-    if (!rc) rc = gm_delivery_next(store, &out->next_us, err);
+    if (!rc) rc = gm_delivery_next(store, t.model, &out->next_us, err);
     return gm_err_ctx(err, rc, "sending the messages of alerts");
 }

@@ -11,6 +11,7 @@
 #include "watch/channels.h"
 
 typedef struct gm_deliver_options {
+    const char *model;  /* the messages of its alerts alone: several pipelines may share a store; NULL = of all */
     int64_t timeout_ms; /* for each send; 0 = 10 s */
     int64_t budget_ms;  /* no further send is begun after so long, but one at least is; 0 = none */
 } gm_deliver_options;
@@ -29,6 +30,11 @@ typedef struct gm_deliver_result {
  * stands in out and in the queue. Errors: those of the store; GM_ENOMEM. */
 gm_rc gm_deliver_tick(gm_store *store, const gm_alerts_spec *spec, int64_t now_us, const gm_deliver_options *o,
                       gm_deliver_result *out, gm_err *err);
+
+/* A rule that left the file judges no window any more: end its alerts of that model, and say so to the channels. Part of a tick
+ * that names a model. out_ended: how many. Errors: those of the store. */
+gm_rc gm_deliver_end_gone(gm_store *store, const gm_alerts_spec *spec, const char *model, int64_t now_us, int64_t *out_ended,
+                          gm_err *err);
 
 /* How long to wait after so many attempts (1 ...): 5 s, 10 s, 20 s ... up to an hour, of which chance (0 .. 1) takes up to half
  * away, so that many senders do not come back at once. */

@@ -77,7 +77,7 @@ static void deliver(gm_up_parts *p, int64_t now_us)
     gm_err err = { 0 };
     gm_deliver_result r = { 0 };
     char line[160];
-    gm_rc rc = gm_deliver_tick(p->o.store, &p->o.spec->monitor.alerts, now_us, &(gm_deliver_options){ 0 }, &r, &err);
+    gm_rc rc = gm_deliver_tick(p->o.store, &p->o.spec->monitor.alerts, now_us, &(gm_deliver_options){ .model = p->o.spec->pipeline }, &r, &err);
     if (!rc && r.sent) {
         (void)snprintf(line, sizeof(line), "%" PRId64 " messages sent", r.sent);
         say(p, "alert", line);

@@ -56,9 +56,10 @@ gm_rc gm_alert_snooze(gm_store *s, int64_t id, int64_t until_us, gm_err *err);
 
 /* Messages waiting, lasting or held whose next_us has come, oldest first, but none that has an earlier one of the same alert and
  * channel before it that was tried (waiting, claimed) or is held; the whole queue with now_us INT64_MAX. limit 0 = all. */
-gm_rc gm_delivery_due(gm_store *s, int64_t now_us, int64_t limit, gm_arena *a, gm_delivery **out, size_t *out_count, gm_err *err);
+gm_rc gm_delivery_due(gm_store *s, const char *model_or_null, int64_t now_us, int64_t limit, gm_arena *a, gm_delivery **out,
+                      size_t *out_count, gm_err *err);
 /* When the next one is due; INT64_MAX: nothing waits. */
-gm_rc gm_delivery_next(gm_store *s, int64_t *out_us, gm_err *err);
+gm_rc gm_delivery_next(gm_store *s, const char *model_or_null, int64_t *out_us, gm_err *err);
 /* Newest first, all states; alert_id 0 = of all alerts, limit 0 = all. */
 gm_rc gm_delivery_list(gm_store *s, int64_t alert_id, int64_t limit, gm_arena *a, gm_delivery **out, size_t *out_count,
                        gm_err *err);

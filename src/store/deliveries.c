@@ -17,6 +17,7 @@
 
 struct list_call {
     bool due;
+    const char *model; /* NULL = any */
     int64_t now_us, alert_id, limit;
     gm_arena *a;
     gm_delivery *items; /* [count] */
@@ -49,8 +50,9 @@ static gm_rc query(gm_tx *tx, const struct list_call *call, gm_stmt **out, gm_er
                              " FROM deliveries d WHERE d.state IN ('waiting', 'lasting', 'held') AND d.next_us <= ?1"
                              " AND NOT EXISTS(SELECT 1 FROM deliveries e WHERE e.alert_id = d.alert_id AND e.channel = d.channel"
                              " AND e.id < d.id AND ((e.state = 'waiting' AND e.attempts > 0 AND e.batch <> d.batch) OR"
-                             " e.state = 'held')) ORDER BY d.id LIMIT ?2",
-                             "ii", call->now_us, limit);
+                             " e.state = 'held')) AND (?3 = '' OR EXISTS(SELECT 1 FROM alerts a WHERE a.id = d.alert_id AND"
+                             " a.model = ?3)) ORDER BY d.id LIMIT ?2",
+                             "iit", call->now_us, limit, call->model);
     return gm_meta_query(tx, out, err,
                          "SELECT " COLUMNS " FROM deliveries d WHERE (?1 = 0 OR d.alert_id = ?1) ORDER BY d.id DESC LIMIT ?2",
                          "ii", call->alert_id, limit);
@@ -86,9 +88,11 @@ static gm_rc list(gm_store *s, struct list_call *call, gm_delivery **out, size_t
     return GM_OK;
 }
 
-gm_rc gm_delivery_due(gm_store *s, int64_t now_us, int64_t limit, gm_arena *a, gm_delivery **out, size_t *out_count, gm_err *err)
+gm_rc gm_delivery_due(gm_store *s, const char *model_or_null, int64_t now_us, int64_t limit, gm_arena *a, gm_delivery **out,
+                      size_t *out_count, gm_err *err)
 {
-    return list(s, &(struct list_call){ .due = true, .now_us = now_us, .limit = limit, .a = a }, out, out_count, err);
+    return list(s, &(struct list_call){ .due = true, .model = model_or_null, .now_us = now_us, .limit = limit, .a = a }, out,
+                out_count, err);
 }
 
 gm_rc gm_delivery_list(gm_store *s, int64_t alert_id, int64_t limit, gm_arena *a, gm_delivery **out, size_t *out_count,
@@ -100,7 +104,8 @@ gm_rc gm_delivery_list(gm_store *s, int64_t alert_id, int64_t limit, gm_arena *a
 /* ---- numbers --------------------------------------------------------------------------------------------------------- */
 
 struct number_call {
-    int64_t alert_id; /* gm_delivery_was_said */
+    const char *model; /* gm_delivery_next; NULL = any */
+    int64_t alert_id;  /* gm_delivery_was_said */
     const char *channel;
     int64_t value;
 };
@@ -112,13 +117,14 @@ static gm_rc next_work(gm_tx *tx, void *ctx, gm_err *err)
     gm_rc rc = tx->backend->has_table(tx, "deliveries", &there, err);
     if (rc || !there) return rc;
     return gm_meta_int(tx, INT64_MAX, &call->value, err,
-                       "SELECT next_us FROM deliveries WHERE state IN ('waiting', 'lasting', 'held') ORDER BY next_us LIMIT 1",
-                       "");
+                       "SELECT next_us FROM deliveries d WHERE state IN ('waiting', 'lasting', 'held') AND (?1 = '' OR EXISTS("
+                       "SELECT 1 FROM alerts a WHERE a.id = d.alert_id AND a.model = ?1)) ORDER BY next_us LIMIT 1",
+                       "t", call->model);
 }
 
-gm_rc gm_delivery_next(gm_store *s, int64_t *out_us, gm_err *err)
+gm_rc gm_delivery_next(gm_store *s, const char *model_or_null, int64_t *out_us, gm_err *err)
 {
-    struct number_call call = { .value = INT64_MAX };
+    struct number_call call = { .model = model_or_null, .value = INT64_MAX };
     gm_rc rc = gm_store_read(s, next_work, &call, err);
     if (!rc) *out_us = call.value;
     return rc;

@@ -15,6 +15,7 @@ import time
 
 import gm
 
+RULES = ["drift", "decay", "failed checks", "a", "b", "c", *(f"r{i}" for i in range(20))]
 TEMPLATE = None  # a project with a store, made once
 
 
@@ -193,10 +194,13 @@ class Mail:
 
 class AlertCase(gm.Case):
     def with_alert(self, section, **env):
+        """section: a list of channels, or a map that has them; rules are added."""
         p = self.project()
         shutil.copytree(TEMPLATE.dir / ".gristmill", p.dir / ".gristmill")
         shutil.copy(TEMPLATE.dir / "churn.csv", p.dir)
-        p.write("gristmill.yaml", f"data: churn.csv\ntarget: churned\nmonitor:\n  alert: {section}\n")
+        keys = section[2:-2] if section.startswith("{") else f"send: {section}"
+        rules = ", ".join(f"{{ when: drift, name: {name} }}" for name in RULES)
+        p.write("gristmill.yaml", f"pipeline: churn\ndata: churn.csv\ntarget: churned\nmonitor:\n  alert: {{ rules: [{rules}], {keys} }}\n")
         p.env = {"no_proxy": "*", **env}
         return p
 

@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "harness/harness.h"
 #include "store/alerts.h"
+#include "watch/alerts.h"
 
 static gm_arena *a;
 static gm_err err;
@@ -258,8 +259,36 @@ static void a_message_that_cannot_be_read_holds_up_no_other(void)
     gm_store_close(store);
 }
 
+static void a_rule_that_left_the_file_ends_its_alert(void)
+{
+    gm_alert_rule rule = { .name = "drift" };
+    gm_alert_record *alerts = NULL, memory;
+    size_t count = 0;
+    fresh(0);
+    spec.rules = &rule;
+    spec.rules_count = 1;
+    gm_deliver_options of_m = { .model = "m" }, of_other = { .model = "other" };
+    (void)take("drift", "firing", "firing", "command", now_us);
+    (void)take("old", "firing", "firing", "command", now_us);
+    CHECK_OK(gm_deliver_tick(store, &spec, now_us, &of_other, &r, &err), &err);
+    CHECK(r.sent == 0 && lines() == 0); /* another pipeline's, in the same folder */
+    CHECK_OK(gm_deliver_tick(store, &spec, now_us, &of_m, &r, &err), &err);
+    CHECK(r.sent == 3 && r.dropped == 1 && lines() == 3); /* command-2 never heard of it */
+    CHECK_HAS(written(), "the file has no such rule any more");
+    CHECK_OK(gm_alert_list(store, "m", true, 0, a, &alerts, &count, &err), &err);
+    CHECK(count == 1);
+    CHECK_STR(alerts[0].rule, "drift");
+    CHECK_OK(gm_alert_memory(store, "m", "old", a, &memory, &err), &err);
+    gm_alert_state state;
+    CHECK_OK(gm_alert_state_read(memory.memory, &state, &err), &err);
+    CHECK(!state.firing && memory.id == 0);
+    CHECK_OK(gm_deliver_tick(store, &spec, now_us, &of_m, &r, &err), &err);
+    CHECK(r.sent == 0 && lines() == 3);
+    gm_store_close(store);
+}
+
 TESTS(T(waits_grow_to_an_hour_and_chance_takes_half_at_most), T(what_is_due_is_sent_and_the_rest_waits),
       T(a_failure_waits_and_is_told), T(a_channel_that_is_gone_refuses), T(a_group_leaves_together_and_stays_together),
       T(silences_are_about_models_and_rules), T(recoveries_are_for_those_who_heard),
       T(alert_and_recovery_that_wait_together_both_leave), T(a_budget_ends_the_tick_and_loses_nothing),
-      T(a_message_that_cannot_be_read_holds_up_no_other))
+      T(a_message_that_cannot_be_read_holds_up_no_other), T(a_rule_that_left_the_file_ends_its_alert))

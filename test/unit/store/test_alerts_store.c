@@ -51,7 +51,7 @@ static int64_t fire(int64_t until_us, const gm_delivery *messages, size_t count)
 static size_t due_at(int64_t now_us, gm_delivery **out)
 {
     size_t count = 0;
-    CHECK_OK(gm_delivery_due(store, now_us, 0, arena, out, &count, &err), &err);
+    CHECK_OK(gm_delivery_due(store, "flights", now_us, 0, arena, out, &count, &err), &err);
     return count;
 }
 
@@ -120,6 +120,13 @@ static void a_message_is_claimed_by_one_and_comes_back_when_the_claimer_is_gone(
     fresh();
     (void)fire(1000, &m, 1);
     CHECK(due_at(49, &due) == 0);
+    size_t others = 1;
+    int64_t next = 0;
+    CHECK_OK(gm_delivery_due(store, "other", 50, 0, arena, &due, &others, &err), &err);
+    CHECK_OK(gm_delivery_next(store, "other", &next, &err), &err);
+    CHECK(others == 0 && next == INT64_MAX); /* another pipeline in the same folder */
+    CHECK_OK(gm_delivery_next(store, "flights", &next, &err), &err);
+    CHECK(next == 50);
     CHECK(due_at(50, &due) == 1 && due_at(50, &second) == 1);
     CHECK_OK(gm_delivery_claim(store, due, 1, 500, &err), &err);
     CHECK_RC(gm_delivery_claim(store, second, 1, 500, &err), GM_ECONFLICT);
@@ -155,7 +162,7 @@ static void a_batch_stays_together_and_later_messages_wait_behind_it(void)
     CHECK_OK(gm_alert_take(store, &over, 2000, &r, 1, &err), &err);
     CHECK(over.id == id);
     CHECK(due_at(79, &later) == 0); /* the recovery is not said before what it is the recovery of */
-    CHECK_OK(gm_delivery_next(store, &next, &err), &err);
+    CHECK_OK(gm_delivery_next(store, NULL, &next, &err), &err);
     CHECK(next == 55);
     CHECK(due_at(80, &later) == 2 && later[0].batch == due[0].id && later[1].batch == due[0].id);
     CHECK_OK(gm_delivery_claim(store, later, 2, 500, &err), &err);
