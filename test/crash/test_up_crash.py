@@ -153,8 +153,9 @@ class Load:
         rng, n = random.Random(self.seed + which), 0
         while not self.stop.is_set():
             n += 1
-            customer = f"L{which}-{n}"
-            row = {"customer": customer, "age": rng.randint(150, 250), "plan": "zzz", "monthly": round(rng.uniform(5, 90), 2), "joined": "2024-03-01"}
+            customer, drifted = f"L{which}-{n}", n // 400 % 2 == 0  # alerts come and go
+            age, plan = (rng.randint(150, 250), "zzz") if drifted else (rng.randint(18, 80), rng.choice(["basic", "plus", "pro"]))
+            row = {"customer": customer, "age": age, "plan": plan, "monthly": round(rng.uniform(5, 90), 2), "joined": "2024-03-01"}
             ok = self.post("/v1/models/churn:predict", {"instances": [row]})
             with self.lock:
                 self.asked += 1
@@ -194,20 +195,16 @@ def rows(folder, sql):
 
 
 class Kills(gm.Case):
-    def victim(self, rng, folder, up):
-        """The loop, its server, a run, or anything that a run started."""
-        kinds = {"up": [], "serve": [], "run": [], "step": []}
-        for pid, command in processes_of(folder).items():
-            for kind in kinds:
-                if f" {kind} " in command + " " and "gristmill" in command.split(" ")[0] + command:
-                    kinds[kind].append(pid)
-                    break
-        weights = {"up": 4, "serve": 2, "run": 3, "step": 2}
-        there = [k for k in kinds if kinds[k]]
-        if not there:
-            return None, None
-        kind = rng.choices(there, [weights[k] for k in there])[0]
-        return kind, rng.choice(kinds[kind])
+    def victim(self, rng, folder):
+        """The loop, its server, a run, or a step of one, which is waited for a little."""
+        kind = rng.choices(["up", "serve", "run", "step"], [4, 2, 3, 3])[0]
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            there = [pid for pid, command in processes_of(folder).items() if command.split(" ")[1:2] == [kind]]
+            if there:
+                return kind, rng.choice(there)
+            time.sleep(0.01)
+        return None, None
 
     def settle(self, folder, seconds=120):
         end = time.monotonic() + seconds
@@ -234,7 +231,7 @@ class Kills(gm.Case):
         killed = {}
         while sum(killed.values()) < KILLS:
             time.sleep(rng.choice([rng.uniform(0, 0.3), rng.uniform(0.2, 2.0)]))
-            kind, pid = self.victim(rng, folder, up)
+            kind, pid = self.victim(rng, folder)
             if kind == "up":
                 up.kill()
             elif kind:
