@@ -5,10 +5,12 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "store/windows.h"
 
-enum { COLUMNS_NAMED = 3, ALERTS_SHOWN = 20 };
+enum { COLUMNS_NAMED = 3, ALERTS_SHOWN = 20, RESOLVED_SHOWN = 5, CELLS = 10, OTHER_CELLS_WIDE = 112 };
 
 gm_rc gm_watch_read(gm_store *store, const gm_spec *spec, int64_t since_us, int64_t limit, gm_arena *a, gm_watch_state *out, gm_err *err)
 {
@@ -96,8 +98,9 @@ static const char *drifted(const gm_window_result *r, gm_arena *a)
 static const char *interval(const gm_interval *i, gm_arena *a)
 {
     if (isnan(i->value)) return "";
-    if (isnan(i->low)) return text(gm_arena_printf(a, "%.4f", i->value));
-    return text(gm_arena_printf(a, "%.4f [%.4f, %.4f]", i->value, i->low, i->high));
+    bool large = fabs(i->value) >= 10; /* an error in the target's units */
+    if (isnan(i->low)) return text(gm_arena_printf(a, large ? "%.4g" : "%.3f", i->value));
+    return text(gm_arena_printf(a, large ? "%.4g [%.4g, %.4g]" : "%.3f [%.3f, %.3f]", i->value, i->low, i->high));
 }
 
 static const char *decay(const gm_window_result *r, gm_arena *a)
@@ -105,12 +108,12 @@ static const char *decay(const gm_window_result *r, gm_arena *a)
     bool known = !isnan(r->decay);
     double d = known ? r->decay : r->decay_estimated;
     if (isnan(d)) return "";
-    return text(gm_arena_printf(a, "%+.4f%s%s", -d, known ? "" : " est.", r->decayed ? " decayed" : ""));
+    return text(gm_arena_printf(a, fabs(d) >= 10 ? "%.4g %s%s%s" : "%.3f %s%s%s", fabs(d), d > 0 ? "worse" : "better", known ? "" : ", est.", r->decayed ? ", sure" : ""));
 }
 
 static const char *state_of(const gm_shown_window *w)
 {
-    return w->current ? "under way" : w->final ? "final" : "awaits labels";
+    return w->current ? "now" : w->final ? "final" : "open";
 }
 
 static void cells(const gm_shown_window *w, const char **out, gm_arena *a)
@@ -124,9 +127,25 @@ static void cells(const gm_shown_window *w, const char **out, gm_arena *a)
     out[4] = interval(&r->realised, a);
     out[5] = interval(&r->estimated, a);
     out[6] = decay(r, a);
-    out[7] = r->checks_count ? text(gm_arena_printf(a, "%zu of %zu", r->checks_failed, r->checks_count)) : "";
-    out[8] = drifted(r, a);
-    out[9] = state_of(w);
+    out[7] = r->checks_count ? text(gm_arena_printf(a, "%zu/%zu", r->checks_failed, r->checks_count)) : "";
+    out[8] = state_of(w);
+    out[9] = drifted(r, a);
+}
+
+/* What fits beside the other cells; 0 = no screen. Cut between characters. */
+static const char *fitting(const char *cell, int columns, gm_arena *a)
+{
+    size_t room = columns > OTHER_CELLS_WIDE + 24 ? (size_t)(columns - OTHER_CELLS_WIDE) : 24, len = strlen(cell);
+    if (!columns || len <= room) return cell;
+    size_t keep = room - 1;
+    while (keep > 0 && ((unsigned char)cell[keep] & 0xC0) == 0x80) keep--;
+    return text(gm_arena_printf(a, "%.*s\u2026", (int)keep, cell));
+}
+
+static int screen_columns(void)
+{
+    struct winsize size;
+    return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
 /* ---- printing ---------------------------------------------------------------------------------------------------------- */
@@ -134,9 +153,11 @@ static void cells(const gm_shown_window *w, const char **out, gm_arena *a)
 static void print_alerts(const gm_watch_state *s)
 {
     char when_text[32];
+    int resolved = 0;
     for (size_t i = 0; i < s->alerts_count; i++) {
         const gm_alert_record *alert = &s->alerts[i];
         bool firing = strcmp(alert->state, "firing") == 0;
+        if (!firing && resolved++ == RESOLVED_SHOWN) break;
         if (i == 0) printf("\n%sAlerts%s\n", gm_term_bold(), gm_term_plain());
         printf("  %s%-8s %s%s  %" PRId64 "  since %s UTC  %s\n", firing ? gm_term_red() : gm_term_dim(), alert->severity, firing ? "firing  " : "resolved",
                gm_term_plain(), alert->id, gm_show_time(alert->began_us, when_text), alert->title);
@@ -145,16 +166,17 @@ static void print_alerts(const gm_watch_state *s)
 
 void gm_watch_print(const gm_watch_state *s, gm_arena *a)
 {
-    static const char *const heads[] = { "window (UTC)", "version", "rows", "labelled", NULL, "estimated", "against reference", "checks failed", "drifted", "" };
+    static const char *const heads[CELLS] = { "window (UTC)", "version", "rows", "labelled", NULL, "estimated", "than reference", "checks", "labels", "drifted" };
     const gm_window_result *newest = s->windows_count ? &s->windows[s->windows_count - 1].result : NULL;
-    const char *names[10], *values[10];
+    const char *names[CELLS], *values[CELLS];
+    int columns = screen_columns();
     printf("%s%s%s  window %s", gm_term_bold(), s->spec->pipeline, gm_term_plain(), text(gm_window_text(&s->spec->monitor.window, a)));
     if (newest && newest->metric[0]) printf("  %s %.4f in the reference of version %" PRId64, newest->metric, newest->reference_metric, s->windows[s->windows_count - 1].version);
     printf("\n\n");
     if (!newest) {
         printf("Nothing was served in a whole window yet. `gristmill serve --log full` or `gristmill up` keeps what is served.\n");
     } else {
-        gm_grid *g = gm_grid_new(a, 10);
+        gm_grid *g = gm_grid_new(a, CELLS);
         memcpy(names, heads, sizeof(names));
         names[4] = newest->metric[0] ? newest->metric : "performance";
         gm_grid_add(g, names);
@@ -163,6 +185,7 @@ void gm_watch_print(const gm_watch_state *s, gm_arena *a)
         gm_grid_right(g, 3);
         for (size_t i = 0; i < s->windows_count; i++) {
             cells(&s->windows[i], values, a);
+            values[CELLS - 1] = fitting(values[CELLS - 1], columns, a);
             gm_grid_add(g, values);
         }
         gm_grid_print(g);
@@ -175,14 +198,14 @@ void gm_watch_print(const gm_watch_state *s, gm_arena *a)
 
 void gm_watch_line(const gm_shown_window *w, gm_arena *a)
 {
-    const char *v[10];
+    const char *v[CELLS];
     cells(w, v, a);
     printf("%s  version %s  %s rows, %s labelled", v[0], v[1], v[2], v[3]);
     if (v[4][0]) printf("  %s %s", w->result.metric, v[4]);
     else if (v[5][0]) printf("  %s %s estimated", w->result.metric, v[5]);
     if (v[6][0]) printf(" (%s)", v[6]);
     if (v[7][0]) printf("  checks failed: %s", v[7]);
-    printf("  drifted: %s\n", v[8]);
+    printf("  drifted: %s\n", v[9]);
 }
 
 /* ---- JSON -------------------------------------------------------------------------------------------------------------- */

@@ -79,7 +79,7 @@ static void how(const streak *s, gm_buf *out)
 static void say(const streak *s, size_t i, const gm_window_result *windows, gm_buf *out)
 {
     char when[48];
-    (void)gm_time_text(windows[s->first].from_us, when, sizeof(when));
+    (void)gm_time_text(windows[s->first].from_us - windows[s->first].from_us % 1000000, when, sizeof(when));
     if (strlen(when) > 10 && strcmp(when + 10, "T00:00:00") == 0) when[10] = '\0';
     gm_buf_printf(out, "%s%s%s (%s, ", i == 0 ? "" : i == 1 ? "; then " : ", ", s->name, i == 0 ? " moved first" : "", when);
     how(s, out);
