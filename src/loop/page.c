@@ -258,7 +258,9 @@ static void watch_page(const gm_watch_page *p, const amount *n, gm_buf *out)
 {
     char lead[200], from[32], until[32], made[32];
     const gm_window_result *r = newest(p);
-    size_t first = p->windows_count > n->points ? p->windows_count - n->points : 0;
+    gm_watch_page whole = *p; /* charts are of whole windows */
+    while (whole.windows_count && whole.windows[whole.windows_count - 1].current) whole.windows_count--;
+    size_t first = whole.windows_count > n->points ? whole.windows_count - n->points : 0;
     if (p->windows_count)
         (void)snprintf(lead, sizeof(lead), "%zu windows from %s to %s UTC%s%s", p->windows_count, gm_page_time(p->windows[0].result->from_us, from),
                        gm_page_time(p->windows[p->windows_count - 1].result->until_us, until), p->made_us ? ", made " : "", p->made_us ? gm_page_time(p->made_us, made) : "");
@@ -270,10 +272,10 @@ static void watch_page(const gm_watch_page *p, const amount *n, gm_buf *out)
         gm_markup_text(out, p->cause);
         gm_buf_text(out, "</p></section>\n");
     }
-    if (p->windows_count) {
+    if (whole.windows_count) {
         section(out, "Over time");
-        gm_page_metric_chart(p, first, out);
-        gm_page_drift_chart(p, first, out);
+        gm_page_metric_chart(&whole, first, out);
+        gm_page_drift_chart(&whole, first, out);
         gm_buf_text(out, "</section>\n");
     }
     alerts(out, p);

@@ -72,7 +72,8 @@ static void axes(const time_chart *c, gm_buf *out)
     }
     for (int i = 0; i <= 4; i++) {
         double us = c->x.from + (c->x.to - c->x.from) * i / 4;
-        (void)gm_page_time((int64_t)us - (int64_t)us % 60000000, text);
+        int64_t step = c->x.to - c->x.from > 3600e6 ? 60000000 : 1000000;
+        (void)gm_page_time((int64_t)us - (int64_t)us % step, text);
         if (c->x.to - c->x.from > 8 * 86400e6) text[10] = '\0';
         gm_svg_text(out, gm_scale_at(&c->x, us), HIGH - 6, i == 0 ? GM_ANCHOR_START : i == 4 ? GM_ANCHOR_END : GM_ANCHOR_MIDDLE, "t", text);
     }
