@@ -38,11 +38,28 @@ static gm_rc unknown_option(const gm_command *c, const char *word, size_t len, g
     return rc;
 }
 
+/* A list that is given again grows: --policy never --policy monthly. */
+static gm_rc read_value(const gm_param *p, const char *value, bool again, gm_arena *a, void *into, gm_err *err)
+{
+    gm_strs *list = again && p->type == GM_PARAM_STRS ? (gm_strs *)(void *)((char *)into + p->offset) : NULL,
+            before = list ? *list : (gm_strs){ 0 };
+    gm_rc rc = gm_param_parse(p, value, a, into, err);
+    if (rc || !before.count) return rc;
+    const char **items = GM_ARENA_ARRAY(a, const char *, before.count + list->count);
+    if (!items) return gm_err_set(err, GM_ENOMEM, "not enough memory to read the options");
+    memcpy(items, before.items, before.count * sizeof(*items));
+    memcpy(items + before.count, list->items, list->count * sizeof(*items));
+    *list = (gm_strs){ .items = items, .count = before.count + list->count };
+    return GM_OK;
+}
+
 /* --name value, --name=value, --flag, -f value, -h; "--" ends options. */
 static gm_rc read_words(const gm_command *c, int argc, char **argv, gm_common *common, void *conf, const char **operands,
                         size_t *out_count, gm_arena *a, gm_err *err)
 {
-    size_t count = 0;
+    enum { GIVEN_MAX = 64 }; /* more different options than any command has */
+    const gm_param *given[GIVEN_MAX];
+    size_t count = 0, given_count = 0;
     bool only_operands = false;
     for (int i = 0; i < argc; i++) {
         const char *word = argv[i];
@@ -73,7 +90,10 @@ static gm_rc read_words(const gm_command *c, int argc, char **argv, gm_common *c
         if (!p) return unknown_option(c, name, len, err);
         const char *value = equals ? equals + 1 : p->type == GM_PARAM_BOOL ? "true" : i + 1 < argc ? argv[++i] : NULL;
         if (!value) return gm_err_set(err, GM_EINVALID, "the option \"--%s\" needs a value: %s", p->name, p->help);
-        gm_rc rc = gm_param_parse(p, value, a, into, err);
+        bool again = false;
+        for (size_t k = 0; k < given_count; k++) again = again || given[k] == p;
+        if (!again && given_count < GIVEN_MAX) given[given_count++] = p;
+        gm_rc rc = read_value(p, value, again, a, into, err);
         if (rc) return gm_err_ctx(err, rc, "reading the option \"--%s\"", p->name);
     }
     *out_count = count;

@@ -76,7 +76,7 @@ static gm_rc one_trigger(replay *p, const char *text, gm_err *err)
     if (!errs.count && t->kind != GM_TRIGGER_MANUAL && t->kind != GM_TRIGGER_WEBHOOK) return GM_OK;
     gm_rc rc = gm_err_set(err, GM_EINVALID, "unrecognized policy \"%.60s\"%s%.200s", text, errs.count ? ": " : "",
                           errs.count ? errs.items[0].message : "");
-    gm_err_hint(err, "Policies are never, weekly, monthly, drift, decay, file, or what `retrain: when` takes: \"every 2 weeks\", "
+    gm_err_hint(err, "Policies are never, weekly, monthly, drift, decay, file, or what `retrain: when` takes: \"every 14 days\", "
                      "\"decay > 0.02\", "
                      "\"drift in 3 of 5 windows\".");
     return rc;

@@ -1,0 +1,288 @@
+"""History replayed: nothing of the future is known, what is served is what a run at that time would serve, and a kill loses nothing."""
+import datetime
+import json
+import random
+import time
+import unittest
+
+import gm
+
+START = datetime.datetime(2024, 1, 1)
+DAYS, TURN = 84, 49  # on day TURN what makes an order late turns round, and amounts rise
+
+YAML = """pipeline: orders
+data:
+  orders:
+    from: orders.csv
+    key: [id]
+    time: at
+  weather:
+    from: weather.csv
+    key: place
+    time: hour
+target: late
+features:
+  join:
+    weather: { by: place, within: 2h }
+  use: [amount, place, kind, weather.rain]
+train:
+  split: { by: time, validation: 15%, test: 15% }
+  try: [logistic]
+gates: [roc_auc >= 0.4]
+monitor:
+  window: 1 day
+  drift: psi > 0.5
+  columns: { weather.rain: none }
+  labels: { delay: 1 day }
+  rows_min: 20
+  labels_min: 20
+"""
+POLICIES = ["never", "every 14 days", "decay in 2 of 3 windows"]
+RUN = ["rehearse", "--first", "28d", "--json"] + ["--policy", POLICIES[0], "--policy", POLICIES[1], "--policy", POLICIES[2]]
+
+
+def stamp(hours):
+    return (START + datetime.timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def rows(seed=1, per_hour=4):
+    """(hours since START, row as a dict) in a jumbled order: a source need not be sorted by time."""
+    r = random.Random(seed)
+    out = []
+    for h in range(DAYS * 24):
+        for k in range(per_hour):
+            late_world = h >= TURN * 24
+            amount = round(r.gauss(70 if late_world else 50, 12), 2)
+            kind = r.choice(["a", "b", "c"] if not late_world else ["a", "b", "d"])
+            rain = weather_at(h)
+            p = 0.15 + 0.5 * (rain > 3) + 0.2 * ((kind == "a") != late_world)
+            out.append((h, {"id": f"o{h}-{k}", "at": stamp(h + 0.25 * k), "amount": amount, "place": r.choice(["north", "south"]),
+                            "kind": kind, "late": "yes" if r.random() < p else "no", "note": "" if h < 60 * 24 else "checked"}))
+    r.shuffle(out)
+    return out
+
+
+def weather_at(hour):
+    return random.Random(hour // 3).choice([0.0, 0.5, 1.5, 4.0, 6.5])
+
+
+def orders_csv(table):
+    names = ["id", "at", "amount", "place", "kind", "late", "note"]
+    return ",".join(names) + "\n" + "".join(",".join(str(row[n]) for n in names) + "\n" for _, row in table)
+
+
+def weather_csv(until=DAYS * 24, extra=None):
+    lines = ["place,hour,rain" + (",secret" if extra else "")]
+    for h in range(until):
+        for place in ("north", "south"):
+            lines.append(f"{place},{stamp(h)},{weather_at(h)}" + (f",{extra(h)}" if extra else ""))
+    return "\n".join(lines) + "\n"
+
+
+def without_cost(answer):
+    answer = dict(answer)
+    answer.pop("cost")
+    return answer
+
+
+class Rehearse(gm.Case):
+    def history(self, yaml=YAML, table=None, weather=None):
+        return self.project(yaml, **{"orders.csv": orders_csv(table or rows()), "weather.csv": weather or weather_csv()})
+
+    def replay(self, p, *args, env=None):
+        return self.ok(p.gm(*(args or RUN), env=env)).json()
+
+    def by_name(self, answer):
+        return {p["policy"]: p for p in answer["policies"]}
+
+    def test_what_is_served_is_what_a_run_at_that_time_serves(self):
+        p = self.history()
+        policy = self.by_name(self.replay(p))[POLICIES[1]]
+        trained = [d for d in policy["decisions"] if d["package"]]
+        self.assertGreaterEqual(len(trained), 3)
+        for d in trained[:3]:
+            at = (datetime.datetime.fromisoformat(d["at"]) - START).total_seconds() / 3600
+            # The files as they were: rows before the moment, in the files' order, and no label younger than a day.
+            then = [(h, row if moment(row) + 24 <= at else {**row, "late": ""}) for h, row in rows() if moment(row) < at]
+            truncated = self.history(table=then, weather=weather_csv(int(at)))
+            run = truncated.gm("run", "--json")
+            self.assertIn(run.code, (0, 1), run)
+            self.assertEqual(run.json()["package"], d["package"], d["at"])
+
+    def test_nothing_of_the_future_is_seen(self):
+        """Two histories that agree up to a day and on the labels known by then, and have nothing in common afterwards."""
+        day = 56
+        first = self.replay(self.history())
+        other, r = [], random.Random(9)
+        for h, row in rows():
+            if h >= day * 24:  # another world, which gives every label away in a column that was harmless
+                row = {**row, "amount": 1000.0 if row["late"] == "yes" else -1000.0, "kind": "leak-" + row["late"], "note": row["late"]}
+                if r.random() < 0.5:
+                    continue
+            elif moment(row) + 24 > day * 24:  # its label comes too late to be known on that day
+                row = {**row, "late": "yes" if row["late"] == "no" else "no"}
+            other.append((h, row))
+        leaky = weather_csv(extra=lambda h: "x").replace("secret", "later").replace(",x\n", ",\n")
+        head, *lines = leaky.splitlines()
+        lines = [line.rsplit(",", 2)[0] + ",99," if stamp(day * 24) <= line.split(",")[1] else line for line in lines]
+        second = self.replay(self.history(table=other, weather="\n".join([head.replace(",later", ",later"), *lines]) + "\n"))
+        moments = 0
+        for name in POLICIES:
+            a, b = self.by_name(first)[name], self.by_name(second)[name]
+            known = [d for d in a["decisions"] if d["at"] < stamp(day * 24)]
+            same = [d for d in b["decisions"] if d["at"] < stamp(day * 24)]
+            self.assertEqual([(d["at"], d["trainer"], d["outcome"], d["reason"]) for d in known],
+                             [(d["at"], d["trainer"], d["outcome"], d["reason"]) for d in same])
+            for x, y in zip(known, same):  # the other weather has a column more, so that packages differ in their profile alone
+                self.assertEqual(x["test_metric"], y["test_metric"])
+                moments += 1
+            for x, y in zip(a["windows"], b["windows"]):
+                if x["until"] <= stamp((day - 1) * 24):
+                    self.assertEqual(x, y)
+        self.assertGreaterEqual(moments, 5)
+
+    def test_a_leak_in_the_rows_changes_no_package(self):
+        day = 56
+        table = [(h, row if h < day * 24 else {**row, "kind": row["late"], "amount": float(row["late"] == "yes")}) for h, row in rows()]
+        first, second = self.replay(self.history()), self.replay(self.history(table=table))
+        compared = 0
+        for name in POLICIES:
+            for x, y in zip(self.by_name(first)[name]["decisions"], self.by_name(second)[name]["decisions"]):
+                if x["at"] <= stamp(day * 24):
+                    self.assertEqual((x["at"], x["package"], x["outcome"]), (y["at"], y["package"], y["outcome"]))
+                    compared += 1
+        self.assertGreaterEqual(compared, 5)
+
+    def test_the_turn_is_found_and_retraining_pays(self):
+        answer = self.by_name(self.replay(self.history(), *RUN, "--history", "14d"))
+        never, fortnight, decay = (answer[name] for name in POLICIES)
+        self.assertEqual((never["trainings"], never["promoted"]), (0, 0))
+        before = [w for w in never["windows"] if w["until"] <= stamp(TURN * 24)]
+        after = [w for w in never["windows"] if w["from"] >= stamp(TURN * 24)]
+        self.assertTrue(all(w["drifted"] for w in after))
+        self.assertFalse(any(w["drifted"] for w in before))
+        self.assertIn("kind", after[0]["drifted_names"])
+        self.assertGreater(sum(w["decayed"] for w in after), 3 * sum(w["decayed"] for w in before))
+        self.assertGreater(fortnight["promoted"], 0)
+        self.assertGreater(fortnight["overall"]["value"], never["overall"]["value"])
+        self.assertGreater(decay["overall"]["value"], never["overall"]["value"])
+        first = [d for d in decay["decisions"] if d["at"] > stamp(TURN * 24)][0]
+        self.assertIn("decay in 2 of 3 windows: roc_auc", first["reason"])
+        # Two days must have their labels, which come a day later.
+        self.assertGreaterEqual(first["at"], stamp((TURN + 3) * 24))
+        # At most one training in seven days where the file says nothing.
+        at = [datetime.datetime.fromisoformat(d["at"]) for d in decay["decisions"]]
+        self.assertTrue(all((b - a).days >= 7 for a, b in zip(at[1:], at[2:])))
+
+    def test_a_second_rehearsal_takes_everything_from_the_first(self):
+        p = self.history()
+        first = self.replay(p)
+        self.assertGreater(first["cost"]["trained"], 0)
+        began = time.monotonic()
+        second = self.replay(p)
+        self.assertLess(time.monotonic() - began, 10)
+        self.assertEqual(second["cost"]["trained"], 0)
+        self.assertEqual(second["cost"]["trainings_cpu_s"], 0)
+        self.assertEqual(without_cost(first), without_cost(second))
+        self.assertEqual(first["cost"]["policies_cpu_s"], second["cost"]["policies_cpu_s"])
+
+    def test_a_changed_threshold_trains_nothing_anew(self):
+        p = self.history()
+        args = ["rehearse", "--first", "28d", "--json", "--policy", "never", "--policy", "every 14 days"]
+        first = self.replay(p, *args)
+        p.write("gristmill.yaml", YAML.replace("psi > 0.5", "psi > 50"))
+        second = self.replay(p, *args)
+        self.assertEqual(second["cost"]["trained"], 0)
+        a, b = (self.by_name(x)["never"] for x in (first, second))
+        self.assertGreater(*(sum(w["drifted_columns"] for w in p["windows"]) for p in (a, b)))
+        self.assertEqual([w["metric"] for w in a["windows"]], [w["metric"] for w in b["windows"]])
+
+    def test_a_killed_rehearsal_goes_on_and_comes_to_the_same(self):
+        import os
+        import signal
+        import subprocess
+        whole = self.replay(self.history())
+        p, r, kills = self.history(), random.Random(3), 0
+        for _ in range(12):
+            child = subprocess.Popen([gm.PROGRAM, *RUN], cwd=p.dir, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(r.uniform(0.02, 0.6))
+            if child.poll() is None:
+                os.kill(child.pid, signal.SIGKILL)
+                kills += 1
+            child.wait()
+        self.assertGreater(kills, 0)
+        self.assertEqual(without_cost(whole), without_cost(self.replay(p)))
+        self.ok(p.gm("rehearse", "--first", "28d", "--policy", "never"))
+
+    def test_a_kill_at_a_durable_write_loses_nothing(self):
+        whole = self.replay(self.history())
+        p = self.history()
+        for n in (3, 20, 45, 90, 160):
+            p.gm(*RUN, env={"GRISTMILL_FAULT": f"kill:{n}"})
+        self.assertEqual(without_cost(whole), without_cost(self.replay(p)))
+
+    def test_the_real_store_sees_nothing_of_it(self):
+        p = self.history()
+        self.ok(p.gm("run", "--quiet"))
+        before, runs = self.ok(p.gm("models", "--json")).out, self.ok(p.gm("log", "--json")).out
+        self.replay(p)
+        self.assertEqual(self.ok(p.gm("models", "--json")).out, before)
+        self.assertEqual(self.ok(p.gm("log", "--json")).out, runs)
+        self.ok(p.gm("fsck"))
+
+    def test_a_check_that_asks_for_more_rows_delays_the_first_model(self):
+        yaml = YAML.replace("    time: at\n", "    time: at\n    checks: [rows >= 3500]\n")
+        answer = self.replay(self.history(yaml), "rehearse", "--first", "28d", "--json", "--policy", "never")
+        decisions = answer["policies"][0]["decisions"]
+        self.assertEqual([d["outcome"] for d in decisions], ["refused", "refused", "first"])
+        self.assertIn("rows >= 3500", decisions[0]["detail"])
+        self.assertEqual(answer["policies"][0]["windows"][0]["from"], decisions[-1]["at"])
+        again = self.history(YAML.replace("    time: at\n", "    time: at\n    checks: [rows >= 1000000]\n"))
+        self.fails(again.gm("rehearse", "--policy", "never"), 3, "no model could be trained in the period")
+
+    def test_a_gate_refuses_and_the_champion_stays(self):
+        yaml = YAML.replace("gates: [roc_auc >= 0.4]", "gates: [roc_auc >= champion + 0.5]")
+        answer = self.replay(self.history(yaml), "rehearse", "--first", "28d", "--json", "--policy", "never", "--policy", "every 14 days")
+        never, other = answer["policies"]
+        self.assertEqual({d["outcome"] for d in other["decisions"][1:]}, {"refused"})
+        self.assertIn("roc_auc >= champion + 0.5", other["decisions"][1]["detail"])
+        self.assertEqual(never["overall"], other["overall"])
+        self.assertEqual(other["against_first"]["delta"], 0)
+
+    def test_the_files_own_triggers(self):
+        yaml = YAML + "retrain: { when: [every 21 days, decay > 0.9], at_most: 1 per day, history: 3 weeks }\n"
+        answer = self.replay(self.history(yaml), "rehearse", "--first", "28d", "--json")
+        self.assertEqual([p["policy"] for p in answer["policies"]], ["never", "file"])
+        self.assertEqual(answer["history_days"], 21)
+        self.assertEqual({d["reason"] for d in answer["policies"][1]["decisions"][1:]}, {"every 21 days"})
+        self.fails(self.history().gm("rehearse", "--policy", "file"), 3, "needs a section `retrain`")
+
+    def test_the_page_and_the_terminal(self):
+        p = self.history()
+        out = self.ok(p.gm("rehearse", "--first", "28d", "--policy", "never,every 14 days", "--html", "r.html")).out
+        for part in ("every 14 days", "against first", "promoted", "2024-01-29", "Known", "labels 1 days after"):
+            self.assertIn(part, out)
+        page = p.read("r.html")
+        self.assertLess(len(page.encode()), 200 * 1024)
+        self.assertIn("<svg", page)
+        self.assertNotIn("<script", page)
+
+    def test_mistakes_are_named(self):
+        p = self.history()
+        self.fails(p.gm("rehearse", "--policy", "sometimes"), 3, 'unrecognized policy "sometimes"', "every 14 days")
+        self.fails(p.gm("rehearse", "--policy", "never,never"), 3, "named twice")
+        self.fails(p.gm("rehearse", "--from", "yesterday"), 3, "--from: expected a date")
+        self.fails(p.gm("rehearse", "--from", "2024-03", "--to", "2024-02"), 3, "ends before it begins")
+        self.fails(p.gm("rehearse", "--from", "2031", "--policy", "never"), 3, "nothing is left to replay")
+        self.fails(p.gm("rehearse", "--step", "1s"), 3, "--step: expected at least a minute")
+        self.fails(p.gm("rehearse", "missing.yaml"), 4, 'no file "missing.yaml"')
+        p.write("gristmill.yaml", YAML.replace("    time: at\n", "").replace("by: time,", "by: random,").replace(", within: 2h", ""))
+        self.fails(p.gm("rehearse", "--policy", "never"), 3, "needs to know when each row")
+
+
+def moment(row):
+    return (datetime.datetime.fromisoformat(row["at"]) - START).total_seconds() / 3600
+
+
+if __name__ == "__main__":
+    gm.main()
