@@ -4,6 +4,7 @@
 #include "unit/store/store_fixture.h"
 
 #include <signal.h>
+#include <sqlite3.h>
 #include <sys/wait.h>
 
 static gm_arena *arena;
@@ -288,6 +289,41 @@ static void snooze_and_silence_are_kept_and_end(void)
     gm_store_close(store);
 }
 
+/* A store as the program before made it, only read: there is nothing, and a writer brings it up to date. */
+static void a_store_of_the_second_schema_has_no_alerts_yet(void)
+{
+    char path[600];
+    sqlite3 *db = NULL;
+    gm_alert_record *alerts = NULL, memory;
+    gm_delivery *messages = NULL;
+    gm_silence *silences = NULL;
+    size_t counts[3] = { 9, 9, 9 };
+    int64_t next = 0;
+    arena = gm_harness_arena();
+    const char *root = new_root();
+    gm_store_close(open_store(root));
+    (void)snprintf(path, sizeof(path), "%s/meta.db", root);
+    CHECK(sqlite3_open(path, &db) == SQLITE_OK);
+    CHECK(
+        sqlite3_exec(db,
+                     "DROP TABLE windows; DROP TABLE alert_memory; DROP TABLE alerts; DROP TABLE silences; DROP TABLE deliveries;"
+                     " DROP TABLE triggers; PRAGMA user_version=2; PRAGMA wal_checkpoint(TRUNCATE)",
+                     NULL, NULL, NULL) == SQLITE_OK);
+    CHECK(sqlite3_close(db) == SQLITE_OK);
+    store = open_reader(root);
+    CHECK_OK(gm_alert_list(store, NULL, false, 0, arena, &alerts, &counts[0], &err), &err);
+    CHECK_OK(gm_delivery_list(store, 0, 0, arena, &messages, &counts[1], &err), &err);
+    CHECK_OK(gm_silence_list(store, 0, arena, &silences, &counts[2], &err), &err);
+    CHECK_OK(gm_delivery_next(store, NULL, &next, &err), &err);
+    CHECK(counts[0] + counts[1] + counts[2] == 0 && next == INT64_MAX);
+    CHECK_RC(gm_alert_memory(store, "flights", "drift", arena, &memory, &err), GM_ENOTFOUND);
+    CHECK_RC(gm_alert_get(store, 1, arena, &memory, &err), GM_ENOTFOUND);
+    gm_store_close(store);
+    store = open_store(root);
+    CHECK(fire(1000, NULL, 0) == 1);
+    gm_store_close(store);
+}
+
 /* A process is killed at each point of taking a window in: afterwards the alert and its message are both there, or neither. */
 static void a_crash_leaves_alert_and_message_together(void)
 {
@@ -337,4 +373,4 @@ TESTS(T(an_alert_begins_lasts_and_ends_and_its_memory_is_kept), T(a_window_is_ta
       T(a_batch_stays_together_and_later_messages_wait_behind_it), T(what_lasts_is_due_again_until_the_alert_ends),
       T(the_first_send_of_an_ended_alert_does_not_last), T(a_repeat_is_not_queued_behind_a_message_that_still_waits),
       T(what_was_said_long_ago_is_forgotten), T(snooze_and_silence_are_kept_and_end),
-      T(a_crash_leaves_alert_and_message_together))
+      T(a_store_of_the_second_schema_has_no_alerts_yet), T(a_crash_leaves_alert_and_message_together))
