@@ -107,6 +107,7 @@ void gm_up_serve_look(gm_up_serve *s, int64_t now_ms)
     char why[64];
     read_out(s, now_ms);
     if (gm_child_ended(&s->child, &code, &number)) {
+        read_out(s, now_ms); /* what it said last */
         close_out(s);
         (void)snprintf(why, sizeof(why), number ? "ended by signal %d" : "ended with code %d", number ? number : code);
         again_later(s, why, now_ms);
