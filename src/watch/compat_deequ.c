@@ -1,11 +1,11 @@
 /* compat_deequ.c - Deequ: distances that take off what chance may give, and the chi-square test with rare values merged.
  *
- *   robust = max(0, D - 1.8 sqrt((n + m) / (n m))), its default (correctForLowNumberOfSamples = false; the name reads the other
- * way round)
+ *   robust = max(0, D - 1.8 sqrt((n + m) / (n m)))
  *
- * Numbers are compared here by their own distribution functions; Deequ compares KLL sketches of theirs, whose rank error adds to
- * its number. Source     com.amazon.deequ.analyzers.Distance Checked    test/conformance/watch/drift_expected.csv, from
- * drift_formulas.py, a restatement of its own; 1e-12
+ * That is its default, correctForLowNumberOfSamples = false; the name reads the other way round. Numbers are compared here by
+ * their own distribution functions; Deequ compares KLL sketches of theirs, whose rank error adds to its number.
+ * Source     com.amazon.deequ.analyzers.Distance
+ * Checked    test/conformance/watch/drift_expected.csv, from drift_formulas.py, a restatement of its own; 1e-12
  */
 #include <math.h>
 #include <stdlib.h>
@@ -60,11 +60,12 @@ static void merge_smallest(cell *cells, int64_t count)
     cells[at] = merged;
 }
 
-/* chi-square of the current counts against the reference's shares - values that the reference has not count for nothing; the two
- * smallest expected counts are merged while more than a fifth of them (none, when there are two) are below 5 (10). value = p.
+/* chi-square of the current counts against the reference's shares. value = p.
  *
+ * Values that the reference has not count for nothing. The two smallest expected counts are merged while more than a fifth of
+ * them (none, when there are two) are below 5 (10).
  * Ties       of expected counts are broken by the text. Deequ breaks them by the order of a hash map, so that its own number may
- * be another one where several rare values are equally frequent.
+ *            be another one where several rare values are equally frequent.
  */
 gm_rc gm_deequ_chi_square(gm_pair *pair, gm_detector_value *out, gm_err *err)
 {

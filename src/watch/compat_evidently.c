@@ -4,8 +4,7 @@
  * width over both sides together (Sturges), other columns value by value. Tests answer with their p-value.
  *
  * Source     evidently/legacy/calculations/stattests, version 0.7.23
- * Checked    test/conformance/watch/drift_evidently.csv: 11 columns of two sizes, each statistic here and the automatic choice;
- * 1e-9
+ * Checked    test/conformance/watch/drift_evidently.csv: 11 columns of two sizes, each statistic here, the choice; 1e-12
  */
 #include <math.h>
 #include <string.h>

@@ -1,14 +1,15 @@
-/* compat_kstwo.c - the distribution of the one-sample Kolmogorov-Smirnov distance for finite n, which SciPy takes for two large
- * samples.
+/* compat_kstwo.c - the one-sample Kolmogorov-Smirnov distribution for finite n, which SciPy takes for two large samples.
  *
  *   P(D_n >= d), n > 0 whole:
  *     n d <= 1/2: 1;  n d <= 1: 1 - n!/n^n (2 n d - 1)^n;  n d >= n - 1: 2 (1 - d)^n
- *     d >= 1/2, or n <= 140 and n d^2 > 4, or n > 140 and n d^2 >= 2.2: 2 P(D+_n >= d)  (Smirnov's one-sided sum; 0 from n d^2 =
- * 370 on) n <= 140, or n <= 100,000 and n d^1.5 <= 1.4: 1 - Durbin's matrix;  otherwise 1 - Pelz and Good's series
+ *     d >= 1/2, or n <= 140 and n d^2 > 4, or n > 140 and n d^2 >= 2.2: 2 P(D+_n >= d), Smirnov's one-sided sum;
+ *       0 from n d^2 = 370 on
+ *     n <= 140, or n <= 100,000 and n d^1.5 <= 1.4: 1 - Durbin's matrix
+ *     otherwise: 1 - Pelz and Good's series
  *
- * Source     R. Simard & P. L'Ecuyer (2011), Journal of Statistical Software 39(11), with the switches of scipy.stats.kstwo in
- * SciPy 1.17; J. Durbin (1968), Marsaglia, Tsang & Wang (2003); W. Pelz & I. J. Good (1976); N. V. Smirnov (1944) Checked
- * test_drift_tests.c: against each other where two apply, and known values
+ * Source     R. Simard & P. L'Ecuyer (2011), Journal of Statistical Software 39(11), with the switches of scipy.stats.kstwo,
+ *            SciPy 1.17; J. Durbin (1968), Marsaglia, Tsang & Wang (2003); W. Pelz & I. J. Good (1976); N. V. Smirnov (1944)
+ * Checked    test_drift_tests.c: against each other where two apply, and known values
  */
 #include <math.h>
 #include <string.h>

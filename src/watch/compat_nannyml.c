@@ -5,7 +5,7 @@
  * 10,000 bins.
  *
  * Source     nannyml/drift/univariate/methods.py, version 0.13.1
- * Checked    test/conformance/watch/drift_nannyml.csv: all methods on 7 columns, 14 chunks each, and their limits; 1e-9
+ * Checked    test/conformance/watch/drift_nannyml.csv: all methods on 7 columns, 14 chunks each, and their limits; 1e-12
  */
 #include <math.h>
 

@@ -2,7 +2,8 @@
  *
  * Invariants
  *  (1) columns are compared one after the other, in the reference's order, each from its own memory: the same bits whatever made
- * the tables; (2) a column that cannot be judged has a reason in `why`; none is left out silently.
+ *      the tables;
+ *  (2) a column that cannot be judged has a reason in `why`; none is left out silently.
  */
 #include <inttypes.h>
 #include <math.h>

@@ -2,10 +2,12 @@
  *
  * Sides come as raw columns, as a profile, or both (then the raw columns count, and the profile for what they lack). Raw columns
  * give every statistic exactly. Profiles are exact up to 10,000 different values of a column; beyond that the values say how far
- * they may be off (bound). Our own verdict is by effect size; a p-value only takes a verdict back, when the rows are so few that
- * chance could do the same. p-values are adjusted over the columns by Benjamini and Hochberg (1995). compat: another program's
- * binning, fill, normalisation and verdict, so that its users find their numbers again; docs/numerics/drift.md has each
- * definition with its source. Rates that no detector sees (missing, new categories, outside the range) are verdicts of their own.
+ * they may be off (bound).
+ * Our own verdict is by effect size; a p-value only takes a verdict back, when the rows are so few that chance could do the
+ * same. p-values are adjusted over the columns by Benjamini and Hochberg (1995).
+ * compat: another program's binning, fill, normalisation and verdict, so that its users find their numbers again;
+ * docs/numerics/drift.md has each definition with its source. Rates that no detector sees (missing, new categories, outside the
+ * range) are verdicts of their own.
  */
 #ifndef GM_WATCH_DRIFT_H
 #define GM_WATCH_DRIFT_H

@@ -1,9 +1,9 @@
-/* drift_bins.c - our own bins: what PSI, Jensen-Shannon, Hellinger, L-infinity and chi-square count in unless another program's
- * are asked for.
+/* drift_bins.c - our own bins: what PSI, Jensen-Shannon, Hellinger, L-infinity and chi-square count in.
  *
  * Invariants
  *  (1) bins are made from the reference alone, but for how coarse they are: each category or group of categories is expected at
- * least 5 times in the smaller sample (Cochran 1954), so that no bin is noise alone; (2) counts of a side sum to its total.
+ *      least 10 times in the smaller sample, so that no bin is noise alone;
+ *  (2) counts of a side sum to its total.
  */
 #include <math.h>
 #include <string.h>
@@ -96,8 +96,9 @@ static bool quantile_bins(gm_pair *p)
  * a group estimate the same thing while nothing changes, and a column of many rare values does not drift because each sample has
  * its own. (Groups of values that are about as frequent in the reference would not do: its most frequent rare values are those
  * that it has by chance.) A value that is new beside frequent ones only is a group of its own. Values of a sketch that it no
- * longer tells apart: one group. Source     Cochran (1954), Biometrics 10:417, on the smallest expected count; 10 in place of 5
- * since PSI is further from its limit than X2 is Checked    test_drift_numbers.c: 3,000 texts, most of them rare, windows of 900
+ * longer tells apart: one group.
+ * Source     Cochran (1954), Biometrics 10:417, on the smallest expected count; 10 for his 5, since PSI nears its limit later
+ * Checked    test_drift_numbers.c: 3,000 texts, most of them rare, windows of 900
  */
 static uint64_t hash_of(const gm_aligned *al, int64_t i)
 {

@@ -1,14 +1,14 @@
 /* chi_square.c - chi-square as an effect size.
  *
  *   w2 = S_k (p_k - q_k)^2 / ((p_k + q_k) / 2),  p, q the shares of the reference and the current values in bin k
- *   value = sqrt(max(0, w2 - (K - 1) (1/n + 1/m))),  K bins, n and m values: Cohen's w between the samples; it does not grow with
- * the rows p: P(chi-square with K - 1 degrees of freedom >= X2), X2 the contingency chi-square of the counts
+ *   value = sqrt(max(0, w2 - (K - 1) (1/n + 1/m))),  K bins, n and m values: Cohen's w, which does not grow with the rows
+ *   p: P(chi-square with K - 1 degrees of freedom >= X2), X2 the contingency chi-square of the counts
  *
  * Bins       drift_bins.c, so that expected counts are 10 or more
- * Chance     w2 n m / (n + m) is about chi-square with K - 1 degrees of freedom without drift, which is taken off; `plain` is
- * sqrt(w2) Range      [0, 2] Source     K. Pearson (1911); J. Cohen (1988), Statistical Power Analysis, chapter 7 (0.1 small, 0.3
- * medium, 0.5 large) Checked    test_drift_numbers.c by hand; other programs' statistic or p-value: compat_evidently.c,
- * compat_nannyml.c, compat_deequ.c
+ * Chance     w2 n m / (n + m) is about chi-square with K - 1 degrees of freedom without drift; `plain` is sqrt(w2)
+ * Range      [0, 2]
+ * Source     K. Pearson (1911); J. Cohen (1988), Statistical Power Analysis, chapter 7 (0.1 small, 0.3 medium, 0.5 large)
+ * Checked    test_drift_numbers.c by hand; other programs': compat_evidently.c, compat_nannyml.c, compat_deequ.c
  */
 #include "watch/compat.h"
 #include "watch/detector.h"

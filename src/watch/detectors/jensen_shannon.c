@@ -7,8 +7,7 @@
  * Chance     JSD is PSI / (8 ln 2) to second order, and so is what chance adds to it; `plain` is sqrt(JSD)
  * Range      [0, 1]; empty bins count for nothing
  * Source     J. Lin (1991), IEEE Trans. Information Theory 37(1):145; the root is a metric: Endres & Schindelin (2003)
- * Checked    test_drift_numbers.c by hand; other programs' distance or divergence: compat_evidently.c, compat_nannyml.c,
- * compat_tfdv.c
+ * Checked    test_drift_numbers.c by hand; other programs': compat_evidently.c, compat_nannyml.c, compat_tfdv.c
  */
 #include "watch/compat.h"
 #include "watch/detector.h"

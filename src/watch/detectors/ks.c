@@ -6,8 +6,7 @@
  * Sketches   a share of each side may be off by its rank error, so the distance may be off by their sum
  * Range      [0, 1]
  * Source     N. V. Smirnov (1948), Annals of Mathematical Statistics 19(2):279
- * Checked    test_drift_numbers.c by hand; p-values and binned forms of other programs: compat_evidently.c, compat_nannyml.c,
- * compat_deequ.c
+ * Checked    test_drift_numbers.c by hand; other programs': compat_evidently.c, compat_nannyml.c, compat_deequ.c
  */
 #include "watch/compat.h"
 #include "watch/detector.h"

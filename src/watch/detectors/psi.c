@@ -1,15 +1,17 @@
 /* psi.c - the population stability index.
  *
- *   PSI = S_k (q_k - p_k) ln(q_k / p_k),  p, q the shares of the reference and the current values in bin k; a share of 0 counts
- * as 0.0001 value = max(0, PSI - (K - 1) (1/n + 1/m)),  K bins, n and m values
+ *   PSI = S_k (q_k - p_k) ln(q_k / p_k),  p, q the shares of the reference and the current values in bin k; 0 counts as 0.0001
+ *   value = max(0, PSI - (K - 1) (1/n + 1/m)),  K bins, n and m values
  *
  * Bins       drift_bins.c: ten with equal shares of the reference; for texts and up to ten different numbers the values, rare
- * ones together Chance     two samples of one population have PSI (n m / (n + m)) about chi-square with K - 1 degrees of freedom
- * (the first term of its series), so (K - 1) (1/n + 1/m) is what no drift at all is expected to give. It is taken off; `plain`
- * keeps the sum as it is. Missing    not counted: the missing share is judged by itself Source     S. Kullback (1959),
- * Information Theory and Statistics, J(1,2); bins and limits 0.1, 0.25: N. Siddiqi (2006); the chance part: B. Yurdakul & J.
- * Naranjo (2020), Journal of Risk Model Validation 14(4) Checked    test_drift_numbers.c by hand; other programs' PSI:
- * compat_evidently.c
+ *            ones together
+ * Chance     two samples of one population have PSI n m / (n + m) about chi-square with K - 1 degrees of freedom (the first term
+ *            of its series), so (K - 1) (1/n + 1/m) is what no drift at all is expected to give. `plain` is PSI itself
+ * Missing    not counted: the missing share is judged by itself
+ * Range      [0, inf)
+ * Source     S. Kullback (1959), Information Theory and Statistics, J(1,2); bins and limits 0.1, 0.25: N. Siddiqi (2006); the
+ *            chance part: B. Yurdakul & J. Naranjo (2020), Journal of Risk Model Validation 14(4)
+ * Checked    test_drift_numbers.c by hand; another program's: compat_evidently.c
  */
 #include "watch/compat.h"
 #include "watch/detector.h"

@@ -3,10 +3,11 @@
  *   W1 = integral |F(x) - G(x)| dx;  value = W1 / sd(reference), ddof 0: how far values moved, whatever their unit
  *
  * Constant   where the reference has one value, sd is that of both samples together; 0 when all values are equal
- * Sketches   each side's share may be off by its rank error e everywhere between the extremes: bound (e1 + e2) (max - min) / sd,
- * which is far from what sketches do Range      [0, inf) Source     L. N. Vaserstein (1969); Vallender (1974), Theory of
- * Probability 18(4):784, for the integral Checked    test_drift_numbers.c by hand; other programs': compat_evidently.c (the same
- * norm), compat_nannyml.c (none)
+ * Sketches   each side's share may be off by its rank error e everywhere between the extremes: the bound is
+ *            (e1 + e2) (max - min) / sd, which is far from what sketches do
+ * Range      [0, inf)
+ * Source     L. N. Vaserstein (1969); Vallender (1974), Theory of Probability 18(4):784, for the integral
+ * Checked    test_drift_numbers.c by hand; other programs': compat_evidently.c (the same norm), compat_nannyml.c (none)
  */
 #include "watch/compat.h"
 #include "watch/detector.h"

@@ -121,7 +121,7 @@ static void a_shift_is_found(void)
     gm_arena_free(a);
 }
 
-/* 40 rows 12 of which ... a verdict that chance could give is taken back. */
+/* A distance that 50 rows give by chance every now and then is no verdict, however low the limit. */
 static void few_rows_take_a_verdict_back(void)
 {
     double x[4000], y[50];

@@ -5,7 +5,7 @@
 #include "watch/compat_internal.h"
 
 /* Sums of 2,000 terms in another order, and SciPy's own error functions. p-values: relative, since small ones are what counts. */
-#define TOLERANCE 1e-9
+#define TOLERANCE 1e-12
 
 typedef struct tables {
     gm_engine *engine;
