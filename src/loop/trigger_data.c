@@ -143,7 +143,8 @@ static gm_rc look_one(const gm_trigger_look *look, const gm_data_spec *d, gm_dig
     if (!settled || !digest_then(&load, a, &then) || strcmp(then.hex, now.hex) == 0) return GM_OK;
     int64_t wanted = rows_wanted(look->spec), rows = -1;
     if (wanted > 0 && d != look->spec->primary) return GM_OK; /* rows are asked of the primary data set */
-    const char *cause = gm_arena_printf(a, "new data %s %.16s", d->name, now.hex);
+    /* With the run that read the other files: data that went back to what it once was is new again. */
+    const char *cause = gm_arena_printf(a, "new data %s %.16s since run %" PRId64, d->name, now.hex, load.run_id);
     if (wanted > 0) {
         if (strcmp(too_few->hex, now.hex) == 0) return GM_OK;
         rows = rows_now(look, d, a);

@@ -284,11 +284,12 @@ class Kills(gm.Case):
             self.assertEqual(len(answers.get(t["id"], [])), 0 if t["state"] == "dropped" else 1, t)
         # A run that was cut off after it had registered goes on with the data as they are then, so that a wish may have made two versions; but
         # no data make two.
-        read = {s["run_id"]: s["key"] for s in rows(folder, "SELECT run_id, key FROM steps WHERE name = 'load t' AND state IN ('done', 'cached')")}
+        read = {v["version"]: v["data"] for v in rows(folder, "SELECT v.version, hex(i.digest) AS data FROM model_versions v JOIN artifacts o ON o.digest = v.digest"
+                                                              " AND o.output = 1 JOIN artifacts i ON i.step_id = o.step_id AND i.output = 0 AND i.name = 'examples'")}
         ended = {r["id"] for a in answers.values() for r in a}
         for v in rows(folder, "SELECT version, run_id FROM model_versions"):
             self.assertIsNotNone(runs[v["run_id"]], v)
-            versions.setdefault(read[v["run_id"]], []).append(v["version"])
+            versions.setdefault(read[v["version"]], []).append(v["version"])
             if v["run_id"] in ended:
                 by_answer.setdefault(runs[v["run_id"]], []).append(v["version"])
         self.assertEqual({d: v for d, v in versions.items() if len(v) > 1}, {}, "one version of the data was trained on twice")
