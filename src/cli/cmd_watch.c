@@ -23,7 +23,8 @@ typedef struct watch_opts {
 static const gm_param watch_options[] = {
     { "once", GM_PARAM_BOOL, offsetof(watch_opts, once), "false", "judge what is due, show it, and leave", 0, 0, NULL },
     { "html", GM_PARAM_STR, offsetof(watch_opts, html), "", "also write a page with charts to this file", 0, 0, NULL },
-    { "since", GM_PARAM_DURATION, offsetof(watch_opts, since), "0s", "only windows of the last so much time; 0s = all that are kept", 0, 0, NULL },
+    { "since", GM_PARAM_DURATION, offsetof(watch_opts, since), "0s",
+      "only windows of the last so much time; 0s = all that are kept", 0, 0, NULL },
     { "limit", GM_PARAM_INT, offsetof(watch_opts, limit), "30", "how many windows to show, the newest", 1, 100000, NULL },
     { "every", GM_PARAM_DURATION, offsetof(watch_opts, every), "5s", "how often to look again", 1, 86400, NULL },
     { "kept", GM_PARAM_BOOL, offsetof(watch_opts, all_kept), "false", "judge nothing: show what is kept already", 0, 0, NULL },
@@ -47,9 +48,12 @@ static void deliver(const watching *w, int64_t now_us)
     gm_deliver_result sent = { 0 };
     gm_err err = { 0 };
     if (!w->spec.monitor.alerts.channels_count) return;
-    gm_rc rc = gm_deliver_tick(w->store, &w->spec.monitor.alerts, now_us, &(gm_deliver_options){ .model = w->spec.pipeline }, &sent, &err);
-    if (rc) fprintf(stderr, "watch: %s\n", err.message);
-    else if (sent.error.rc) fprintf(stderr, "watch: a message could not be sent: %s\n", sent.error.message);
+    gm_rc rc = gm_deliver_tick(w->store, &w->spec.monitor.alerts, now_us, &(gm_deliver_options){ .model = w->spec.pipeline },
+                               &sent, &err);
+    if (rc)
+        fprintf(stderr, "watch: %s\n", err.message);
+    else if (sent.error.rc)
+        fprintf(stderr, "watch: a message could not be sent: %s\n", sent.error.message);
 }
 
 static gm_rc add_current(watching *w, int64_t now_us, gm_arena *a, gm_watch_state *s, gm_err *err)
@@ -90,7 +94,8 @@ static gm_rc add_shapes(const watching *w, const gm_watch_state *s, gm_arena *a,
     for (size_t i = s->windows_count; w->watcher && i-- > 0;) {
         const gm_shown_window *shown = &s->windows[i];
         if (!shown->result.judged || shown->current) continue;
-        return gm_watcher_shapes(w->watcher, shown->version, shown->result.from_us, shown->result.until_us, a, &page->shapes, &page->shapes_count, err);
+        return gm_watcher_shapes(w->watcher, shown->version, shown->result.from_us, shown->result.until_us, a, &page->shapes,
+                                 &page->shapes_count, err);
     }
     return GM_OK;
 }
@@ -101,7 +106,9 @@ static gm_rc write_page(const watching *w, const gm_watch_state *s, int64_t now_
     gm_page_window *windows = GM_ARENA_ARRAY(a, gm_page_window, s->windows_count);
     if (!windows) return gm_err_set(err, GM_ENOMEM, "not enough memory for the page");
     for (size_t i = 0; i < s->windows_count; i++)
-        windows[i] = (gm_page_window){ .version = s->windows[i].version, .current = s->windows[i].current, .result = &s->windows[i].result };
+        windows[i] = (gm_page_window){ .version = s->windows[i].version,
+                                       .current = s->windows[i].current,
+                                       .result = &s->windows[i].result };
     gm_watch_page page = { .model = w->spec.pipeline,
                            .windows = windows,
                            .windows_count = s->windows_count,
@@ -112,7 +119,8 @@ static gm_rc write_page(const watching *w, const gm_watch_state *s, int64_t now_
     gm_rc rc = add_shapes(w, s, a, &page, err);
     if (rc) return rc;
     gm_watch_page_html(&page, &b);
-    rc = b.failed ? gm_err_set(err, GM_ENOMEM, "not enough memory for the page") : gm_fs_write_atomic(w->o->html, gm_buf_str(&b), b.len, err);
+    rc = b.failed ? gm_err_set(err, GM_ENOMEM, "not enough memory for the page")
+                  : gm_fs_write_atomic(w->o->html, gm_buf_str(&b), b.len, err);
     gm_buf_clear(&b);
     return rc;
 }
@@ -127,14 +135,17 @@ static gm_rc look(watching *w, gm_err *err)
     if (!a) return gm_err_set(err, GM_ENOMEM, "not enough memory to watch");
     gm_rc rc = w->watcher ? gm_watcher_tick(w->watcher, now, &seen, err) : GM_OK;
     if (!rc && w->watcher) deliver(w, now);
-    if (!rc) rc = gm_watch_read(w->store, &w->spec, w->o->since > 0 ? now - (int64_t)(w->o->since * 1e6) : 0, w->o->limit, a, &s, err);
+    if (!rc)
+        rc = gm_watch_read(w->store, &w->spec, w->o->since > 0 ? now - (int64_t)(w->o->since * 1e6) : 0, w->o->limit, a, &s, err);
     if (!rc) {
         s.look = seen;
         for (size_t i = 0; i < seen.notes_count; i++) s.look.notes[i] = gm_arena_strdup(a, seen.notes[i]);
         rc = add_current(w, now, a, &s, err);
     }
-    if (!rc && w->cli->common->json) print_json(&s);
-    else if (!rc && w->lines) print_lines(w, &s, a);
+    if (!rc && w->cli->common->json)
+        print_json(&s);
+    else if (!rc && w->lines)
+        print_lines(w, &s, a);
     else if (!rc) {
         if (!w->o->once && !w->o->all_kept) fputs("\x1b[H\x1b[J", stdout); /* over the last one */
         gm_watch_print(&s, a);

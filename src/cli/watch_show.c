@@ -12,7 +12,8 @@
 
 enum { COLUMNS_NAMED = 3, ALERTS_SHOWN = 20, RESOLVED_SHOWN = 5, CELLS = 10, OTHER_CELLS_WIDE = 112 };
 
-gm_rc gm_watch_read(gm_store *store, const gm_spec *spec, int64_t since_us, int64_t limit, gm_arena *a, gm_watch_state *out, gm_err *err)
+gm_rc gm_watch_read(gm_store *store, const gm_spec *spec, int64_t since_us, int64_t limit, gm_arena *a, gm_watch_state *out,
+                    gm_err *err)
 {
     gm_window_record *records = NULL;
     size_t count = 0;
@@ -62,7 +63,8 @@ static bool moved(const gm_drift_column *c)
 
 static const char *how(const gm_drift_column *c, gm_arena *a)
 {
-    if (c->drifted && c->detector) return text(gm_arena_printf(a, "%s %s %.3g > %.3g", c->name, c->detector->item.name, c->value, c->limit));
+    if (c->drifted && c->detector)
+        return text(gm_arena_printf(a, "%s %s %.3g > %.3g", c->name, c->detector->item.name, c->value, c->limit));
     if (c->missing_rose) return text(gm_arena_printf(a, "%s missing %.1f %%", c->name, 100 * c->missing_current));
     if (c->new_values) return text(gm_arena_printf(a, "%s new values %.1f %%", c->name, 100 * c->new_share));
     if (c->out_of_range) return text(gm_arena_printf(a, "%s out of range %.1f %%", c->name, 100 * c->range_share));
@@ -91,7 +93,8 @@ static const char *drifted(const gm_window_result *r, gm_arena *a)
         said[worst - r->drift.columns] = true;
         out = text(gm_arena_printf(a, "%s%s %s", out, named ? "," : ":", how(worst, a)));
     }
-    for (size_t i = 0; i < r->drift.missing_columns_count; i++) out = text(gm_arena_printf(a, "%s, %s absent", out, r->drift.missing_columns[i] + 1));
+    for (size_t i = 0; i < r->drift.missing_columns_count; i++)
+        out = text(gm_arena_printf(a, "%s, %s absent", out, r->drift.missing_columns[i] + 1));
     return out;
 }
 
@@ -108,7 +111,8 @@ static const char *decay(const gm_window_result *r, gm_arena *a)
     bool known = !isnan(r->decay);
     double d = known ? r->decay : r->decay_estimated;
     if (isnan(d)) return "";
-    return text(gm_arena_printf(a, fabs(d) >= 10 ? "%.4g %s%s%s" : "%.3f %s%s%s", fabs(d), d > 0 ? "worse" : "better", known ? "" : ", est.", r->decayed ? ", sure" : ""));
+    return text(gm_arena_printf(a, fabs(d) >= 10 ? "%.4g %s%s%s" : "%.3f %s%s%s", fabs(d), d > 0 ? "worse" : "better",
+                                known ? "" : ", est.", r->decayed ? ", sure" : ""));
 }
 
 static const char *state_of(const gm_shown_window *w)
@@ -159,22 +163,28 @@ static void print_alerts(const gm_watch_state *s)
         bool firing = strcmp(alert->state, "firing") == 0;
         if (!firing && resolved++ == RESOLVED_SHOWN) break;
         if (i == 0) printf("\n%sAlerts%s\n", gm_term_bold(), gm_term_plain());
-        printf("  %s%-8s %s%s  %" PRId64 "  since %s UTC  %s\n", firing ? gm_term_red() : gm_term_dim(), alert->severity, firing ? "firing  " : "resolved",
-               gm_term_plain(), alert->id, gm_show_time(alert->began_us, when_text), alert->title);
+        printf("  %s%-8s %s%s  %" PRId64 "  since %s UTC  %s\n", firing ? gm_term_red() : gm_term_dim(), alert->severity,
+               firing ? "firing  " : "resolved", gm_term_plain(), alert->id, gm_show_time(alert->began_us, when_text),
+               alert->title);
     }
 }
 
 void gm_watch_print(const gm_watch_state *s, gm_arena *a)
 {
-    static const char *const heads[CELLS] = { "window (UTC)", "version", "rows", "labelled", NULL, "estimated", "than reference", "checks", "labels", "drifted" };
+    static const char *const heads[CELLS] = { "window (UTC)", "version",        "rows",   "labelled", NULL,
+                                              "estimated",    "than reference", "checks", "labels",   "drifted" };
     const gm_window_result *newest = s->windows_count ? &s->windows[s->windows_count - 1].result : NULL;
     const char *names[CELLS], *values[CELLS];
     int columns = screen_columns();
-    printf("%s%s%s  window %s", gm_term_bold(), s->spec->pipeline, gm_term_plain(), text(gm_window_text(&s->spec->monitor.window, a)));
-    if (newest && newest->metric[0]) printf("  %s %.4f in the reference of version %" PRId64, newest->metric, newest->reference_metric, s->windows[s->windows_count - 1].version);
+    printf("%s%s%s  window %s", gm_term_bold(), s->spec->pipeline, gm_term_plain(),
+           text(gm_window_text(&s->spec->monitor.window, a)));
+    if (newest && newest->metric[0])
+        printf("  %s %.4f in the reference of version %" PRId64, newest->metric, newest->reference_metric,
+               s->windows[s->windows_count - 1].version);
     printf("\n\n");
     if (!newest) {
-        printf("Nothing was served in a whole window yet. `gristmill serve --log full` or `gristmill up` keeps what is served.\n");
+        printf(
+            "Nothing was served in a whole window yet. `gristmill serve --log full` or `gristmill up` keeps what is served.\n");
     } else {
         gm_grid *g = gm_grid_new(a, CELLS);
         memcpy(names, heads, sizeof(names));
@@ -192,7 +202,8 @@ void gm_watch_print(const gm_watch_state *s, gm_arena *a)
     }
     if (s->cause[0]) printf("\n%sLikely cause%s  %s\n", gm_term_bold(), gm_term_plain(), s->cause);
     print_alerts(s);
-    for (size_t i = 0; newest && i < newest->notes_count; i++) printf("%snote: %s%s\n", gm_term_dim(), newest->notes[i], gm_term_plain());
+    for (size_t i = 0; newest && i < newest->notes_count; i++)
+        printf("%snote: %s%s\n", gm_term_dim(), newest->notes[i], gm_term_plain());
     for (size_t i = 0; i < s->look.notes_count; i++) printf("%snote: %s%s\n", gm_term_dim(), s->look.notes[i], gm_term_plain());
 }
 
@@ -201,8 +212,10 @@ void gm_watch_line(const gm_shown_window *w, gm_arena *a)
     const char *v[CELLS];
     cells(w, v, a);
     printf("%s  version %s  %s rows, %s labelled", v[0], v[1], v[2], v[3]);
-    if (v[4][0]) printf("  %s %s", w->result.metric, v[4]);
-    else if (v[5][0]) printf("  %s %s estimated", w->result.metric, v[5]);
+    if (v[4][0])
+        printf("  %s %s", w->result.metric, v[4]);
+    else if (v[5][0])
+        printf("  %s %s estimated", w->result.metric, v[5]);
     if (v[6][0]) printf(" (%s)", v[6]);
     if (v[7][0]) printf("  checks failed: %s", v[7]);
     printf("  drifted: %s\n", v[9]);
@@ -220,8 +233,10 @@ static void alert_json(const gm_alert_record *r, gm_json *j)
     gm_json_kstr(j, "state", r->state);
     gm_json_kstr(j, "began", gm_time_text(r->began_us, when_text, sizeof(when_text)));
     gm_json_key(j, "ended");
-    if (r->ended_us) gm_json_str(j, gm_time_text(r->ended_us, when_text, sizeof(when_text)));
-    else gm_json_null(j);
+    if (r->ended_us)
+        gm_json_str(j, gm_time_text(r->ended_us, when_text, sizeof(when_text)));
+    else
+        gm_json_null(j);
     gm_json_kstr(j, "title", r->title);
     gm_json_object_end(j);
 }

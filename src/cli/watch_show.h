@@ -24,7 +24,8 @@ typedef struct gm_watch_state {
 } gm_watch_state;
 
 /* From the store: windows since since_us (0 = all), the newest limit; empty ones are left out. In a. */
-gm_rc gm_watch_read(gm_store *store, const gm_spec *spec, int64_t since_us, int64_t limit, gm_arena *a, gm_watch_state *out, gm_err *err);
+gm_rc gm_watch_read(gm_store *store, const gm_spec *spec, int64_t since_us, int64_t limit, gm_arena *a, gm_watch_state *out,
+                    gm_err *err);
 
 /* The table, the alerts and the notes. */
 void gm_watch_print(const gm_watch_state *s, gm_arena *a);

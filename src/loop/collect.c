@@ -36,7 +36,8 @@ static gm_rc find_versions(gm_served_log *log, gm_arena *a, gm_err *err)
     log->versions = GM_ARENA_ARRAY(a, gm_served_version, count);
     if (!log->versions) return no_memory(err);
     for (int32_t k = 0; k < count; k++)
-        log->versions[k] = (gm_served_version){ .version = strtoll(version->dict->texts[k], NULL, 10), .name = version->dict->texts[k] };
+        log->versions[k] =
+            (gm_served_version){ .version = strtoll(version->dict->texts[k], NULL, 10), .name = version->dict->texts[k] };
     int32_t shadow = arm && arm->type == GM_TYPE_STRING ? gm_dict_find(arm->dict, "shadow", strlen("shadow")) : -1;
     for (int64_t i = 0; i < log->table.rows; i++) {
         if (version->code[i] < 0) continue;
@@ -50,8 +51,8 @@ static gm_rc find_versions(gm_served_log *log, gm_arena *a, gm_err *err)
     return GM_OK;
 }
 
-gm_rc gm_served_log_read(const char *dir, const char *model, int64_t from_us, int64_t until_us, int64_t rows_max, gm_arena *a, gm_served_log *out,
-                         gm_err *err)
+gm_rc gm_served_log_read(const char *dir, const char *model, int64_t from_us, int64_t until_us, int64_t rows_max, gm_arena *a,
+                         gm_served_log *out, gm_err *err)
 {
     gm_served_log log = { .from_us = from_us, .until_us = until_us, .model = model, .every = 1 };
     int64_t sealed = 0;
@@ -98,7 +99,9 @@ static gm_rc answers(const gm_table *t, const gm_scorer *s, gm_arena *a, const d
     double *values = GM_ARENA_ARRAY(a, double, t->rows * s->outputs);
     if (!values) return no_memory(err);
     for (int64_t k = 0; k < s->outputs; k++) {
-        const char *name = s->task == GM_TASK_BINARY ? "probability" : s->task == GM_TASK_REGRESSION ? "prediction" : gm_arena_printf(a, "probability_%s", s->classes[k]);
+        const char *name = s->task == GM_TASK_BINARY       ? "probability"
+                           : s->task == GM_TASK_REGRESSION ? "prediction"
+                                                           : gm_arena_printf(a, "probability_%s", s->classes[k]);
         if (!name) return no_memory(err);
         const gm_column *c = answer_column(t, name);
         if (!c) return GM_OK;
@@ -155,8 +158,9 @@ static gm_rc traffic(const gm_table *t, gm_arena *a, gm_window_rows *w, gm_err *
 static gm_rc recompute(const gm_reference *ref, int64_t rows_max, gm_arena *a, gm_window_rows *w, gm_err *err)
 {
     gm_table some;
-    int64_t rows = w->rows < rows_max ? w->rows : rows_max, *index = GM_ARENA_ARRAY(a, int64_t, rows), outputs = ref->scorer.outputs;
-    double *again = GM_ARENA_ARRAY(a, double, rows * outputs);
+    int64_t rows = w->rows < rows_max ? w->rows : rows_max, *index = GM_ARENA_ARRAY(a, int64_t, rows),
+            outputs = ref->scorer.outputs;
+    double *again = GM_ARENA_ARRAY(a, double, rows *outputs);
     if (!index || !again) return no_memory(err);
     for (size_t i = 0; i < ref->scorer.inputs_count; i++)
         if (!gm_table_find(w->table, ref->scorer.inputs[i])) return GM_OK; /* personal: not in the log */
@@ -172,7 +176,8 @@ static gm_rc recompute(const gm_reference *ref, int64_t rows_max, gm_arena *a, g
 
 /* ---- labels ------------------------------------------------------------------------------------------------------------ */
 
-static gm_rc join_labels(const gm_collect_options *o, const gm_table *t, gm_arena *a, gm_window_rows *w, const char **out_why, gm_err *err)
+static gm_rc join_labels(const gm_collect_options *o, const gm_table *t, gm_arena *a, gm_window_rows *w, const char **out_why,
+                         gm_err *err)
 {
     const gm_column *time = gm_table_find(t, "time");
     const char **names = GM_ARENA_ARRAY(a, const char *, o->key.count);
@@ -189,8 +194,7 @@ static gm_rc join_labels(const gm_collect_options *o, const gm_table *t, gm_aren
     gm_rc rc = gm_labels_join(o->labels, t, names, a, truth, &keyed, err);
     if (rc) return rc;
     w->truth = truth;
-    for (int64_t i = 0; i < t->rows; i++)
-        unlabelled_late += isnan(truth[i]) && time && time->i64[i] + o->delay_us < o->now_us;
+    for (int64_t i = 0; i < t->rows; i++) unlabelled_late += isnan(truth[i]) && time && time->i64[i] + o->delay_us < o->now_us;
     int64_t keyless = t->rows - keyed; /* no label will ever find them */
     w->labels_late = unlabelled_late > keyless ? unlabelled_late - keyless : 0;
     if (keyed == 0 && t->rows) *out_why = "no request gave the key by which labels are joined";
@@ -198,7 +202,8 @@ static gm_rc join_labels(const gm_collect_options *o, const gm_table *t, gm_aren
 }
 
 /* All rows of a window that was not read whole. Where files do not agree about a type the rows that were read have to do. */
-static gm_rc whole_profile(const gm_served_log *log, const gm_reference *ref, const char *log_dir, gm_arena *a, gm_window_rows *w, gm_err *err)
+static gm_rc whole_profile(const gm_served_log *log, const gm_reference *ref, const char *log_dir, gm_arena *a, gm_window_rows *w,
+                           gm_err *err)
 {
     char version[32];
     gm_profile *profile = NULL;
@@ -211,7 +216,8 @@ static gm_rc whole_profile(const gm_served_log *log, const gm_reference *ref, co
         if (strcmp(names[i], ref->logged[i]) != 0) return GM_OK; /* profiles have the log's names */
     }
     (void)snprintf(version, sizeof(version), "%" PRId64, ref->version);
-    gm_rc rc = gm_predlog_profile(log_dir, log->model, version, log->from_us, log->until_us, names, ref->logged_inputs_count, a, &profile, &rows, err);
+    gm_rc rc = gm_predlog_profile(log_dir, log->model, version, log->from_us, log->until_us, names, ref->logged_inputs_count, a,
+                                  &profile, &rows, err);
     if (rc == GM_EINVALID) return GM_OK;
     if (!rc && rows >= w->rows) {
         w->profile = profile;
@@ -220,8 +226,8 @@ static gm_rc whole_profile(const gm_served_log *log, const gm_reference *ref, co
     return rc;
 }
 
-gm_rc gm_collect_window(const gm_served_log *log, const gm_reference *ref, const gm_collect_options *o, gm_arena *a, gm_window_rows *out,
-                        const char **out_why, gm_err *err)
+gm_rc gm_collect_window(const gm_served_log *log, const gm_reference *ref, const gm_collect_options *o, gm_arena *a,
+                        gm_window_rows *out, const char **out_why, gm_err *err)
 {
     gm_table rows, *named = GM_ARENA_NEW(a, gm_table);
     gm_window_rows w = { .from_us = log->from_us, .until_us = log->until_us };
@@ -234,7 +240,8 @@ gm_rc gm_collect_window(const gm_served_log *log, const gm_reference *ref, const
     if (rc) return rc;
     w.rows = rows.rows;
     w.table = named;
-    if (o->recompute_rows >= 0 && w.predicted && w.rows) rc = recompute(ref, o->recompute_rows ? o->recompute_rows : RECOMPUTE_ROWS, a, &w, err);
+    if (o->recompute_rows >= 0 && w.predicted && w.rows)
+        rc = recompute(ref, o->recompute_rows ? o->recompute_rows : RECOMPUTE_ROWS, a, &w, err);
     if (!rc && o->labels && w.rows) rc = join_labels(o, &rows, a, &w, out_why, err);
     w.requests *= (double)log->every;
     if (!rc && log->every > 1 && o->log_dir) rc = whole_profile(log, ref, o->log_dir, a, &w, err);

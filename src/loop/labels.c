@@ -1,4 +1,5 @@
-/* labels.c - see labels.h. A hash table over the label rows: open addressing, the later row of an equal key in the place of the earlier. */
+/* labels.c - see labels.h. A hash table over the label rows: open addressing, the later row of an equal key in the place of the
+ * earlier. */
 #include "loop/labels.h"
 
 #include <inttypes.h>
@@ -18,7 +19,7 @@ enum { KEYS_MAX = 16, SEED = 7 };
 struct gm_labels {
     gm_column keys[KEYS_MAX];
     size_t keys_count;
-    double *truth;  /* [rows] */
+    double *truth; /* [rows] */
     int64_t rows;
     int64_t *slots; /* [slots_count] row + 1, 0 = free; a power of two, at most half full */
     uint64_t slots_count;
@@ -32,7 +33,11 @@ static gm_rc no_memory(gm_err *err)
 gm_labels_from gm_labels_source(const gm_spec *spec)
 {
     const gm_labels_spec *l = &spec->monitor.labels;
-    gm_labels_from f = { .source = l->source, .key = l->key, .base_dir = spec->base_dir, .target = spec->target_text, .target_pos = spec->target_pos };
+    gm_labels_from f = { .source = l->source,
+                         .key = l->key,
+                         .base_dir = spec->base_dir,
+                         .target = spec->target_text,
+                         .target_pos = spec->target_pos };
     if (!f.source.from && spec->primary) f.source = spec->primary->source;
     if (!f.key.count && spec->primary) f.key = spec->primary->key;
     return f;
@@ -85,8 +90,10 @@ static uint64_t bits_of(gm_type type, double number, int64_t whole)
 {
     uint64_t bits = 0;
     double positive = number == 0 ? 0.0 : number;
-    if (type == GM_TYPE_FLOAT) memcpy(&bits, &positive, sizeof(bits));
-    else bits = (uint64_t)whole;
+    if (type == GM_TYPE_FLOAT)
+        memcpy(&bits, &positive, sizeof(bits));
+    else
+        bits = (uint64_t)whole;
     return bits;
 }
 
@@ -115,8 +122,10 @@ static void read_value(gm_type want, const gm_column *c, int64_t row, value *v)
     v->text = NULL;
     v->missing = gm_column_is_missing(c, row);
     if (v->missing) return;
-    if (want != GM_TYPE_STRING) number_as(want, c, row, v);
-    else v->text = c->type == GM_TYPE_STRING ? gm_column_text(c, row) : gm_column_show(c, row, v->shown, sizeof(v->shown));
+    if (want != GM_TYPE_STRING)
+        number_as(want, c, row, v);
+    else
+        v->text = c->type == GM_TYPE_STRING ? gm_column_text(c, row) : gm_column_show(c, row, v->shown, sizeof(v->shown));
 }
 
 /* The slot of a key: its row's, or the free one where it belongs. values [keys_count]. */
@@ -131,7 +140,8 @@ static uint64_t find_slot(const gm_labels *l, const value *values)
         for (size_t k = 0; k < l->keys_count && equal; k++) {
             value own;
             read_value(l->keys[k].type, &l->keys[k], l->slots[at] - 1, &own);
-            equal = own.text ? values[k].text && strcmp(own.text, values[k].text) == 0 : !values[k].text && own.bits == values[k].bits;
+            equal = own.text ? values[k].text && strcmp(own.text, values[k].text) == 0
+                             : !values[k].text && own.bits == values[k].bits;
         }
         if (equal) break;
     }
@@ -142,7 +152,8 @@ static uint64_t find_slot(const gm_labels *l, const value *values)
 
 static gm_rc take_keys(const gm_labels_from *f, const gm_table *t, gm_labels *l, gm_err *err)
 {
-    if (f->key.count > KEYS_MAX) return gm_err_at(err, f->source.pos, GM_EINVALID, "a label's key has at most %d columns", KEYS_MAX);
+    if (f->key.count > KEYS_MAX)
+        return gm_err_at(err, f->source.pos, GM_EINVALID, "a label's key has at most %d columns", KEYS_MAX);
     for (size_t i = 0; i < f->key.count; i++) {
         const gm_column *c = NULL;
         gm_rc rc = gm_table_column(t, f->key.items[i], &c, err);
@@ -236,8 +247,8 @@ int64_t gm_labels_rows(const gm_labels *l)
     return l->rows;
 }
 
-gm_rc gm_labels_join(const gm_labels *l, const gm_table *t, const char *const *names, gm_arena *scratch, double *out_truth, int64_t *out_keyed,
-                     gm_err *err)
+gm_rc gm_labels_join(const gm_labels *l, const gm_table *t, const char *const *names, gm_arena *scratch, double *out_truth,
+                     int64_t *out_keyed, gm_err *err)
 {
     const gm_column **columns = GM_ARENA_ARRAY(scratch, const gm_column *, l->keys_count);
     value values[KEYS_MAX];

@@ -15,24 +15,37 @@ typedef struct amount {
 } amount;
 static const amount amounts[] = { { 60, 300, 120, 400 }, { 30, 200, 60, 400 }, { 12, 100, 30, 200 }, { 0, 40, 12, 100 } };
 
-static const char style[] =
-    ":root{color-scheme:light dark;--bg:#fbfbfa;--panel:#fff;--ink:#1f2328;--soft:#5c6570;--line:#e3e5e8;--blue:#2f6da8;--good:#22774a;--warn:#8f5d00;--bad:#b3362b}\n"
-    "@media(prefers-color-scheme:dark){:root{--bg:#15181c;--panel:#1c2025;--ink:#e3e6ea;--soft:#9aa4b0;--line:#31373e;--blue:#7db2e3;--good:#6cc493;--warn:#e0b252;"
-    "--bad:#ef8a80}}\n"
-    "*{box-sizing:border-box}body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,-apple-system,\"Segoe UI\",Roboto,Arial,sans-serif}\n"
-    "main{max-width:66rem;margin:0 auto;padding:2rem 1.2rem 3rem}h1{font-size:1.7rem;margin:0 0 .2rem;overflow-wrap:anywhere}h2{font-size:1.15rem;margin:0 0 .6rem}\n"
-    ".lead,footer{color:var(--soft)}section{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:1rem 1.2rem;margin:1rem 0}\n"
-    ".scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.86rem;width:100%;font-variant-numeric:tabular-nums}th{text-align:left;font-weight:500;"
-    "color:var(--soft);border-bottom:1px solid var(--line);white-space:nowrap}td{border-bottom:1px solid var(--line);vertical-align:top}th,td{padding:.28rem .8rem .28rem "
-    "0}.r{text-align:right;white-space:nowrap}.n{white-space:nowrap}\n"
-    ".bad{color:var(--bad);font-weight:600}.good{color:var(--good)}.soft{color:var(--soft)}.figs{display:grid;grid-template-columns:repeat(auto-fill,minmax(16rem,1fr));"
-    "gap:1rem 1.4rem}figure{margin:0 0 .6rem}figcaption{font-size:.8rem;color:var(--soft);margin-top:.2rem;overflow-wrap:anywhere}.moved "
-    "figcaption{color:var(--bad)}\n"
-    "svg{display:block;max-width:100%;height:auto;font:11px system-ui,sans-serif}svg text{fill:var(--soft)}.grid{stroke:var(--line)}.axis{stroke:var(--soft);"
-    "stroke-opacity:.5}.ref{fill:none;stroke:var(--soft);stroke-dasharray:4 4}.thin{fill:none;stroke:var(--blue);stroke-opacity:.6}.area{fill:var(--blue);"
-    "fill-opacity:.16}.dot{fill:var(--blue)}.baddot,.mark{fill:var(--bad)}.alert{stroke:var(--bad);stroke-opacity:.35}.whisker{stroke:var(--ink);stroke-opacity:.4}.bar,"
-    ".current{fill:var(--blue);fill-opacity:.55}.worse{fill:var(--bad);fill-opacity:.75}.dim{fill:var(--soft);fill-opacity:.5}.outline{fill:none;stroke:var(--ink);"
-    "stroke-opacity:.7}\n";
+static const char style[] = ":root{color-scheme:light "
+                            "dark;--bg:#fbfbfa;--panel:#fff;--ink:#1f2328;--soft:#5c6570;--line:#e3e5e8;--blue:#2f6da8;--good:#"
+                            "22774a;--warn:#8f5d00;--bad:#b3362b}\n"
+                            "@media(prefers-color-scheme:dark){:root{--bg:#15181c;--panel:#1c2025;--ink:#e3e6ea;--soft:#9aa4b0;--"
+                            "line:#31373e;--blue:#7db2e3;--good:#6cc493;--warn:#e0b252;"
+                            "--bad:#ef8a80}}\n"
+                            "*{box-sizing:border-box}body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 "
+                            "system-ui,-apple-system,\"Segoe UI\",Roboto,Arial,sans-serif}\n"
+                            "main{max-width:66rem;margin:0 auto;padding:2rem 1.2rem 3rem}h1{font-size:1.7rem;margin:0 0 "
+                            ".2rem;overflow-wrap:anywhere}h2{font-size:1.15rem;margin:0 0 .6rem}\n"
+                            ".lead,footer{color:var(--soft)}section{background:var(--panel);border:1px solid "
+                            "var(--line);border-radius:8px;padding:1rem 1.2rem;margin:1rem 0}\n"
+                            ".scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.86rem;width:100%;font-variant-"
+                            "numeric:tabular-nums}th{text-align:left;font-weight:500;"
+                            "color:var(--soft);border-bottom:1px solid var(--line);white-space:nowrap}td{border-bottom:1px solid "
+                            "var(--line);vertical-align:top}th,td{padding:.28rem .8rem .28rem "
+                            "0}.r{text-align:right;white-space:nowrap}.n{white-space:nowrap}\n"
+                            ".bad{color:var(--bad);font-weight:600}.good{color:var(--good)}.soft{color:var(--soft)}.figs{display:"
+                            "grid;grid-template-columns:repeat(auto-fill,minmax(16rem,1fr));"
+                            "gap:1rem 1.4rem}figure{margin:0 0 "
+                            ".6rem}figcaption{font-size:.8rem;color:var(--soft);margin-top:.2rem;overflow-wrap:anywhere}.moved "
+                            "figcaption{color:var(--bad)}\n"
+                            "svg{display:block;max-width:100%;height:auto;font:11px system-ui,sans-serif}svg "
+                            "text{fill:var(--soft)}.grid{stroke:var(--line)}.axis{stroke:var(--soft);"
+                            "stroke-opacity:.5}.ref{fill:none;stroke:var(--soft);stroke-dasharray:4 "
+                            "4}.thin{fill:none;stroke:var(--blue);stroke-opacity:.6}.area{fill:var(--blue);"
+                            "fill-opacity:.16}.dot{fill:var(--blue)}.baddot,.mark{fill:var(--bad)}.alert{stroke:var(--bad);"
+                            "stroke-opacity:.35}.whisker{stroke:var(--ink);stroke-opacity:.4}.bar,"
+                            ".current{fill:var(--blue);fill-opacity:.55}.worse{fill:var(--bad);fill-opacity:.75}.dim{fill:var(--"
+                            "soft);fill-opacity:.5}.outline{fill:none;stroke:var(--ink);"
+                            "stroke-opacity:.7}\n";
 
 const char *gm_page_time(int64_t us, char *out)
 {
@@ -46,8 +59,10 @@ const char *gm_page_time(int64_t us, char *out)
 
 void gm_page_begin(gm_buf *out, const char *title, const char *lead)
 {
-    gm_buf_text(out, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
-                     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"><title>");
+    gm_buf_text(out,
+                "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+                "content=\"width=device-width,initial-scale=1\">"
+                "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"><title>");
     gm_markup_text(out, title);
     gm_buf_printf(out, "</title><style>\n%s</style></head><body><main><h1>", style);
     gm_markup_text(out, title);
@@ -76,7 +91,8 @@ static void cell(gm_buf *out, const char *css_class, const char *text)
 static void number_cell(gm_buf *out, const char *format, double v, const char *css_class)
 {
     char text[64] = "";
-    if (isfinite(v)) (void)snprintf(text, sizeof(text), strcmp(format, "%") == 0 ? "%.1f %%" : "%.4g", strcmp(format, "%") == 0 ? 100 * v : v);
+    if (isfinite(v))
+        (void)snprintf(text, sizeof(text), strcmp(format, "%") == 0 ? "%.1f %%" : "%.4g", strcmp(format, "%") == 0 ? 100 * v : v);
     cell(out, css_class, text);
 }
 
@@ -127,12 +143,14 @@ static void column_row(gm_buf *out, const gm_drift_column *c)
 
 static void columns(gm_buf *out, const gm_drift_result *r, size_t max)
 {
-    static const char *const names[] = { "column", "detector", "value", "limit", "p adjusted", "missing before", "missing now", "new values", "out of range", "" };
+    static const char *const names[] = { "column",         "detector",    "value",      "limit",        "p adjusted",
+                                         "missing before", "missing now", "new values", "out of range", "" };
     heads(out, names, sizeof(names) / sizeof(names[0]));
     for (size_t i = 0; i < r->missing_columns_count && i < max; i++) {
         gm_buf_text(out, "<tr>");
         cell(out, "bad", r->missing_columns[i] + 1);
-        gm_buf_printf(out, "<td colspan=\"9\">%s</td></tr>\n", r->missing_columns[i][0] == '-' ? "is not served any more" : "is new");
+        gm_buf_printf(out, "<td colspan=\"9\">%s</td></tr>\n",
+                      r->missing_columns[i][0] == '-' ? "is not served any more" : "is new");
     }
     size_t shown = r->count < max ? r->count : max;
     for (size_t k = 0; k < shown; k++) column_row(out, by_interest(r, k));
@@ -165,8 +183,10 @@ static void shape_figures(gm_buf *out, const gm_drift_result *r, const gm_page_s
 static void interval_cell(gm_buf *out, const gm_interval *i, bool bad)
 {
     char text[96] = "";
-    if (isfinite(i->low)) (void)snprintf(text, sizeof(text), "%.4f [%.4f, %.4f]", i->value, i->low, i->high);
-    else if (isfinite(i->value)) (void)snprintf(text, sizeof(text), "%.4f", i->value);
+    if (isfinite(i->low))
+        (void)snprintf(text, sizeof(text), "%.4f [%.4f, %.4f]", i->value, i->low, i->high);
+    else if (isfinite(i->value))
+        (void)snprintf(text, sizeof(text), "%.4f", i->value);
     cell(out, bad ? "n bad" : "n", text);
 }
 
@@ -177,12 +197,14 @@ static void window_row(gm_buf *out, const gm_page_window *w)
     gm_buf_text(out, "<tr>");
     (void)snprintf(text, sizeof(text), "%s%s", gm_page_time(r->from_us, from), w->current ? " (under way)" : "");
     cell(out, "n", text);
-    gm_buf_printf(out, "<td class=\"r\">%" PRId64 "</td><td class=\"r\">%" PRId64 "</td><td class=\"r\">%" PRId64 "</td>", w->version, r->rows, r->labelled);
+    gm_buf_printf(out, "<td class=\"r\">%" PRId64 "</td><td class=\"r\">%" PRId64 "</td><td class=\"r\">%" PRId64 "</td>",
+                  w->version, r->rows, r->labelled);
     interval_cell(out, &r->realised, r->decayed);
     interval_cell(out, &r->estimated, false);
     (void)snprintf(text, sizeof(text), "%+.4f", -r->decay);
     cell(out, r->decayed ? "r bad" : "r", isfinite(r->decay) ? text : "");
-    (void)snprintf(text, sizeof(text), r->judged ? "%" PRId64 " of %zu" : "not judged", r->drifted_columns, r->drift.judged + r->drift.missing_columns_count);
+    (void)snprintf(text, sizeof(text), r->judged ? "%" PRId64 " of %zu" : "not judged", r->drifted_columns,
+                   r->drift.judged + r->drift.missing_columns_count);
     cell(out, r->drifted ? "n bad" : "n", text);
     (void)snprintf(text, sizeof(text), "%zu of %zu", r->checks_failed, r->checks_count);
     cell(out, r->checks_failed ? "n bad" : "n", r->checks_count ? text : "");
@@ -191,7 +213,8 @@ static void window_row(gm_buf *out, const gm_page_window *w)
 
 static void windows(gm_buf *out, const gm_watch_page *p, const amount *n)
 {
-    static const char *const names[] = { "window (UTC)", "version", "rows", "labelled", "realised", "estimated", "against reference", "drifted", "checks failed" };
+    static const char *const names[] = { "window (UTC)", "version",           "rows",    "labelled",     "realised",
+                                         "estimated",    "against reference", "drifted", "checks failed" };
     size_t shown = p->windows_count < n->windows ? p->windows_count : n->windows;
     section(out, "Windows");
     heads(out, names, sizeof(names) / sizeof(names[0]));
@@ -231,7 +254,10 @@ static void checks(gm_buf *out, const gm_window_result *r)
     for (size_t i = 0; i < r->checks_count && i < 60; i++) {
         gm_buf_text(out, "<tr>");
         cell(out, "", r->checks[i].spec->name);
-        cell(out, r->checks[i].ok ? "good" : "bad", r->checks[i].ok ? "holds" : r->checks[i].spec->warning ? "warning" : "broken");
+        cell(out, r->checks[i].ok ? "good" : "bad",
+             r->checks[i].ok              ? "holds"
+             : r->checks[i].spec->warning ? "warning"
+                                          : "broken");
         cell(out, "", r->checks[i].observed_text ? r->checks[i].observed_text : "");
         gm_buf_text(out, "</tr>\n");
     }
@@ -262,9 +288,12 @@ static void watch_page(const gm_watch_page *p, const amount *n, gm_buf *out)
     while (whole.windows_count && whole.windows[whole.windows_count - 1].current) whole.windows_count--;
     size_t first = whole.windows_count > n->points ? whole.windows_count - n->points : 0;
     if (p->windows_count)
-        (void)snprintf(lead, sizeof(lead), "%zu windows from %s to %s UTC%s%s", p->windows_count, gm_page_time(p->windows[0].result->from_us, from),
-                       gm_page_time(p->windows[p->windows_count - 1].result->until_us, until), p->made_us ? ", made " : "", p->made_us ? gm_page_time(p->made_us, made) : "");
-    else (void)snprintf(lead, sizeof(lead), "nothing was served in a whole window yet");
+        (void)snprintf(lead, sizeof(lead), "%zu windows from %s to %s UTC%s%s", p->windows_count,
+                       gm_page_time(p->windows[0].result->from_us, from),
+                       gm_page_time(p->windows[p->windows_count - 1].result->until_us, until), p->made_us ? ", made " : "",
+                       p->made_us ? gm_page_time(p->made_us, made) : "");
+    else
+        (void)snprintf(lead, sizeof(lead), "nothing was served in a whole window yet");
     gm_page_begin(out, p->model, lead);
     if (p->cause && p->cause[0]) {
         section(out, "Likely cause");
@@ -308,8 +337,8 @@ void gm_watch_page_html(const gm_watch_page *p, gm_buf *out)
 static void drift_page(const gm_drift_page *p, const amount *n, gm_buf *out)
 {
     gm_buf lead = { 0 };
-    gm_buf_printf(&lead, "%s (%" PRId64 " rows) against %s (%" PRId64 " rows): %zu of %zu columns drifted", p->current, p->result->rows_current, p->reference,
-                  p->result->rows_reference, p->result->drifted, p->result->judged);
+    gm_buf_printf(&lead, "%s (%" PRId64 " rows) against %s (%" PRId64 " rows): %zu of %zu columns drifted", p->current,
+                  p->result->rows_current, p->reference, p->result->rows_reference, p->result->drifted, p->result->judged);
     gm_page_begin(out, "Drift", gm_buf_str(&lead));
     gm_buf_clear(&lead);
     section(out, "Columns");

@@ -1,7 +1,7 @@
 /* page.h - what was watched as one HTML page: inline SVG, no scripts, nothing fetched, light and dark by the reader's setting.
  *
- * A page is at most GM_PAGE_BYTES_MAX long: when there is more to say, the columns that drifted least and the oldest windows are left out and counted. Every
- * text is escaped.
+ * A page is at most GM_PAGE_BYTES_MAX long: when there is more to say, the columns that drifted least and the oldest windows are
+ * left out and counted. Every text is escaped.
  */
 #ifndef GM_LOOP_PAGE_H
 #define GM_LOOP_PAGE_H
@@ -11,8 +11,8 @@
 
 enum { GM_PAGE_BYTES_MAX = 200 * 1024 };
 
-/* How a column's values lie on both sides: shares of the present values in `bins` even steps from low to high, or of the most frequent texts (the last one is
- * "others"). In an arena. */
+/* How a column's values lie on both sides: shares of the present values in `bins` even steps from low to high, or of the most
+ * frequent texts (the last one is "others"). In an arena. */
 typedef struct gm_page_shape {
     const char *name;
     const char *const *labels; /* [bins] texts; NULL: numbers */
@@ -22,8 +22,8 @@ typedef struct gm_page_shape {
     size_t bins;                 /* 0 = nothing to draw */
 } gm_page_shape;
 /* Of columns [count] that both profiles have; the others are left out. Errors: GM_ENOMEM. */
-gm_rc gm_page_shapes(const gm_profile *reference, const gm_profile *current, const char *const *columns, size_t count, gm_arena *a, gm_page_shape **out,
-                     size_t *out_count, gm_err *err);
+gm_rc gm_page_shapes(const gm_profile *reference, const gm_profile *current, const char *const *columns, size_t count,
+                     gm_arena *a, gm_page_shape **out, size_t *out_count, gm_err *err);
 
 typedef struct gm_page_window {
     int64_t version;
@@ -40,7 +40,7 @@ typedef struct gm_watch_page {
     const char *cause;
     gm_page_shape *shapes; /* [shapes_count] of the newest window; may be none */
     size_t shapes_count;
-    int64_t made_us;       /* 0 = not said */
+    int64_t made_us; /* 0 = not said */
 } gm_watch_page;
 /* Memory that ran out is in out->failed. */
 void gm_watch_page_html(const gm_watch_page *p, gm_buf *out);

@@ -7,7 +7,17 @@
 #include "govern/svg.h"
 #include "loop/page_internal.h"
 
-enum { WIDE = 960, HIGH = 220, LEFT = 56, RIGHT = 14, TOP = 14, BOTTOM = 26, SMALL_WIDE = 280, SMALL_HIGH = 96, POINTS_MAX = 500 };
+enum {
+    WIDE = 960,
+    HIGH = 220,
+    LEFT = 56,
+    RIGHT = 14,
+    TOP = 14,
+    BOTTOM = 26,
+    SMALL_WIDE = 280,
+    SMALL_HIGH = 96,
+    POINTS_MAX = 500
+};
 
 static void widen(double *low, double *high, double v)
 {
@@ -75,7 +85,11 @@ static void axes(const time_chart *c, gm_buf *out)
         int64_t step = c->x.to - c->x.from > 3600e6 ? 60000000 : 1000000;
         (void)gm_page_time((int64_t)us - (int64_t)us % step, text);
         if (c->x.to - c->x.from > 8 * 86400e6) text[10] = '\0';
-        gm_svg_text(out, gm_scale_at(&c->x, us), HIGH - 6, i == 0 ? GM_ANCHOR_START : i == 4 ? GM_ANCHOR_END : GM_ANCHOR_MIDDLE, "t", text);
+        gm_svg_text(out, gm_scale_at(&c->x, us), HIGH - 6,
+                    i == 0   ? GM_ANCHOR_START
+                    : i == 4 ? GM_ANCHOR_END
+                             : GM_ANCHOR_MIDDLE,
+                    "t", text);
     }
 }
 
@@ -97,7 +111,8 @@ static void band(const time_chart *c, gm_buf *out)
 {
     double xy[4 * POINTS_MAX];
     size_t n = 0, count = 0;
-    for (size_t i = c->first; i < c->p->windows_count && count < POINTS_MAX; i++) count += (size_t)(isfinite(at(c, i)->estimated.low) != 0);
+    for (size_t i = c->first; i < c->p->windows_count && count < POINTS_MAX; i++)
+        count += (size_t)(isfinite(at(c, i)->estimated.low) != 0);
     if (count < 2) return;
     for (size_t i = c->first; i < c->p->windows_count && n < count; i++)
         if (isfinite(at(c, i)->estimated.low)) {
@@ -137,7 +152,8 @@ void gm_page_metric_chart(const gm_watch_page *p, size_t first, gm_buf *out)
     const char *metric = "";
     for (size_t i = first; i < p->windows_count; i++) {
         const gm_window_result *r = p->windows[i].result;
-        const double values[] = { r->realised.value, r->realised.low, r->realised.high, r->estimated.value, r->estimated.low, r->estimated.high };
+        const double values[] = { r->realised.value,  r->realised.low,  r->realised.high,
+                                  r->estimated.value, r->estimated.low, r->estimated.high };
         for (size_t k = 0; k < sizeof(values) / sizeof(values[0]); k++) widen(&low, &high, values[k]);
         if (isfinite(r->realised.value) || isfinite(r->estimated.value)) {
             widen(&low, &high, r->reference_metric);
@@ -148,7 +164,8 @@ void gm_page_metric_chart(const gm_watch_page *p, size_t first, gm_buf *out)
     pad(&low, &high);
     time_chart c = over_time(p, first, low, high);
     gm_buf_text(out, "<figure>");
-    gm_svg_begin(out, WIDE, HIGH, "metric", metric, "Performance of each window: estimated as a band, realised as dots with 95 % intervals, the reference dashed.");
+    gm_svg_begin(out, WIDE, HIGH, "metric", metric,
+                 "Performance of each window: estimated as a band, realised as dots with 95 % intervals, the reference dashed.");
     axes(&c, out);
     band(&c, out);
     line(&c, estimated_of, "thin", out);
@@ -157,12 +174,14 @@ void gm_page_metric_chart(const gm_watch_page *p, size_t first, gm_buf *out)
         const gm_window_result *r = at(&c, i);
         double x = gm_scale_at(&c.x, middle(r));
         if (!isfinite(r->realised.value)) continue;
-        if (isfinite(r->realised.low)) gm_svg_line(out, x, gm_scale_at(&c.y, r->realised.low), x, gm_scale_at(&c.y, r->realised.high), "whisker");
+        if (isfinite(r->realised.low))
+            gm_svg_line(out, x, gm_scale_at(&c.y, r->realised.low), x, gm_scale_at(&c.y, r->realised.high), "whisker");
         gm_svg_circle(out, x, gm_scale_at(&c.y, r->realised.value), 3, r->decayed ? "baddot" : "dot");
     }
     alert_marks(&c, out);
     gm_svg_end(out);
-    caption(out, "Dots: realised, with 95 % interval; red where it is surely worse than the reference (dashed). Band: estimated before labels. Triangles: an alert began.");
+    caption(out, "Dots: realised, with 95 % interval; red where it is surely worse than the reference (dashed). Band: estimated "
+                 "before labels. Triangles: an alert began.");
 }
 
 /* A column of the chart for each window, as high as columns drifted. */
@@ -178,9 +197,11 @@ void gm_page_drift_chart(const gm_watch_page *p, size_t first, gm_buf *out)
     axes(&c, out);
     for (size_t i = first; i < p->windows_count; i++) {
         const gm_window_result *r = at(&c, i);
-        double from = gm_scale_at(&c.x, (double)r->from_us), until = gm_scale_at(&c.x, (double)r->until_us), top = gm_scale_at(&c.y, (double)r->drifted_columns);
+        double from = gm_scale_at(&c.x, (double)r->from_us), until = gm_scale_at(&c.x, (double)r->until_us),
+               top = gm_scale_at(&c.y, (double)r->drifted_columns);
         double gap = until - from > 4 ? 1 : 0;
-        if (r->judged && r->drifted_columns > 0) gm_svg_rect(out, from + gap, top, fmax(until - from - 2 * gap, 1), HIGH - BOTTOM - top, r->drifted ? "worse" : "bar");
+        if (r->judged && r->drifted_columns > 0)
+            gm_svg_rect(out, from + gap, top, fmax(until - from - 2 * gap, 1), HIGH - BOTTOM - top, r->drifted ? "worse" : "bar");
     }
     alert_marks(&c, out);
     gm_svg_end(out);
@@ -256,12 +277,19 @@ void gm_page_shape_chart(const gm_page_shape *s, const gm_drift_column *c, size_
     gm_buf_printf(out, "<figure%s>", bad ? " class=\"moved\"" : "");
     gm_svg_begin(out, SMALL_WIDE, SMALL_HIGH, id, s->name, "Shares of values: the reference and this window.");
     gm_svg_line(out, 0, SMALL_HIGH - 16, SMALL_WIDE, SMALL_HIGH - 16, "axis");
-    if (s->labels) texts(s, out);
-    else numbers(s, out);
+    if (s->labels)
+        texts(s, out);
+    else
+        numbers(s, out);
     gm_svg_end(out);
     if (c && c->detector && isfinite(c->value))
-        (void)snprintf(text, sizeof(text), "%.100s: %s %.3g %s %.3g%s", s->name, c->detector->item.name, c->value, c->value > c->limit ? ">" : "\u2264", c->limit,
-                       c->missing_rose ? ", more missing" : c->new_values ? ", new values" : c->out_of_range ? ", out of range" : "");
-    else (void)snprintf(text, sizeof(text), "%.100s", s->name);
+        (void)snprintf(text, sizeof(text), "%.100s: %s %.3g %s %.3g%s", s->name, c->detector->item.name, c->value,
+                       c->value > c->limit ? ">" : "\u2264", c->limit,
+                       c->missing_rose   ? ", more missing"
+                       : c->new_values   ? ", new values"
+                       : c->out_of_range ? ", out of range"
+                                         : "");
+    else
+        (void)snprintf(text, sizeof(text), "%.100s", s->name);
     caption(out, text);
 }

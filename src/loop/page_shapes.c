@@ -11,7 +11,8 @@ static gm_rc no_memory(gm_err *err)
     return gm_err_set(err, GM_ENOMEM, "not enough memory for the charts of a page");
 }
 
-/* From the half percent of both sides that is smallest to the one that is largest: a single value far out would flatten all others. */
+/* From the half percent of both sides that is smallest to the one that is largest: a single value far out would flatten all
+ * others. */
 static bool range_of(const gm_profile *p, size_t k, double *low, double *high)
 {
     double q[2] = { NAN, NAN };
@@ -101,8 +102,8 @@ static gm_rc texts(const gm_profile *r, size_t i, const gm_profile *c, size_t k,
     return rc ? rc : count(c, k, s, a, s->current, err);
 }
 
-gm_rc gm_page_shapes(const gm_profile *reference, const gm_profile *current, const char *const *columns, size_t count_columns, gm_arena *a,
-                     gm_page_shape **out, size_t *out_count, gm_err *err)
+gm_rc gm_page_shapes(const gm_profile *reference, const gm_profile *current, const char *const *columns, size_t count_columns,
+                     gm_arena *a, gm_page_shape **out, size_t *out_count, gm_err *err)
 {
     gm_page_shape *shapes = GM_ARENA_ARRAY(a, gm_page_shape, count_columns);
     size_t n = 0;
@@ -114,8 +115,11 @@ gm_rc gm_page_shapes(const gm_profile *reference, const gm_profile *current, con
         gm_profile_stats_at(reference, i, &r);
         gm_profile_stats_at(current, k, &c);
         shapes[n] = (gm_page_shape){ .name = columns[q], .type = r.type };
-        bool both_texts = r.type == GM_TYPE_STRING && c.type == GM_TYPE_STRING, one_text = r.type == GM_TYPE_STRING || c.type == GM_TYPE_STRING;
-        gm_rc rc = both_texts ? texts(reference, i, current, k, a, &shapes[n], err) : one_text ? GM_OK : numbers(reference, i, current, k, a, &shapes[n], err);
+        bool both_texts = r.type == GM_TYPE_STRING && c.type == GM_TYPE_STRING,
+             one_text = r.type == GM_TYPE_STRING || c.type == GM_TYPE_STRING;
+        gm_rc rc = both_texts ? texts(reference, i, current, k, a, &shapes[n], err)
+                   : one_text ? GM_OK
+                              : numbers(reference, i, current, k, a, &shapes[n], err);
         if (rc) return rc;
         if (shapes[n].bins) n++;
     }

@@ -68,7 +68,8 @@ static gm_rc read_rows(const char *dir, gm_engine *e, gm_arena *a, gm_reference 
     gm_rc rc = gm_data_read(e, path, NULL, 0, 0, a, &r->rows, err);
     if (rc) return rc;
     const gm_column *truth = gm_table_find(&r->rows, GM_TARGET_COLUMN), *predicted = gm_table_find(&r->rows, "__prediction");
-    if (truth && truth->type == GM_TYPE_FLOAT) r->monitor.truth = truth->f64;
+    if (truth && truth->type == GM_TYPE_FLOAT)
+        r->monitor.truth = truth->f64;
     else if (truth) {
         double *y = GM_ARENA_ARRAY(a, double, r->rows.rows);
         if (!y) return no_memory(err);
@@ -88,7 +89,8 @@ static gm_rc read_rows(const char *dir, gm_engine *e, gm_arena *a, gm_reference 
     return rc;
 }
 
-gm_rc gm_reference_open(gm_store *store, const gm_model_version *v, const char *dir, gm_engine *e, gm_arena *a, gm_reference *out, gm_err *err)
+gm_rc gm_reference_open(gm_store *store, const gm_model_version *v, const char *dir, gm_engine *e, gm_arena *a, gm_reference *out,
+                        gm_err *err)
 {
     gm_profile *profile = NULL;
     *out = (gm_reference){ .version = v->version, .digest = v->digest };

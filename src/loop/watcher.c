@@ -100,8 +100,10 @@ static const gm_window_record *find_record(const gm_window_record *r, size_t cou
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         bool before = r[middle].from_us != from_us ? r[middle].from_us < from_us : r[middle].until_us < until_us;
-        if (before) low = middle + 1;
-        else high = middle;
+        if (before)
+            low = middle + 1;
+        else
+            high = middle;
     }
     return low < count && r[low].from_us == from_us && r[low].until_us == until_us ? &r[low] : NULL;
 }
@@ -114,25 +116,29 @@ static gm_rc judged_windows(gm_watcher *w, const gm_window_record *r, size_t cou
     for (size_t i = 0; !rc && i < count; i++) {
         const gm_window_result waiting = { .until_us = r[i].until_us, .rows = r[i].rows, .labelled = r[i].labelled };
         bool again = !r[i].final && (look.changed_us > r[i].updated_us || gm_watcher_is_final(w, &waiting, now_us));
-        bool listed = l->count && l->items[l->count - 1].from_us == r[i].from_us && l->items[l->count - 1].until_us == r[i].until_us;
+        bool listed =
+            l->count && l->items[l->count - 1].from_us == r[i].from_us && l->items[l->count - 1].until_us == r[i].until_us;
         if (again && !listed) rc = add_due(w, l, r[i].from_us, r[i].until_us, err);
     }
     return rc;
 }
 
-static gm_rc time_windows(gm_watcher *w, const gm_window_record *r, size_t count, int64_t first_us, int64_t now_us, due_list *l, gm_err *err)
+static gm_rc time_windows(gm_watcher *w, const gm_window_record *r, size_t count, int64_t first_us, int64_t now_us, due_list *l,
+                          gm_err *err)
 {
     const gm_window_spec *s = &w->o.spec->monitor.window;
     int64_t last = floor_div(now_us - SETTLE_US - s->length_us, s->step_us);
     int64_t k = floor_div(first_us - s->length_us, s->step_us) + 1; /* the first that ends behind first_us */
     gm_rc rc = GM_OK;
     for (; !rc && k <= last; k++)
-        if (!find_record(r, count, k * s->step_us, k * s->step_us + s->length_us)) rc = add_due(w, l, k * s->step_us, k * s->step_us + s->length_us, err);
+        if (!find_record(r, count, k * s->step_us, k * s->step_us + s->length_us))
+            rc = add_due(w, l, k * s->step_us, k * s->step_us + s->length_us, err);
     return rc;
 }
 
 /* Rows that were answered from `from` on, by time, those of the shadow left out; in a. */
-static gm_rc row_times(gm_watcher *w, int64_t from_us, int64_t now_us, gm_arena *a, int64_t **out, int64_t *out_count, gm_err *err)
+static gm_rc row_times(gm_watcher *w, int64_t from_us, int64_t now_us, gm_arena *a, int64_t **out, int64_t *out_count,
+                       gm_err *err)
 {
     gm_table t;
     gm_rc rc = gm_predlog_read(w->log_dir, w->model, from_us, now_us, a, &t, err);
@@ -181,7 +187,8 @@ static gm_rc records(gm_watcher *w, int64_t first_us, gm_window_record **out, si
 {
     const gm_window_spec *s = &w->o.spec->monitor.window;
     int64_t from = first_us - (s->rows ? HORIZON_US : s->length_us);
-    return gm_window_list_brief(w->o.store, w->model, from > 0 ? from : 1, 0, WINDOWS_MAX * GM_WATCHED_VERSIONS_MAX, w->look, out, out_count, err);
+    return gm_window_list_brief(w->o.store, w->model, from > 0 ? from : 1, 0, WINDOWS_MAX * GM_WATCHED_VERSIONS_MAX, w->look, out,
+                                out_count, err);
 }
 
 static gm_rc list_due(gm_watcher *w, int64_t now_us, due_list *l, gm_err *err)
@@ -195,8 +202,11 @@ static gm_rc list_due(gm_watcher *w, int64_t now_us, due_list *l, gm_err *err)
     rc = records(w, first, &r, &count, err);
     if (!rc) rc = judged_windows(w, r, count, now_us, l, err);
     if (rc) return rc;
-    if (!w->o.spec->monitor.window.rows) rc = time_windows(w, r, count, first, now_us, l, err);
-    else rc = rows_windows(w, count && r[count - 1].until_us > first ? r[count - 1].until_us : first, now_us - SETTLE_US, l, &rest, err);
+    if (!w->o.spec->monitor.window.rows)
+        rc = time_windows(w, r, count, first, now_us, l, err);
+    else
+        rc = rows_windows(w, count && r[count - 1].until_us > first ? r[count - 1].until_us : first, now_us - SETTLE_US, l, &rest,
+                          err);
     if (!rc && l->count) qsort(l->items, l->count, sizeof(*l->items), by_time);
     return rc;
 }
@@ -217,7 +227,12 @@ static gm_rc as_text(const gm_window_result *r, gm_arena *a, const char **out, g
 /* A window in which nobody answered is kept too, so that it is not looked for again. */
 static gm_rc keep_empty(gm_watcher *w, const due *d, int64_t now_us, gm_err *err)
 {
-    const gm_window_record r = { .model = w->model, .from_us = d->from_us, .until_us = d->until_us, .final = true, .result_json = "{}", .updated_us = now_us };
+    const gm_window_record r = { .model = w->model,
+                                 .from_us = d->from_us,
+                                 .until_us = d->until_us,
+                                 .final = true,
+                                 .result_json = "{}",
+                                 .updated_us = now_us };
     return gm_window_put(w->o.store, &r, err);
 }
 
@@ -283,7 +298,8 @@ static gm_rc current_from(gm_watcher *w, int64_t now_us, int64_t *out, gm_err *e
     if (!s->rows) return GM_OK;
     gm_rc rc = since(w, now_us, &first, &any, err);
     if (!rc && any) rc = records(w, first, &r, &count, err);
-    if (!rc && any) rc = rows_windows(w, count && r[count - 1].until_us > first ? r[count - 1].until_us : first, now_us, &l, out, err);
+    if (!rc && any)
+        rc = rows_windows(w, count && r[count - 1].until_us > first ? r[count - 1].until_us : first, now_us, &l, out, err);
     return rc;
 }
 

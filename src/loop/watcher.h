@@ -1,15 +1,15 @@
 /* watcher.h - a pipeline's model, watched: which windows are due, what is found in them, and whom it concerns.
  *
- * A look judges every window that is over and was not judged yet, and those whose labels came meanwhile; it keeps what it found in the store
- * (store/windows.h) and takes it to the rules of the file (store/alerts.h). A window that is not over is shown, never kept.
+ * A look judges every window that is over and was not judged yet, and those whose labels came meanwhile; it keeps what it found
+ * in the store (store/windows.h) and takes it to the rules of the file (store/alerts.h). A window that is not over is shown,
+ * never kept.
  *
- * (1) Rules before records: a window whose record is there was taken to the rules. A look that is killed is simply repeated; rules know which window
- *     they saw last, so that an alert comes once.
- * (2) A rule about labels (decay, realised ...) takes a window once enough of its labels are there and labels.delay has passed, or when none is
- *     awaited any more; other rules take it as soon as it is over.
- * (3) A window is final when all its labels are there, or labels.delay and a week have passed (30 days where no delay is given); until then it is judged
- *     again whenever the source of the labels changed.
- * The rules follow the version that answered most rows of the window; the others are judged and kept.
+ * (1) Rules before records: a window whose record is there was taken to the rules. A look that is killed is simply repeated;
+ * rules know which window they saw last, so that an alert comes once. (2) A rule about labels (decay, realised ...) takes a
+ * window once enough of its labels are there and labels.delay has passed, or when none is awaited any more; other rules take it
+ * as soon as it is over. (3) A window is final when all its labels are there, or labels.delay and a week have passed (30 days
+ * where no delay is given); until then it is judged again whenever the source of the labels changed. The rules follow the version
+ * that answered most rows of the window; the others are judged and kept.
  */
 #ifndef GM_LOOP_WATCHER_H
 #define GM_LOOP_WATCHER_H
@@ -36,20 +36,21 @@ void gm_watcher_close(gm_watcher *w);
 
 /* What a look did. */
 typedef struct gm_watcher_look {
-    int64_t windows;   /* judged, for the first time or again */
-    int64_t alerts;    /* rules that began or ceased to hold */
-    int64_t messages;  /* put into the queue; gm_deliver sends them */
+    int64_t windows;      /* judged, for the first time or again */
+    int64_t alerts;       /* rules that began or ceased to hold */
+    int64_t messages;     /* put into the queue; gm_deliver sends them */
     const char *notes[8]; /* [notes_count] what could not be done: "flights/2: its package is gone"; until the next look */
     size_t notes_count;
 } gm_watcher_look;
-/* now_us: the clock of windows, delays and rules. Errors: GM_EINVALID the file is wrong (a rule for a column that is no input, labels without the key); those of
- * the store and of reading the log. What was done before is kept. */
+/* now_us: the clock of windows, delays and rules. Errors: GM_EINVALID the file is wrong (a rule for a column that is no input,
+ * labels without the key); those of the store and of reading the log. What was done before is kept. */
 gm_rc gm_watcher_tick(gm_watcher *w, int64_t now_us, gm_watcher_look *out, gm_err *err);
 
-/* The window that is under way at now_us (for windows of rows: the rows since the last whole one), judged and not kept. In a. *out_version 0: nothing was served
- * in it. */
+/* The window that is under way at now_us (for windows of rows: the rows since the last whole one), judged and not kept. In a.
+ * *out_version 0: nothing was served in it. */
 gm_rc gm_watcher_show(gm_watcher *w, int64_t now_us, gm_arena *a, gm_window_result *out, int64_t *out_version, gm_err *err);
 /* How the columns of the rows served in [from_us, until_us) lie beside those of that version's reference. In a. */
-gm_rc gm_watcher_shapes(gm_watcher *w, int64_t version, int64_t from_us, int64_t until_us, gm_arena *a, gm_page_shape **out, size_t *out_count, gm_err *err);
+gm_rc gm_watcher_shapes(gm_watcher *w, int64_t version, int64_t from_us, int64_t until_us, gm_arena *a, gm_page_shape **out,
+                        size_t *out_count, gm_err *err);
 
 #endif

@@ -1,4 +1,5 @@
-/* watcher_internal.h - between watcher.c (which windows), watcher_judge.c (what is in them) and watcher_rules.c (whom it concerns). */
+/* watcher_internal.h - between watcher.c (which windows), watcher_judge.c (what is in them) and watcher_rules.c (whom it
+ * concerns). */
 #ifndef GM_LOOP_WATCHER_INTERNAL_H
 #define GM_LOOP_WATCHER_INTERNAL_H
 
@@ -18,16 +19,16 @@ typedef struct gm_watched {
 
 struct gm_watcher {
     gm_watcher_options o;
-    gm_arena *a;        /* as long as the watcher */
-    gm_arena *look;     /* rewound at each look */
+    gm_arena *a;    /* as long as the watcher */
+    gm_arena *look; /* rewound at each look */
     const char *log_dir;
     const char *model;
-    gm_engine *engine;  /* open within a look only: it is large */
+    gm_engine *engine; /* open within a look only: it is large */
     gm_watched versions[GM_WATCHED_VERSIONS_MAX];
     size_t versions_count;
-    int64_t laid_out;   /* folders made below scratch */
+    int64_t laid_out; /* folders made below scratch */
     gm_arena *labels_arena;
-    gm_labels *labels;  /* NULL: no_labels says why */
+    gm_labels *labels; /* NULL: no_labels says why */
     const char *no_labels;
     gm_labels_from labels_from;
     gm_labels_look labels_look; /* of what labels holds */
@@ -45,7 +46,8 @@ void gm_watcher_note(gm_watcher *w, const char *fmt, ...) __attribute__((format(
 void gm_watched_close(gm_watched *v);
 
 /* Judge [from_us, until_us) of every version that answered in it, the main one first; *out_count 0: nobody answered. In a. */
-gm_rc gm_watcher_judge(gm_watcher *w, int64_t from_us, int64_t until_us, int64_t now_us, gm_arena *a, gm_judged **out, size_t *out_count, gm_err *err);
+gm_rc gm_watcher_judge(gm_watcher *w, int64_t from_us, int64_t until_us, int64_t now_us, gm_arena *a, gm_judged **out,
+                       size_t *out_count, gm_err *err);
 /* Is no label awaited any more? */
 bool gm_watcher_is_final(const gm_watcher *w, const gm_window_result *r, int64_t now_us);
 

@@ -58,7 +58,9 @@ static gm_rc open_version(gm_watcher *w, gm_watched *v, gm_err *err)
         return v->gone ? GM_OK : no_memory(err);
     }
     if (rc) *err = why;
-    if (!rc) rc = gm_monitor_new(&w->o.spec->monitor, &v->reference.monitor, data ? data->check_specs : NULL, data ? data->checks_count : 0, &v->monitor, err);
+    if (!rc)
+        rc = gm_monitor_new(&w->o.spec->monitor, &v->reference.monitor, data ? data->check_specs : NULL,
+                            data ? data->checks_count : 0, &v->monitor, err);
     return rc;
 }
 
@@ -111,9 +113,12 @@ static gm_rc fresh_labels(gm_watcher *w, const gm_watched *v, gm_err *err)
     w->labels_from.task = s->task;
     w->labels_from.classes = s->classes;
     w->labels_from.classes_count = (size_t)s->classes_count;
-    if (!w->labels_from.target) w->no_labels = "the file has no target";
-    else if (!w->labels_from.key.count) w->no_labels = "there is no key to join them by: add `key:` to the data set, or `labels: { key: ... }`";
-    else if (!look.stamp) w->no_labels = "their source is not there yet";
+    if (!w->labels_from.target)
+        w->no_labels = "the file has no target";
+    else if (!w->labels_from.key.count)
+        w->no_labels = "there is no key to join them by: add `key:` to the data set, or `labels: { key: ... }`";
+    else if (!look.stamp)
+        w->no_labels = "their source is not there yet";
     if (w->no_labels) return GM_OK;
     gm_rc rc = open_engine(w, err);
     if (!rc) rc = gm_labels_read(w->engine, &w->labels_from, w->o.scratch, w->labels_arena, &w->labels, err);
@@ -133,7 +138,8 @@ bool gm_watcher_is_final(const gm_watcher *w, const gm_window_result *r, int64_t
 
 /* ---- a window ---------------------------------------------------------------------------------------------------------- */
 
-static gm_rc judge_version(gm_watcher *w, const gm_served_log *log, gm_watched *v, int64_t now_us, gm_arena *a, gm_judged *out, gm_err *err)
+static gm_rc judge_version(gm_watcher *w, const gm_served_log *log, gm_watched *v, int64_t now_us, gm_arena *a, gm_judged *out,
+                           gm_err *err)
 {
     const char *why = NULL;
     gm_window_rows rows;
@@ -152,7 +158,8 @@ static gm_rc judge_version(gm_watcher *w, const gm_served_log *log, gm_watched *
     return GM_OK;
 }
 
-gm_rc gm_watcher_judge(gm_watcher *w, int64_t from_us, int64_t until_us, int64_t now_us, gm_arena *a, gm_judged **out, size_t *out_count, gm_err *err)
+gm_rc gm_watcher_judge(gm_watcher *w, int64_t from_us, int64_t until_us, int64_t now_us, gm_arena *a, gm_judged **out,
+                       size_t *out_count, gm_err *err)
 {
     gm_served_log log;
     size_t count = 0;
@@ -177,7 +184,8 @@ gm_rc gm_watcher_judge(gm_watcher *w, int64_t from_us, int64_t until_us, int64_t
     return GM_OK;
 }
 
-gm_rc gm_watcher_shapes(gm_watcher *w, int64_t version, int64_t from_us, int64_t until_us, gm_arena *a, gm_page_shape **out, size_t *out_count, gm_err *err)
+gm_rc gm_watcher_shapes(gm_watcher *w, int64_t version, int64_t from_us, int64_t until_us, gm_arena *a, gm_page_shape **out,
+                        size_t *out_count, gm_err *err)
 {
     gm_served_log log;
     gm_watched *v = NULL;
@@ -187,9 +195,12 @@ gm_rc gm_watcher_shapes(gm_watcher *w, int64_t version, int64_t from_us, int64_t
     gm_rc rc = gm_served_log_read(w->log_dir, w->model, from_us, until_us, w->o.rows_max, a, &log, err);
     if (!rc) rc = find_version(w, version, &v, err);
     *out_count = 0;
-    if (!rc && !v->gone) rc = gm_collect_window(&log, &v->reference, &(gm_collect_options){ .recompute_rows = -1 }, a, &rows, &why, err);
+    if (!rc && !v->gone)
+        rc = gm_collect_window(&log, &v->reference, &(gm_collect_options){ .recompute_rows = -1 }, a, &rows, &why, err);
     if (!rc && !v->gone && rows.rows) rc = gm_profile_of(rows.table, a, &profile, err);
-    if (profile) rc = gm_page_shapes(v->reference.monitor.profile, profile, v->reference.monitor.columns, v->reference.monitor.columns_count, a, out, out_count, err);
+    if (profile)
+        rc = gm_page_shapes(v->reference.monitor.profile, profile, v->reference.monitor.columns,
+                            v->reference.monitor.columns_count, a, out, out_count, err);
     gm_engine_close(w->engine);
     w->engine = NULL;
     return rc;

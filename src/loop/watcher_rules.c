@@ -1,4 +1,5 @@
-/* watcher_rules.c - a judged window and the rules of the file: what begins, lasts or ends, and the messages of it. See watcher.h. */
+/* watcher_rules.c - a judged window and the rules of the file: what begins, lasts or ends, and the messages of it. See watcher.h.
+ */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -113,8 +114,9 @@ static gm_rc ask(gm_watcher *w, const gm_alert_rule *rule, const gm_judged *main
         gm_message m;
         rc = history(w, main, &windows, &count, err);
         if (!rc)
-            rc = gm_alert_message(rule, &state, change, windows, count, w->model, gm_arena_printf(w->look, "%s/%" PRId64, w->model, main->version),
-                                  w->o.spec->file, now_us, w->look, &m, err);
+            rc = gm_alert_message(rule, &state, change, windows, count, w->model,
+                                  gm_arena_printf(w->look, "%s/%" PRId64, w->model, main->version), w->o.spec->file, now_us,
+                                  w->look, &m, err);
         if (rc) return rc;
         alert.title = m.title;
         alert.detail_json = m.json;

@@ -1,7 +1,8 @@
-/* metrics_watch.c - what monitoring found last, among the server's metrics: the newest whole window of each model, and the alerts that fire.
+/* metrics_watch.c - what monitoring found last, among the server's metrics: the newest whole window of each model, and the alerts
+ * that fire.
  *
- * Read from the store when its data version moved since the last scrape; otherwise the text is that of the last one. While the control thread holds the
- * store (it loads a version) a scrape gets the old text rather than wait.
+ * Read from the store when its data version moved since the last scrape; otherwise the text is that of the last one. While the
+ * control thread holds the store (it loads a version) a scrape gets the old text rather than wait.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -43,7 +44,8 @@ static void labels(gm_buf *b, const char *name, const watched *w)
 }
 
 /* One value of each window; windows that do not know it are left out, and the heading with the last of them. */
-static void values(gm_buf *b, const watched_list *l, const char *name, const char *help, double (*value)(const watched *w), bool metric)
+static void values(gm_buf *b, const watched_list *l, const char *name, const char *help, double (*value)(const watched *w),
+                   bool metric)
 {
     bool any = false;
     for (size_t i = 0; i < l->count; i++) {
@@ -71,19 +73,58 @@ static double truth(const gm_node *map, const char *key)
     return n ? strcmp(n->text ? n->text : "", "true") == 0 : (double)NAN;
 }
 
-static double end_of(const watched *w) { return (double)w->until_us / 1e6; }
-static double rows_of(const watched *w) { return number(w->result, "rows"); }
-static double judged_of(const watched *w) { return truth(w->result, "judged"); }
-static double drifted_of(const watched *w) { return truth(w->result, "drifted"); }
-static double drifted_columns_of(const watched *w) { return judged_of(w) > 0 ? number(w->result, "drifted_columns") : (double)NAN; }
-static double labelled_of(const watched *w) { return number(gm_node_get(w->result, "performance"), "labelled"); }
-static double late_of(const watched *w) { return number(gm_node_get(w->result, "performance"), "labels_late"); }
-static double realised_of(const watched *w) { return number(gm_node_get(gm_node_get(w->result, "performance"), "realised"), "value"); }
-static double estimated_of(const watched *w) { return number(gm_node_get(gm_node_get(w->result, "performance"), "estimated"), "value"); }
-static double reference_of(const watched *w) { return number(gm_node_get(w->result, "performance"), "reference"); }
-static double decay_of(const watched *w) { return number(gm_node_get(w->result, "performance"), "decay"); }
-static double checks_of(const watched *w) { return number(gm_node_get(w->result, "checks"), "failed"); }
-static double skewed_of(const watched *w) { return number(gm_node_get(w->result, "traffic"), "skewed"); }
+static double end_of(const watched *w)
+{
+    return (double)w->until_us / 1e6;
+}
+static double rows_of(const watched *w)
+{
+    return number(w->result, "rows");
+}
+static double judged_of(const watched *w)
+{
+    return truth(w->result, "judged");
+}
+static double drifted_of(const watched *w)
+{
+    return truth(w->result, "drifted");
+}
+static double drifted_columns_of(const watched *w)
+{
+    return judged_of(w) > 0 ? number(w->result, "drifted_columns") : (double)NAN;
+}
+static double labelled_of(const watched *w)
+{
+    return number(gm_node_get(w->result, "performance"), "labelled");
+}
+static double late_of(const watched *w)
+{
+    return number(gm_node_get(w->result, "performance"), "labels_late");
+}
+static double realised_of(const watched *w)
+{
+    return number(gm_node_get(gm_node_get(w->result, "performance"), "realised"), "value");
+}
+static double estimated_of(const watched *w)
+{
+    return number(gm_node_get(gm_node_get(w->result, "performance"), "estimated"), "value");
+}
+static double reference_of(const watched *w)
+{
+    return number(gm_node_get(w->result, "performance"), "reference");
+}
+static double decay_of(const watched *w)
+{
+    return number(gm_node_get(w->result, "performance"), "decay");
+}
+static double checks_of(const watched *w)
+{
+    return number(gm_node_get(w->result, "checks"), "failed");
+}
+static double skewed_of(const watched *w)
+{
+    return number(gm_node_get(w->result, "traffic"), "skewed");
+}
 
 static void columns(gm_buf *b, const watched_list *l, const char *name, const char *help, const char *key)
 {
@@ -130,7 +171,8 @@ static void print(gm_buf *b, const watched_list *l)
     values(b, l, "gristmill_window_labelled_rows", "Rows whose label is there.", labelled_of, false);
     values(b, l, "gristmill_window_late_rows", "Rows whose label should be there and is not.", late_of, false);
     values(b, l, "gristmill_window_failed_checks", "Data checks that its rows break.", checks_of, false);
-    values(b, l, "gristmill_window_skewed_rows", "Rows that the package, asked again, answers otherwise than was served.", skewed_of, false);
+    values(b, l, "gristmill_window_skewed_rows", "Rows that the package, asked again, answers otherwise than was served.",
+           skewed_of, false);
     values(b, l, "gristmill_metric_realised", "The metric on the labelled rows.", realised_of, true);
     values(b, l, "gristmill_metric_estimated", "The metric, estimated without labels.", estimated_of, true);
     values(b, l, "gristmill_metric_reference", "The metric on the reference.", reference_of, true);
@@ -150,7 +192,8 @@ static void add_model(gm_store *store, const char *model, gm_arena *a, watched_l
     gm_err err;
     if (gm_window_list(store, model, 0, 0, WINDOWS_LOOKED_AT, a, &r, &count, &err)) return;
     for (size_t i = 0; i < count; i++) {
-        bool later = !newest || r[i].until_us > newest->until_us || (r[i].until_us == newest->until_us && r[i].rows > newest->rows);
+        bool later =
+            !newest || r[i].until_us > newest->until_us || (r[i].until_us == newest->until_us && r[i].rows > newest->rows);
         if (later) newest = &r[i];
     }
     if (!newest || gm_json_read(newest->result_json, strlen(newest->result_json), "window", a, &root, &err)) return;

@@ -1,9 +1,11 @@
-/* predlog_profile.c - profiles of what was served, by the hour, and windows put together of them. See predlog.h and predlog_internal.h.
+/* predlog_profile.c - profiles of what was served, by the hour, and windows put together of them. See predlog.h and
+ * predlog_internal.h.
  *
  *   file = "GMPROF1\n", one line of JSON {"model", "version", "hour_us", "rows"}, the profile (data/profile.h)
  *
- * A file belongs to the part of a segment that its name says, as the Parquet file of the same segment and number does: while the segment is there, neither
- * counts. So each row is in exactly one of: a segment, a profile (whole hours), a Parquet file (the hours at a window's ends).
+ * A file belongs to the part of a segment that its name says, as the Parquet file of the same segment and number does: while the
+ * segment is there, neither counts. So each row is in exactly one of: a segment, a profile (whole hours), a Parquet file (the
+ * hours at a window's ends).
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -43,7 +45,8 @@ gm_rc gm_predlog_extent(const char *dir, int64_t *out_first_us, int64_t *out_las
     if (!rc) rc = gm_predlog_sealed(dir, a, &sealed, &sealed_count, err);
     for (size_t i = 0; !rc && i < segments_count; i++) {
         int64_t begun = 0;
-        if (sscanf(segments[i].segment, "%" SCNd64, &begun) == 1 && begun > BUFFERED_US) gm_predlog_parts_saw(&parts, begun - BUFFERED_US, gm_now_us());
+        if (sscanf(segments[i].segment, "%" SCNd64, &begun) == 1 && begun > BUFFERED_US)
+            gm_predlog_parts_saw(&parts, begun - BUFFERED_US, gm_now_us());
     }
     for (size_t i = 0; !rc && i < sealed_count; i++) gm_predlog_parts_saw(&parts, sealed[i].first_us, sealed[i].last_us);
     gm_arena_free(a);
@@ -56,8 +59,8 @@ gm_rc gm_predlog_extent(const char *dir, int64_t *out_first_us, int64_t *out_las
 /* ---- writing ----------------------------------------------------------------------------------------------------------- */
 
 /* The inputs of the rows [count] named by index. */
-static gm_rc some_inputs(const gm_table *t, const char *const *inputs, size_t inputs_count, const int64_t *index, int64_t count, gm_arena *a, gm_table *out,
-                         gm_err *err)
+static gm_rc some_inputs(const gm_table *t, const char *const *inputs, size_t inputs_count, const int64_t *index, int64_t count,
+                         gm_arena *a, gm_table *out, gm_err *err)
 {
     gm_table some = { .rows = t->rows, .columns = GM_ARENA_ARRAY(a, gm_column, inputs_count) };
     if (!some.columns) return no_memory(err);
@@ -88,7 +91,8 @@ static gm_rc write_file(const char *path, const gm_predlog_part *p, int64_t hour
     return rc;
 }
 
-gm_rc gm_predlog_profiles_write(const char *dir, const char *segment, size_t number, const gm_predlog_part *p, gm_arena *a, gm_err *err)
+gm_rc gm_predlog_profiles_write(const char *dir, const char *segment, size_t number, const gm_predlog_part *p, gm_arena *a,
+                                gm_err *err)
 {
     const gm_column *time = gm_table_find(&p->table, "time");
     const char *model = gm_predlog_folder(p->model, a), *version = gm_predlog_folder(p->version, a);
@@ -106,7 +110,8 @@ gm_rc gm_predlog_profiles_write(const char *dir, const char *segment, size_t num
         gm_arena *scratch = gm_arena_new(0);
         rc = scratch ? some_inputs(&p->table, p->inputs, p->inputs_count, index, count, scratch, &some, err) : no_memory(err);
         if (!rc) rc = gm_profile_of(&some, scratch, &profile, err);
-        const char *path = gm_arena_printf(a, "%s/%016" PRId64 "-%" PRId64 "-%s-%zu" ENDING, folder, hour, count, segment, number);
+        const char *path =
+            gm_arena_printf(a, "%s/%016" PRId64 "-%" PRId64 "-%s-%zu" ENDING, folder, hour, count, segment, number);
         if (!rc) rc = path ? write_file(path, p, hour, profile, err) : no_memory(err);
         gm_arena_free(scratch);
     }
@@ -137,7 +142,8 @@ static bool parse_name(const char *name, gm_arena *a, hour_file *out)
     int at = 0;
     size_t len = strlen(name), ending = strlen(ENDING);
     if (len <= ending || strcmp(name + len - ending, ENDING) != 0) return false;
-    if (sscanf(name, "%" SCNd64 "-%" SCNd64 "-%n", &out->hour_us, &out->rows, &at) < 2 || !at || (size_t)at >= len - ending) return false;
+    if (sscanf(name, "%" SCNd64 "-%" SCNd64 "-%n", &out->hour_us, &out->rows, &at) < 2 || !at || (size_t)at >= len - ending)
+        return false;
     out->part = gm_arena_strndup(a, name + at, len - ending - (size_t)at);
     return out->part != NULL;
 }
@@ -169,14 +175,16 @@ static gm_rc list_profiles(const char *dir, const char *model, const char *versi
 {
     const char *top = gm_path_join(a, dir, GM_PREDLOG_PROFILES), **models = NULL, **versions = NULL;
     size_t models_count = 0, versions_count = 0;
-    const char *only_model = model ? gm_predlog_folder(model, a) : NULL, *only_version = version ? gm_predlog_folder(version, a) : NULL;
+    const char *only_model = model ? gm_predlog_folder(model, a) : NULL,
+               *only_version = version ? gm_predlog_folder(version, a) : NULL;
     gm_rc rc = top ? list(top, a, &models, &models_count, err) : no_memory(err);
     for (size_t i = 0; !rc && i < models_count; i++) {
         if (only_model && strcmp(models[i], only_model) != 0) continue;
         const char *folder = gm_path_join(a, top, models[i]);
         rc = folder ? list(folder, a, &versions, &versions_count, err) : no_memory(err);
         for (size_t k = 0; !rc && k < versions_count; k++)
-            if (!only_version || strcmp(versions[k], only_version) == 0) rc = list_hours(gm_path_join(a, folder, versions[k]), a, l, err);
+            if (!only_version || strcmp(versions[k], only_version) == 0)
+                rc = list_hours(gm_path_join(a, folder, versions[k]), a, l, err);
     }
     return rc;
 }
@@ -200,7 +208,8 @@ static bool is_raw(const gm_predlog_file *segments, size_t count, const char *pa
     return false;
 }
 
-gm_rc gm_predlog_rows_sealed(const char *dir, const char *model, const char *version, int64_t since_us, int64_t until_us, int64_t *out_rows, gm_err *err)
+gm_rc gm_predlog_rows_sealed(const char *dir, const char *model, const char *version, int64_t since_us, int64_t until_us,
+                             int64_t *out_rows, gm_err *err)
 {
     hour_list l = { 0 };
     gm_predlog_file *segments = NULL;
@@ -210,7 +219,9 @@ gm_rc gm_predlog_rows_sealed(const char *dir, const char *model, const char *ver
     gm_rc rc = a ? gm_predlog_segments(dir, a, &segments, &segments_count, err) : no_memory(err);
     if (!rc) rc = list_profiles(dir, model, version, a, &l, err);
     for (size_t i = 0; !rc && i < l.count; i++)
-        if (l.items[i].hour_us + GM_PREDLOG_HOUR_US > since_us && l.items[i].hour_us < until_us && !is_raw(segments, segments_count, l.items[i].part)) rows += l.items[i].rows;
+        if (l.items[i].hour_us + GM_PREDLOG_HOUR_US > since_us && l.items[i].hour_us < until_us &&
+            !is_raw(segments, segments_count, l.items[i].part))
+            rows += l.items[i].rows;
     gm_arena_free(a);
     if (!rc) *out_rows = rows;
     return rc;
@@ -248,7 +259,8 @@ static gm_rc add_file(window *w, const hour_file *f, gm_err *err)
     const char *end = line ? memchr(line, '\n', b.len - magic) : NULL;
     if (!rc && !end) rc = gm_err_set(err, GM_ECORRUPT, "\"%s\" is no profile of a prediction log", f->path);
     if (!rc) rc = gm_json_read(line, (size_t)(end - line), f->path, w->a, &head, err);
-    bool ours = !rc && strcmp(gm_node_str_or(head, "model", ""), w->model) == 0 && strcmp(gm_node_str_or(head, "version", ""), w->version) == 0;
+    bool ours = !rc && strcmp(gm_node_str_or(head, "model", ""), w->model) == 0 &&
+                strcmp(gm_node_str_or(head, "version", ""), w->version) == 0;
     if (ours) rc = gm_profile_read(end + 1, b.len - (size_t)(end + 1 - b.data), w->a, &p, err);
     gm_buf_clear(&b);
     return rc || !ours ? rc : add_profile(w, p, err);
@@ -303,8 +315,9 @@ static gm_rc add_sealed(window *w, gm_engine **e, const gm_predlog_file *f, bool
     return GM_OK;
 }
 
-gm_rc gm_predlog_profile(const char *dir, const char *model, const char *version, int64_t since_us, int64_t until_us, const char *const *columns,
-                         size_t columns_count, gm_arena *a, gm_profile **out, int64_t *out_rows, gm_err *err)
+gm_rc gm_predlog_profile(const char *dir, const char *model, const char *version, int64_t since_us, int64_t until_us,
+                         const char *const *columns, size_t columns_count, gm_arena *a, gm_profile **out, int64_t *out_rows,
+                         gm_err *err)
 {
     window w = { model, version, since_us, until_us, columns, columns_count, a, NULL, 0 };
     const gm_predlog_filter filter = { since_us, until_us, model, NULL, -1, 0 };
@@ -317,7 +330,8 @@ gm_rc gm_predlog_profile(const char *dir, const char *model, const char *version
     if (!rc) rc = gm_predlog_sealed(dir, a, &sealed, &sealed_count, err);
     if (!rc) rc = list_profiles(dir, model, version, a, &hours, err);
     for (size_t i = 0; !rc && i < hours.count; i++)
-        if (whole_hour(&w, hours.items[i].hour_us) && !is_raw(segments, segments_count, hours.items[i].part)) rc = add_file(&w, &hours.items[i], err);
+        if (whole_hour(&w, hours.items[i].hour_us) && !is_raw(segments, segments_count, hours.items[i].part))
+            rc = add_file(&w, &hours.items[i], err);
     for (size_t i = 0; !rc && i < sealed_count; i++) {
         const char *part = part_of(&sealed[i], a);
         bool profiled = false;

@@ -15,13 +15,14 @@ static gm_rc put_work(gm_tx *tx, void *ctx, gm_err *err)
     gm_rc rc = GM_OK;
     for (size_t i = 0; !rc && i < call->count; i++) {
         const gm_window_record *w = &call->items[i];
-        rc = gm_meta_exec(tx, err,
-                          "INSERT INTO windows(model, from_us, until_us, version, rows, labelled, final, result, updated_us)"
-                          " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
-                          " ON CONFLICT(model, from_us, until_us, version) DO UPDATE SET rows = excluded.rows, labelled = excluded.labelled,"
-                          " final = excluded.final, result = excluded.result, updated_us = excluded.updated_us",
-                          "tiiiiiiti", w->model, w->from_us, w->until_us, w->version, w->rows, w->labelled, (int64_t)w->final, w->result_json,
-                          w->updated_us ? w->updated_us : gm_now_us());
+        rc = gm_meta_exec(
+            tx, err,
+            "INSERT INTO windows(model, from_us, until_us, version, rows, labelled, final, result, updated_us)"
+            " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+            " ON CONFLICT(model, from_us, until_us, version) DO UPDATE SET rows = excluded.rows, labelled = excluded.labelled,"
+            " final = excluded.final, result = excluded.result, updated_us = excluded.updated_us",
+            "tiiiiiiti", w->model, w->from_us, w->until_us, w->version, w->rows, w->labelled, (int64_t)w->final, w->result_json,
+            w->updated_us ? w->updated_us : gm_now_us());
     }
     return rc;
 }
@@ -61,8 +62,9 @@ struct list_call {
     size_t count, capacity;
 };
 
-#define SELECT \
-    "SELECT model, version, from_us, until_us, rows, labelled, final, CASE WHEN ?5 = 1 THEN '' ELSE result END, updated_us FROM windows"
+#define SELECT                                                                                                                   \
+    "SELECT model, version, from_us, until_us, rows, labelled, final, CASE WHEN ?5 = 1 THEN '' ELSE result END, updated_us "     \
+    "FROM windows"
 #define BETWEEN " AND (?2 = 0 OR from_us >= ?2) AND (?3 = 0 OR from_us < ?3) AND (?5 = 1 OR version <> 0)"
 
 static gm_rc list_work(gm_tx *tx, void *ctx, gm_err *err)
@@ -74,11 +76,13 @@ static gm_rc list_work(gm_tx *tx, void *ctx, gm_err *err)
     if (rc || !there) return rc;
     int64_t limit = call->limit > 0 ? call->limit : INT64_MAX, brief = call->brief;
     if (call->model) /* by the primary key */
-        rc = gm_meta_query(tx, &st, err, SELECT " WHERE model = ?1" BETWEEN " ORDER BY from_us DESC, until_us DESC, version DESC LIMIT ?4", "tiiii", call->model,
-                           call->since_us, call->until_us, limit, brief);
+        rc = gm_meta_query(tx, &st, err,
+                           SELECT " WHERE model = ?1" BETWEEN " ORDER BY from_us DESC, until_us DESC, version DESC LIMIT ?4",
+                           "tiiii", call->model, call->since_us, call->until_us, limit, brief);
     else
-        rc = gm_meta_query(tx, &st, err, SELECT " WHERE ?1 = ''" BETWEEN " ORDER BY from_us DESC, until_us DESC, model, version DESC LIMIT ?4", "tiiii", "",
-                           call->since_us, call->until_us, limit, brief);
+        rc = gm_meta_query(tx, &st, err,
+                           SELECT " WHERE ?1 = ''" BETWEEN " ORDER BY from_us DESC, until_us DESC, model, version DESC LIMIT ?4",
+                           "tiiii", "", call->since_us, call->until_us, limit, brief);
     while (!rc && ok && !(rc = gm_meta_next(st, &row, err)) && row) {
         call->items = gm_meta_grow(call->a, call->items, call->count, &call->capacity, sizeof(*call->items));
         ok = call->items && read_one(st, call->a, &call->items[call->count++]);
@@ -102,15 +106,15 @@ static gm_rc list(gm_store *s, struct list_call *call, gm_window_record **out, s
     return GM_OK;
 }
 
-gm_rc gm_window_list(gm_store *s, const char *model, int64_t since_us, int64_t until_us, int64_t limit, gm_arena *a, gm_window_record **out,
-                     size_t *out_count, gm_err *err)
+gm_rc gm_window_list(gm_store *s, const char *model, int64_t since_us, int64_t until_us, int64_t limit, gm_arena *a,
+                     gm_window_record **out, size_t *out_count, gm_err *err)
 {
     struct list_call call = { .model = model, .since_us = since_us, .until_us = until_us, .limit = limit, .a = a };
     return list(s, &call, out, out_count, err);
 }
 
-gm_rc gm_window_list_brief(gm_store *s, const char *model, int64_t since_us, int64_t until_us, int64_t limit, gm_arena *a, gm_window_record **out,
-                           size_t *out_count, gm_err *err)
+gm_rc gm_window_list_brief(gm_store *s, const char *model, int64_t since_us, int64_t until_us, int64_t limit, gm_arena *a,
+                           gm_window_record **out, size_t *out_count, gm_err *err)
 {
     struct list_call call = { .model = model, .since_us = since_us, .until_us = until_us, .limit = limit, .brief = true, .a = a };
     return list(s, &call, out, out_count, err);

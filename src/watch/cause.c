@@ -1,8 +1,8 @@
 /* cause.c - which column moved first, as one line for alerts and pages. See gm_likely_cause in monitor.h.
  *
- * Of each column that drifts in the newest judged window the streak is followed back, window by window, for as long as it drifted; windows that
- * were not judged say nothing and are passed over. The longest streak comes first. It is a hint, not a proof: what moved upstream first is where
- * to look first.
+ * Of each column that drifts in the newest judged window the streak is followed back, window by window, for as long as it
+ * drifted; windows that were not judged say nothing and are passed over. The longest streak comes first. It is a hint, not a
+ * proof: what moved upstream first is where to look first.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -59,7 +59,8 @@ static int earlier(const void *x, const void *y)
 {
     const streak *a = x, *b = y;
     if (a->first != b->first) return a->first < b->first ? -1 : 1;
-    double p = a->at && a->at->limit > 0 ? a->at->value / a->at->limit : 0, q = b->at && b->at->limit > 0 ? b->at->value / b->at->limit : 0;
+    double p = a->at && a->at->limit > 0 ? a->at->value / a->at->limit : 0,
+           q = b->at && b->at->limit > 0 ? b->at->value / b->at->limit : 0;
     if (p > q || p < q) return p > q ? -1 : 1;
     return (a->place > b->place) - (a->place < b->place);
 }
@@ -68,12 +69,18 @@ static int earlier(const void *x, const void *y)
 static void how(const streak *s, gm_buf *out)
 {
     const gm_drift_column *c = s->at;
-    if (!c) gm_buf_text(out, "no longer served");
-    else if (c->drifted && s->most > c->value) gm_buf_printf(out, "%s %.3g, up to %.3g since", c->detector ? c->detector->item.name : "drift", c->value, s->most);
-    else if (c->drifted) gm_buf_printf(out, "%s %.3g over %.3g", c->detector ? c->detector->item.name : "drift", c->value, c->limit);
-    else if (c->missing_rose) gm_buf_printf(out, "missing %.1f %%, %.1f %% in the reference", 100 * c->missing_current, 100 * c->missing_reference);
-    else if (c->new_values) gm_buf_printf(out, "%.1f %% new values", 100 * c->new_share);
-    else gm_buf_printf(out, "%.1f %% outside the reference's range", 100 * c->range_share);
+    if (!c)
+        gm_buf_text(out, "no longer served");
+    else if (c->drifted && s->most > c->value)
+        gm_buf_printf(out, "%s %.3g, up to %.3g since", c->detector ? c->detector->item.name : "drift", c->value, s->most);
+    else if (c->drifted)
+        gm_buf_printf(out, "%s %.3g over %.3g", c->detector ? c->detector->item.name : "drift", c->value, c->limit);
+    else if (c->missing_rose)
+        gm_buf_printf(out, "missing %.1f %%, %.1f %% in the reference", 100 * c->missing_current, 100 * c->missing_reference);
+    else if (c->new_values)
+        gm_buf_printf(out, "%.1f %% new values", 100 * c->new_share);
+    else
+        gm_buf_printf(out, "%.1f %% outside the reference's range", 100 * c->range_share);
 }
 
 static void say(const streak *s, size_t i, const gm_window_result *windows, gm_buf *out)

@@ -20,14 +20,14 @@ struct gm_monitor {
     gm_monitor_reference ref;
     const gm_check_spec *checks; /* [checks_count] */
     size_t checks_count;
-    gm_drift_side side;          /* of the inputs: profile, rows, or neither */
-    gm_table rows, predictions;  /* watched columns of the reference rows; one column of its predictions */
-    gm_drift_side predicted;     /* the latter, prepared */
-    gm_estimator *estimator;     /* NULL: no_estimate says why */
+    gm_drift_side side;         /* of the inputs: profile, rows, or neither */
+    gm_table rows, predictions; /* watched columns of the reference rows; one column of its predictions */
+    gm_drift_side predicted;    /* the latter, prepared */
+    gm_estimator *estimator;    /* NULL: no_estimate says why */
     const char *no_estimate;
     gm_pca *pca;
     const char *no_pca;
-    double metric;               /* on the reference; NaN = none */
+    double metric; /* on the reference; NaN = none */
 };
 
 static gm_rc no_memory(gm_err *err)
@@ -68,7 +68,8 @@ static int64_t largest(const double *v, int64_t count)
 }
 
 /* The class of each row as text. */
-static gm_rc class_column(const gm_monitor_reference *ref, const double *predicted, int64_t rows, gm_arena *a, gm_column *out, gm_err *err)
+static gm_rc class_column(const gm_monitor_reference *ref, const double *predicted, int64_t rows, gm_arena *a, gm_column *out,
+                          gm_err *err)
 {
     gm_dict_builder *b = gm_dict_builder_new(a);
     int32_t *codes = GM_ARENA_ARRAY(a, int32_t, rows);
@@ -82,26 +83,31 @@ static gm_rc class_column(const gm_monitor_reference *ref, const double *predict
     return out->dict ? GM_OK : no_memory(err);
 }
 
-gm_rc gm_prediction_column(const gm_monitor_reference *ref, const double *predicted, int64_t rows, gm_arena *a, gm_column *out, gm_err *err)
+gm_rc gm_prediction_column(const gm_monitor_reference *ref, const double *predicted, int64_t rows, gm_arena *a, gm_column *out,
+                           gm_err *err)
 {
     if (ref->task == GM_TASK_MULTICLASS) return class_column(ref, predicted, rows, a, out, err);
-    *out = (gm_column){ .name = ref->task == GM_TASK_BINARY ? "probability" : "value", .type = GM_TYPE_FLOAT, .rows = rows, .f64 = predicted };
+    *out = (gm_column){
+        .name = ref->task == GM_TASK_BINARY ? "probability" : "value", .type = GM_TYPE_FLOAT, .rows = rows, .f64 = predicted
+    };
     return GM_OK;
 }
 
 /* Scores of the rows whose truth is there. */
-static gm_rc labelled_scores(const gm_monitor_reference *ref, const double *predicted, const double *truth, int64_t rows, gm_arena *a,
-                             gm_scores *out, gm_err *err)
+static gm_rc labelled_scores(const gm_monitor_reference *ref, const double *predicted, const double *truth, int64_t rows,
+                             gm_arena *a, gm_scores *out, gm_err *err)
 {
     int64_t outputs = ref->task == GM_TASK_MULTICLASS ? ref->classes : 1, count = 0;
-    double *p = GM_ARENA_ARRAY(a, double, rows * outputs), *t = GM_ARENA_ARRAY(a, double, rows);
+    double *p = GM_ARENA_ARRAY(a, double, rows *outputs), *t = GM_ARENA_ARRAY(a, double, rows);
     if (!p || !t) return no_memory(err);
     for (int64_t i = 0; i < rows; i++) {
         if (isnan(truth[i])) continue;
         memcpy(p + count * outputs, predicted + i * outputs, (size_t)outputs * sizeof(*p));
         t[count++] = truth[i];
     }
-    *out = (gm_scores){ .task = ref->task, .rows = count, .classes = ref->classes, .truth = t, .predicted = p, .threshold = ref->threshold };
+    *out = (gm_scores){
+        .task = ref->task, .rows = count, .classes = ref->classes, .truth = t, .predicted = p, .threshold = ref->threshold
+    };
     return GM_OK;
 }
 
@@ -114,10 +120,13 @@ static gm_rc check_rules(const gm_monitor_spec *spec, const gm_monitor_reference
         bool found = !name;
         for (size_t k = 0; k < ref->columns_count && !found; k++) found = strcmp(ref->columns[k], name) == 0;
         if (found) continue;
-        gm_rc rc = gm_err_at(err, spec->drift[i].pos, GM_EINVALID, "monitor: \"%.100s\" is not an input of %.100s", name, ref->version);
+        gm_rc rc =
+            gm_err_at(err, spec->drift[i].pos, GM_EINVALID, "monitor: \"%.100s\" is not an input of %.100s", name, ref->version);
         const char *near = gm_nearest(name, ref->columns, ref->columns_count);
-        if (near) gm_err_hint(err, "Did you mean \"%.100s\"? Drift is looked for in what the model reads.", near);
-        else gm_err_hint(err, "Drift is looked for in what the model reads.");
+        if (near)
+            gm_err_hint(err, "Did you mean \"%.100s\"? Drift is looked for in what the model reads.", near);
+        else
+            gm_err_hint(err, "Drift is looked for in what the model reads.");
         return rc;
     }
     return GM_OK;
@@ -139,8 +148,10 @@ static gm_rc fit_estimator(gm_monitor *m, gm_err *err)
     const gm_monitor_reference *ref = &m->ref;
     gm_scores scores;
     gm_err why = { 0 };
-    if (!ref->metric || !m->rows.rows || !ref->predicted || !ref->truth) m->no_estimate = "the reference has no rows with predictions and labels";
-    else if (!gm_estimator_fits(ref->metric, ref->task)) m->no_estimate = gm_arena_printf(m->a, "%s cannot be estimated", ref->metric->item.name);
+    if (!ref->metric || !m->rows.rows || !ref->predicted || !ref->truth)
+        m->no_estimate = "the reference has no rows with predictions and labels";
+    else if (!gm_estimator_fits(ref->metric, ref->task))
+        m->no_estimate = gm_arena_printf(m->a, "%s cannot be estimated", ref->metric->item.name);
     if (m->no_estimate) return GM_OK;
     gm_rc rc = labelled_scores(ref, ref->predicted, ref->truth, m->rows.rows, m->a, &scores, err);
     if (!rc && isnan(m->metric) && gm_metric_value(ref->metric, &scores, m->a, &m->metric, &why)) m->metric = NAN;
@@ -197,8 +208,8 @@ static gm_rc take_reference(gm_monitor *m, gm_err *err)
     return rc;
 }
 
-gm_rc gm_monitor_new(const gm_monitor_spec *spec, const gm_monitor_reference *reference, const gm_check_spec *checks, size_t checks_count,
-                     gm_monitor **out, gm_err *err)
+gm_rc gm_monitor_new(const gm_monitor_spec *spec, const gm_monitor_reference *reference, const gm_check_spec *checks,
+                     size_t checks_count, gm_monitor **out, gm_err *err)
 {
     gm_rc rc = check_rules(spec, reference, err);
     if (rc) return rc;
@@ -235,19 +246,24 @@ static bool has_column(const gm_window_rows *w, const char *name)
 static gm_rc judge_inputs(gm_monitor *m, const gm_window_rows *w, gm_arena *a, gm_window_result *r, gm_err *err)
 {
     const gm_monitor_reference *ref = &m->ref;
-    const char **there = GM_ARENA_ARRAY(a, const char *, ref->columns_count), **absent = GM_ARENA_ARRAY(a, const char *, ref->columns_count);
+    const char **there = GM_ARENA_ARRAY(a, const char *, ref->columns_count),
+               **absent = GM_ARENA_ARRAY(a, const char *, ref->columns_count);
     size_t count = 0, absent_count = 0, rules_count = 0;
     gm_drift_rule *rules = GM_ARENA_ARRAY(a, gm_drift_rule, m->spec->drift_count);
     if (!there || !absent || !rules) return no_memory(err);
     for (size_t i = 0; i < ref->columns_count; i++) {
-        if (has_column(w, ref->columns[i])) there[count++] = ref->columns[i];
-        else absent[absent_count++] = gm_arena_printf(a, "-%s", ref->columns[i]);
+        if (has_column(w, ref->columns[i]))
+            there[count++] = ref->columns[i];
+        else
+            absent[absent_count++] = gm_arena_printf(a, "-%s", ref->columns[i]);
     }
     for (size_t i = 0; i < m->spec->drift_count; i++)
         if (!m->spec->drift[i].column || has_column(w, m->spec->drift[i].column)) rules[rules_count++] = m->spec->drift[i];
     bool share = w->profile && w->profile_rows > w->rows;
     gm_drift_side current = { .table = share ? NULL : w->table, .profile = w->profile };
-    gm_drift_options o = { .compat = m->spec->compat, .rules = rules, .rules_count = rules_count, .columns = there, .columns_count = count };
+    gm_drift_options o = {
+        .compat = m->spec->compat, .rules = rules, .rules_count = rules_count, .columns = there, .columns_count = count
+    };
     gm_rc rc = count && (m->side.table || m->side.profile) ? gm_drift_compare(&m->side, &current, &o, a, &r->drift, err) : GM_OK;
     if (rc) return gm_err_ctx(err, rc, "comparing a window with the reference of %.100s", ref->version);
     r->drift.missing_columns = absent;
@@ -255,7 +271,8 @@ static gm_rc judge_inputs(gm_monitor *m, const gm_window_rows *w, gm_arena *a, g
     size_t judged = r->drift.judged + absent_count;
     r->drifted_columns = (int64_t)(r->drift.drifted + absent_count);
     r->drifted_share = judged ? (double)r->drifted_columns / (double)judged : (double)NAN;
-    r->drifted = (m->spec->drifted_columns > 0 && r->drifted_columns >= m->spec->drifted_columns) || r->drifted_share > m->spec->drifted_share;
+    r->drifted = (m->spec->drifted_columns > 0 && r->drifted_columns >= m->spec->drifted_columns) ||
+                 r->drifted_share > m->spec->drifted_share;
     return GM_OK;
 }
 
@@ -335,14 +352,20 @@ static gm_rc estimated(gm_monitor *m, const gm_window_rows *w, gm_arena *a, gm_w
     const char *line = m->no_estimate;
     if (!w->predicted || !w->table) return GM_OK;
     if (m->estimator) {
-        gm_scores scores = { .task = m->ref.task, .rows = w->rows, .classes = m->ref.classes, .predicted = w->predicted, .threshold = m->ref.threshold };
+        gm_scores scores = { .task = m->ref.task,
+                             .rows = w->rows,
+                             .classes = m->ref.classes,
+                             .predicted = w->predicted,
+                             .threshold = m->ref.threshold };
         gm_rc rc = gm_estimate(m->estimator, &scores, w->table, a, &r->estimated, &why);
         if (rc) r->estimated = (gm_interval){ NAN, NAN, NAN, "" };
         if (rc) rc = not_known(rc, &why, a, &line, err);
         if (rc) return rc;
     }
-    if (line) gm_window_note(r, a, "performance is not estimated: %s", line);
-    else r->decay_estimated = worse_by(m->ref.metric, m->metric, r->estimated.value);
+    if (line)
+        gm_window_note(r, a, "performance is not estimated: %s", line);
+    else
+        r->decay_estimated = worse_by(m->ref.metric, m->metric, r->estimated.value);
     return GM_OK;
 }
 

@@ -1,7 +1,7 @@
 /* monitor_checks.c - the data set's own checks on the rows of a window, as far as they say something about served rows.
  *
- * They are validated anew for each window: a column may have come with another type than in training, and then the check that cannot be
- * computed is left out and said, and the others go on.
+ * They are validated anew for each window: a column may have come with another type than in training, and then the check that
+ * cannot be computed is left out and said, and the others go on.
  */
 #include <string.h>
 
@@ -29,7 +29,8 @@ static const char *not_for_windows(const gm_expr *e, const gm_table *t)
 {
     const char *why = NULL;
     if (!e) return NULL;
-    if (e->op == GM_EXPR_CALL || e->op == GM_EXPR_IS || (e->op == GM_EXPR_COLUMN && !gm_table_find(t, e->name))) why = form_why(e->name);
+    if (e->op == GM_EXPR_CALL || e->op == GM_EXPR_IS || (e->op == GM_EXPR_COLUMN && !gm_table_find(t, e->name)))
+        why = form_why(e->name);
     for (size_t i = 0; !why && i < e->args_count; i++) why = not_for_windows(e->args[i], t);
     return why;
 }
@@ -51,11 +52,13 @@ static const char *prepare(gm_check_spec *spec, const gm_table *t, gm_arena *a)
     const char *why = not_for_windows(spec->expr, t);
     if (!why) why = absent_column(spec->expr, t, a);
     if (!why) why = absent_column(spec->where, t, a);
-    if (!why && gm_checks_validate(spec, 1, t, NULL, a, &errs)) why = errs.count ? errs.items[0].message : "it cannot be computed on served rows";
+    if (!why && gm_checks_validate(spec, 1, t, NULL, a, &errs))
+        why = errs.count ? errs.items[0].message : "it cannot be computed on served rows";
     return why;
 }
 
-gm_rc gm_window_checks(const gm_check_spec *specs, size_t count, const gm_window_rows *w, gm_arena *a, gm_window_result *r, gm_err *err)
+gm_rc gm_window_checks(const gm_check_spec *specs, size_t count, const gm_window_rows *w, gm_arena *a, gm_window_result *r,
+                       gm_err *err)
 {
     gm_check_spec *run = GM_ARENA_ARRAY(a, gm_check_spec, count);
     gm_check_left_out *left = GM_ARENA_ARRAY(a, gm_check_left_out, count);
@@ -65,8 +68,10 @@ gm_rc gm_window_checks(const gm_check_spec *specs, size_t count, const gm_window
     for (size_t i = 0; i < count; i++) {
         run[runs] = specs[i];
         const char *why = prepare(&run[runs], w->table, a);
-        if (why) left[lefts++] = (gm_check_left_out){ specs[i].name, why };
-        else runs++;
+        if (why)
+            left[lefts++] = (gm_check_left_out){ specs[i].name, why };
+        else
+            runs++;
     }
     gm_rc rc = runs ? gm_checks_run(run, runs, w->table, NULL, w->until_us, a, results, NULL, err) : GM_OK;
     if (rc) return gm_err_ctx(err, rc, "checking the rows that were served");

@@ -1,4 +1,5 @@
-/* monitor_json.c - what was found in a window, for programs, the store and the pages. monitor_read.c reads it back. Format: docs/formats/windows.md. */
+/* monitor_json.c - what was found in a window, for programs, the store and the pages. monitor_read.c reads it back. Format:
+ * docs/formats/windows.md. */
 #include <math.h>
 
 #include "watch/monitor.h"
@@ -54,8 +55,10 @@ static void prediction_json(const gm_window_result *r, gm_json *j)
                                   .rows_reference = column.rows_reference,
                                   .rows_current = column.rows_current };
     gm_json_key(j, "prediction");
-    if (column.name && column.name[0]) gm_drift_json(&one, j);
-    else gm_json_null(j);
+    if (column.name && column.name[0])
+        gm_drift_json(&one, j);
+    else
+        gm_json_null(j);
 }
 
 static void together_json(const gm_window_result *r, gm_json *j)

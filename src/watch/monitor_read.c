@@ -1,4 +1,5 @@
-/* monitor_read.c - a window's result from its JSON, for rules, pages and triggers that look at what the store keeps. See monitor_json.c. */
+/* monitor_read.c - a window's result from its JSON, for rules, pages and triggers that look at what the store keeps. See
+ * monitor_json.c. */
 #include <math.h>
 #include <string.h>
 
@@ -109,7 +110,8 @@ static gm_rc checks(const gm_node *n, gm_arena *a, gm_window_result *r, gm_err *
 
 static gm_rc together(const gm_node *root, gm_arena *a, gm_window_result *r, gm_err *err)
 {
-    const gm_node *pca = gm_node_get(root, "pca"), *domain = gm_node_get(root, "domain"), *columns = gm_node_get(domain, "columns");
+    const gm_node *pca = gm_node_get(root, "pca"), *domain = gm_node_get(root, "domain"),
+                  *columns = gm_node_get(domain, "columns");
     r->pca = (gm_pca_value){ .error = number(pca, "error"),
                              .low = number(pca, "low"),
                              .high = number(pca, "high"),
@@ -144,7 +146,8 @@ static gm_rc notes(const gm_node *list, gm_arena *a, gm_window_result *r, gm_err
 
 gm_rc gm_window_read(const gm_node *json, gm_arena *a, gm_window_result *out, gm_err *err)
 {
-    const gm_node *performance = gm_node_get(json, "performance"), *traffic = gm_node_get(json, "traffic"), *prediction = gm_node_get(json, "prediction");
+    const gm_node *performance = gm_node_get(json, "performance"), *traffic = gm_node_get(json, "traffic"),
+                  *prediction = gm_node_get(json, "prediction");
     gm_drift_result one = { 0 };
     if (!json || json->kind != GM_NODE_MAP) return gm_err_set(err, GM_EINVALID, "what is kept of a window is no object");
     gm_window_result r = { .from_us = gm_node_int_or(json, "from_us", 0),

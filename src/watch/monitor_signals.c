@@ -153,7 +153,8 @@ static size_t suggestions(void *ctx, const char *const **out_names)
     return k->names_count;
 }
 
-gm_rc gm_signal_check(const char *text, gm_pos at, const char *const *columns, size_t columns_count, gm_arena *a, gm_expr **out, gm_errs *errs)
+gm_rc gm_signal_check(const char *text, gm_pos at, const char *const *columns, size_t columns_count, gm_arena *a, gm_expr **out,
+                      gm_errs *errs)
 {
     gm_expr *e = NULL;
     known k = { columns, columns_count, GM_ARENA_ARRAY(a, const char *, SIGNALS + columns_count), 0 };
@@ -173,7 +174,8 @@ gm_rc gm_signal_check(const char *text, gm_pos at, const char *const *columns, s
 
 static gm_rc look_up(void *ctx, const gm_expr *e, double *out, gm_err *err)
 {
-    if (e->op != GM_EXPR_COLUMN) return gm_err_set(err, GM_EINVALID, "a condition over windows has no texts and no functions of its own");
+    if (e->op != GM_EXPR_COLUMN)
+        return gm_err_set(err, GM_EINVALID, "a condition over windows has no texts and no functions of its own");
     *out = gm_signal_value(e->name, ctx);
     return GM_OK;
 }

@@ -83,9 +83,9 @@ const char *gm_window_text(const gm_window_spec *w, gm_arena *a)
 
 const char *gm_severity_name(gm_severity s)
 {
-    static const char *const names[] = {
-        [GM_SEVERITY_INFO] = "info", [GM_SEVERITY_WARNING] = "warning", [GM_SEVERITY_CRITICAL] = "critical"
-    };
+    static const char *const names[] = { [GM_SEVERITY_INFO] = "info",
+                                         [GM_SEVERITY_WARNING] = "warning",
+                                         [GM_SEVERITY_CRITICAL] = "critical" };
     return names[s];
 }
 

@@ -19,7 +19,12 @@ static const char *write_labels(const char *name, const char *text)
 static gm_labels_from from_of(const char *path, const char *target, const char **keys, size_t count)
 {
     static const char *const classes[] = { "false", "true" };
-    return (gm_labels_from){ .source = { .from = path }, .key = { keys, count }, .base_dir = "/", .target = target, .task = GM_TASK_BINARY, .classes = classes,
+    return (gm_labels_from){ .source = { .from = path },
+                             .key = { keys, count },
+                             .base_dir = "/",
+                             .target = target,
+                             .task = GM_TASK_BINARY,
+                             .classes = classes,
                              .classes_count = 2 };
 }
 
@@ -37,7 +42,8 @@ static gm_column texts(const char *name, const char *const *values, int64_t rows
 {
     gm_dict_builder *b = gm_dict_builder_new(a);
     int32_t *codes = GM_ARENA_ARRAY(a, int32_t, rows);
-    for (int64_t i = 0; i < rows; i++) codes[i] = values[i] ? gm_dict_builder_code(b, values[i], strlen(values[i])) : GM_MISSING_CODE;
+    for (int64_t i = 0; i < rows; i++)
+        codes[i] = values[i] ? gm_dict_builder_code(b, values[i], strlen(values[i])) : GM_MISSING_CODE;
     return (gm_column){ .name = name, .type = GM_TYPE_STRING, .rows = rows, .code = codes, .dict = gm_dict_builder_finish(b) };
 }
 
@@ -47,15 +53,18 @@ static void keys_are_values_and_not_spellings(void)
     static const char *const names[] = { "carrier", "flight", "time_hour" };
     static const char *const carriers[] = { "UA", "UA", "AA", "UA", "UA", NULL, "B6" };
     static const char *const flights[] = { "1545", "1545", "7", "01545", "1545.5", "1545", "9" };
-    static const char *const hours[] = { "2013-01-01 05:00:00", "2013-01-01T05:00:00Z", "2013-01-01T06:00:00", "2013-01-01T05:00:00", "2013-01-01 05:00:00",
-                                         "2013-01-01 05:00:00", "2013-01-01 05:00:00" };
+    static const char *const hours[] = { "2013-01-01 05:00:00", "2013-01-01T05:00:00Z", "2013-01-01T06:00:00",
+                                         "2013-01-01T05:00:00", "2013-01-01 05:00:00",  "2013-01-01 05:00:00",
+                                         "2013-01-01 05:00:00" };
     gm_arena *a = gm_harness_arena();
     gm_labels *l = NULL;
     double truth[7];
     int64_t keyed = 0;
-    gm_labels_from f = from_of(write_labels("l.csv", "carrier,flight,time_hour,arr_delay,note\nUA,1545,2013-01-01 05:00:00,11,x\nAA,7,2013-01-01 06:00:00,40,y\n"
-                                                     "B6,9,2013-01-01 05:00:00,,z\n"),
-                               "arr_delay > 15", keys, 3);
+    gm_labels_from f = from_of(
+        write_labels("l.csv",
+                     "carrier,flight,time_hour,arr_delay,note\nUA,1545,2013-01-01 05:00:00,11,x\nAA,7,2013-01-01 06:00:00,40,y\n"
+                     "B6,9,2013-01-01 05:00:00,,z\n"),
+        "arr_delay > 15", keys, 3);
     CHECK_OK(read_labels(&f, a, &l), &err);
     CHECK(gm_labels_rows(l) == 3);
     gm_column columns[] = { texts("carrier", carriers, 7, a), texts("flight", flights, 7, a), texts("time_hour", hours, 7, a) };
@@ -64,7 +73,7 @@ static void keys_are_values_and_not_spellings(void)
     CHECK(truth[0] == 0);
     CHECK(truth[1] == 0);
     CHECK(truth[2] == 1);
-    CHECK(isnan(truth[3])); /* "01545" names something, it is no number */
+    CHECK(isnan(truth[3]));                                       /* "01545" names something, it is no number */
     CHECK(isnan(truth[4]) && isnan(truth[5]) && isnan(truth[6])); /* no whole number; no carrier; not known yet */
     CHECK(keyed == 4);
 }
@@ -111,8 +120,10 @@ static void many_keys_all_find_their_labels(void)
     gm_table t = { N, 1, &column };
     CHECK_OK(gm_labels_join(l, &t, names, a, truth, &keyed, &err), &err);
     for (int i = 0; i < N; i++) {
-        if (i % 2) CHECK(isnan(truth[i]));
-        else CHECK(truth[i] == ((N - 1 - i) % 3 == 0));
+        if (i % 2)
+            CHECK(isnan(truth[i]));
+        else
+            CHECK(truth[i] == ((N - 1 - i) % 3 == 0));
     }
 }
 
@@ -153,5 +164,5 @@ static void a_changed_source_is_seen(void)
     CHECK(gm_labels_look_at(&f).changed_us >= second.changed_us);
 }
 
-TESTS(T(keys_are_values_and_not_spellings), T(the_last_row_of_a_key_wins_unless_it_knows_nothing), T(many_keys_all_find_their_labels), T(mistakes_are_told),
-      T(a_changed_source_is_seen))
+TESTS(T(keys_are_values_and_not_spellings), T(the_last_row_of_a_key_wins_unless_it_knows_nothing),
+      T(many_keys_all_find_their_labels), T(mistakes_are_told), T(a_changed_source_is_seen))

@@ -21,16 +21,41 @@ static gm_window_result window_of(int64_t day, size_t columns, const char *name,
 {
     gm_drift_column *c = GM_ARENA_ARRAY(a, gm_drift_column, columns);
     for (size_t i = 0; i < columns; i++)
-        c[i] = (gm_drift_column){ .name = i ? gm_arena_printf(a, "column_with_a_long_name_%zu", i) : name, .type = GM_TYPE_FLOAT, .detector = psi(), .value = 0.1 + (double)(i % 7) / 10,
-                                  .limit = 0.2, .p_adjusted = 0.01, .new_share = NAN, .range_share = 0.01, .drifted = i % 7 > 1, .why = "a reason that is not short at all" };
-    return (gm_window_result){ .from_us = day * DAY_US, .until_us = (day + 1) * DAY_US, .rows = 1000, .judged = true, .drifted = day % 3 == 0, .drifted_columns = day % 3 ? 0 : 2,
-                               .metric = "roc_auc", .reference_metric = 0.7, .realised = { 0.65, 0.6, 0.7, "DeLong" }, .estimated = { 0.68, 0.66, 0.70, "CBPE" }, .decay = 0.05,
-                               .decayed = day % 5 == 0, .drift = { .columns = c, .count = columns, .judged = columns }, .domain = { .auc = NAN } };
+        c[i] = (gm_drift_column){ .name = i ? gm_arena_printf(a, "column_with_a_long_name_%zu", i) : name,
+                                  .type = GM_TYPE_FLOAT,
+                                  .detector = psi(),
+                                  .value = 0.1 + (double)(i % 7) / 10,
+                                  .limit = 0.2,
+                                  .p_adjusted = 0.01,
+                                  .new_share = NAN,
+                                  .range_share = 0.01,
+                                  .drifted = i % 7 > 1,
+                                  .why = "a reason that is not short at all" };
+    return (gm_window_result){ .from_us = day * DAY_US,
+                               .until_us = (day + 1) * DAY_US,
+                               .rows = 1000,
+                               .judged = true,
+                               .drifted = day % 3 == 0,
+                               .drifted_columns = day % 3 ? 0 : 2,
+                               .metric = "roc_auc",
+                               .reference_metric = 0.7,
+                               .realised = { 0.65, 0.6, 0.7, "DeLong" },
+                               .estimated = { 0.68, 0.66, 0.70, "CBPE" },
+                               .decay = 0.05,
+                               .decayed = day % 5 == 0,
+                               .drift = { .columns = c, .count = columns, .judged = columns },
+                               .domain = { .auc = NAN } };
 }
 
 static gm_page_shape shape_of(const char *name, gm_arena *a)
 {
-    gm_page_shape s = { .name = name, .low = 0, .high = 1, .type = GM_TYPE_FLOAT, .bins = 24, .reference = GM_ARENA_ARRAY(a, double, 24), .current = GM_ARENA_ARRAY(a, double, 24) };
+    gm_page_shape s = { .name = name,
+                        .low = 0,
+                        .high = 1,
+                        .type = GM_TYPE_FLOAT,
+                        .bins = 24,
+                        .reference = GM_ARENA_ARRAY(a, double, 24),
+                        .current = GM_ARENA_ARRAY(a, double, 24) };
     for (int i = 0; i < 24; i++) s.reference[i] = s.current[23 - i] = (double)i / 276;
     return s;
 }
@@ -40,14 +65,27 @@ static const char *page_of(size_t days, size_t columns, const char *name, gm_are
     gm_window_result *r = GM_ARENA_ARRAY(a, gm_window_result, days);
     gm_page_window *w = GM_ARENA_ARRAY(a, gm_page_window, days);
     gm_page_shape *shapes = GM_ARENA_ARRAY(a, gm_page_shape, columns);
-    gm_alert_record alert = { .id = 4, .model = name, .rule = name, .severity = "warning", .state = "firing", .began_us = (int64_t)(days - 1) * DAY_US, .title = name };
+    gm_alert_record alert = { .id = 4,
+                              .model = name,
+                              .rule = name,
+                              .severity = "warning",
+                              .state = "firing",
+                              .began_us = (int64_t)(days - 1) * DAY_US,
+                              .title = name };
     gm_buf b = { 0 };
     for (size_t i = 0; i < days; i++) {
         r[i] = window_of((int64_t)i, columns, name, a);
         w[i] = (gm_page_window){ .version = 3, .result = &r[i] };
     }
     for (size_t i = 0; i < columns; i++) shapes[i] = shape_of(r[days - 1].drift.columns[i].name, a);
-    gm_watch_page p = { .model = name, .windows = w, .windows_count = days, .alerts = &alert, .alerts_count = 1, .cause = name, .shapes = shapes, .shapes_count = columns };
+    gm_watch_page p = { .model = name,
+                        .windows = w,
+                        .windows_count = days,
+                        .alerts = &alert,
+                        .alerts_count = 1,
+                        .cause = name,
+                        .shapes = shapes,
+                        .shapes_count = columns };
     gm_watch_page_html(&p, &b);
     CHECK(!b.failed);
     const char *text = gm_arena_strdup(a, gm_buf_str(&b));
@@ -143,4 +181,5 @@ static void two_sides(void)
     gm_buf_clear(&b);
 }
 
-TESTS(T(no_text_becomes_markup), T(a_page_keeps_to_its_size_and_says_what_is_left_out), T(nothing_yet_is_said), T(shapes_of_profiles), T(two_sides))
+TESTS(T(no_text_becomes_markup), T(a_page_keeps_to_its_size_and_says_what_is_left_out), T(nothing_yet_is_said),
+      T(shapes_of_profiles), T(two_sides))

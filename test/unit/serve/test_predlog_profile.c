@@ -39,7 +39,14 @@ static void add(gm_predlog *l, const gm_served *s, int64_t at, int64_t n, int64_
         CHECK_OK(gm_rows_set_int(&rows, AT, i, 1700000000000000 + i, &err), &err);
     }
     CHECK_OK(gm_rows_finish(&rows, false, &err), &err);
-    gm_logged e = { .id = { "x", 1 }, .served = s, .protocol = "oip", .arm = "champion", .time_us = at, .latency_us = 7, .rows = &rows, .values = values };
+    gm_logged e = { .id = { "x", 1 },
+                    .served = s,
+                    .protocol = "oip",
+                    .arm = "champion",
+                    .time_us = at,
+                    .latency_us = 7,
+                    .rows = &rows,
+                    .values = values };
     CHECK_OK(gm_predlog_add(l, 0, &e, &err), &err);
     gm_rows_clear(&rows);
 }
@@ -47,7 +54,8 @@ static void add(gm_predlog *l, const gm_served *s, int64_t at, int64_t n, int64_
 static gm_predlog *open_log(void)
 {
     gm_predlog *l = NULL;
-    CHECK_OK(gm_predlog_open(&(gm_predlog_options){ .dir = dir, .mode = GM_PREDLOG_FULL, .share = 1, .lanes = 1 }, &l, &err), &err);
+    CHECK_OK(gm_predlog_open(&(gm_predlog_options){ .dir = dir, .mode = GM_PREDLOG_FULL, .share = 1, .lanes = 1 }, &l, &err),
+             &err);
     return l;
 }
 
@@ -108,7 +116,8 @@ static void any_window_is_its_rows(void)
     gm_arena *a = gm_harness_arena();
     gm_predlog *l = write_hours(a);
     for (int64_t from = -1; from < 20; from += 2)
-        for (int64_t quarters = 1; quarters < 22; quarters += 3) same(BEGIN + from * HOUR / 4, BEGIN + (from + quarters) * HOUR / 4, a);
+        for (int64_t quarters = 1; quarters < 22; quarters += 3)
+            same(BEGIN + from * HOUR / 4, BEGIN + (from + quarters) * HOUR / 4, a);
     same(BEGIN, BEGIN + 5 * HOUR, a);
     same(BEGIN + 1, BEGIN + 4 * HOUR - 1, a);
     gm_predlog_close(l);
@@ -203,5 +212,6 @@ static void the_extent_holds_all_rows(void)
     CHECK(first == BEGIN && last == BEGIN + 17 * HOUR / 4 + 2);
 }
 
-TESTS(T(any_window_is_its_rows), T(a_file_for_each_version_and_hour_of_a_segment), T(killed_anywhere_while_sealing_each_row_counts_once),
-      T(logs_without_profiles_are_read_by_rows), T(a_share_of_the_rows), T(the_extent_holds_all_rows))
+TESTS(T(any_window_is_its_rows), T(a_file_for_each_version_and_hour_of_a_segment),
+      T(killed_anywhere_while_sealing_each_row_counts_once), T(logs_without_profiles_are_read_by_rows), T(a_share_of_the_rows),
+      T(the_extent_holds_all_rows))

@@ -6,7 +6,13 @@ static gm_err err;
 
 static gm_window_record window_of(const char *model, int64_t day, int64_t rows)
 {
-    return (gm_window_record){ .model = model, .version = 3, .from_us = day * 86400, .until_us = (day + 1) * 86400, .rows = rows, .result_json = "{}", .updated_us = 7 };
+    return (gm_window_record){ .model = model,
+                               .version = 3,
+                               .from_us = day * 86400,
+                               .until_us = (day + 1) * 86400,
+                               .rows = rows,
+                               .result_json = "{}",
+                               .updated_us = 7 };
 }
 
 static void a_window_is_replaced_when_judged_again(void)
@@ -23,7 +29,8 @@ static void a_window_is_replaced_when_judged_again(void)
     w.result_json = "{\"rows\":120}";
     CHECK_OK(gm_window_put(store, &w, &err), &err);
     CHECK_OK(gm_window_list(store, "churn", 0, 0, 0, a, &list, &count, &err), &err);
-    CHECK(count == 1 && list[0].rows == 120 && list[0].labelled == 90 && list[0].final && list[0].version == 3 && list[0].updated_us == 7);
+    CHECK(count == 1 && list[0].rows == 120 && list[0].labelled == 90 && list[0].final && list[0].version == 3 &&
+          list[0].updated_us == 7);
     CHECK_STR(list[0].result_json, "{\"rows\":120}");
     gm_store_close(store);
 }

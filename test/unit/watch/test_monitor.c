@@ -16,7 +16,8 @@ typedef struct side {
     double *predicted, *truth;
 } side;
 
-/* x normal about `shift`, carrier by turns, odd ones missing in x with probability `missing`; truth follows the probability, turned round for a share. */
+/* x normal about `shift`, carrier by turns, odd ones missing in x with probability `missing`; truth follows the probability,
+ * turned round for a share. */
 static side make(int64_t rows, uint64_t seed, double shift, double missing, double turned, gm_arena *a)
 {
     static const char *const texts[] = { "AA", "UA" };
@@ -67,9 +68,18 @@ static void open_monitor(fixture *f)
     CHECK_OK(gm_profile_of(&f->rows.table, f->a, &profile, &err), &err);
     const gm_metric *auc = NULL;
     CHECK_OK(gm_metric_find("roc_auc", GM_TASK_BINARY, &auc, &err), &err);
-    f->reference = (gm_monitor_reference){ .task = GM_TASK_BINARY, .classes = 2, .metric = auc, .metric_value = NAN, .threshold = 0.5, .profile = profile,
-                                           .rows = &f->rows.table, .predicted = f->rows.predicted, .truth = f->rows.truth, .columns = columns,
-                                           .columns_count = 2, .version = "churn/3" };
+    f->reference = (gm_monitor_reference){ .task = GM_TASK_BINARY,
+                                           .classes = 2,
+                                           .metric = auc,
+                                           .metric_value = NAN,
+                                           .threshold = 0.5,
+                                           .profile = profile,
+                                           .rows = &f->rows.table,
+                                           .predicted = f->rows.predicted,
+                                           .truth = f->rows.truth,
+                                           .columns = columns,
+                                           .columns_count = 2,
+                                           .version = "churn/3" };
     f->spec.drifted_columns = 1;
     f->spec.drifted_share = 1;
     f->spec.rows_min = f->spec.rows_min ? f->spec.rows_min : 100;
@@ -80,10 +90,27 @@ static void open_monitor(fixture *f)
 static gm_window_result judge(fixture *f, const side *s, bool labels)
 {
     gm_window_result r;
-    gm_window_rows w = { .from_us = 0, .until_us = INT64_C(86400) * 1000000, .rows = s->table.rows, .table = &s->table, .predicted = s->predicted,
-                         .truth = labels ? s->truth : NULL, .requests = 10, .errors = 1, .latency_ms_p99 = 2.5 };
+    gm_window_rows w = { .from_us = 0,
+                         .until_us = INT64_C(86400) * 1000000,
+                         .rows = s->table.rows,
+                         .table = &s->table,
+                         .predicted = s->predicted,
+                         .truth = labels ? s->truth : NULL,
+                         .requests = 10,
+                         .errors = 1,
+                         .latency_ms_p99 = 2.5 };
     CHECK_OK(gm_monitor_window(f->m, &w, f->a, &r, &err), &err);
     return r;
+}
+
+static bool holds(const char *text, const gm_window_result *r, gm_arena *a)
+{
+    gm_errs errs = { .arena = a };
+    gm_expr *e = NULL;
+    bool out = false;
+    CHECK_OK(gm_signal_check(text, (gm_pos){ 0 }, columns, 2, a, &e, &errs), errs.items);
+    CHECK_OK(gm_signal_holds(e, r, &out, &err), &err);
+    return out;
 }
 
 static void the_same_rows_have_not_drifted(void)
@@ -108,7 +135,12 @@ static void the_reference_metric_is_that_of_its_rows_when_none_is_recorded(void)
     open_monitor(&f);
     side s = make(ROWS, 2, 0, 0, 0, f.a);
     gm_window_result r = judge(&f, &s, true);
-    gm_scores scores = { .task = GM_TASK_BINARY, .rows = REFERENCE, .classes = 2, .truth = f.rows.truth, .predicted = f.rows.predicted, .threshold = 0.5 };
+    gm_scores scores = { .task = GM_TASK_BINARY,
+                         .rows = REFERENCE,
+                         .classes = 2,
+                         .truth = f.rows.truth,
+                         .predicted = f.rows.predicted,
+                         .threshold = 0.5 };
     CHECK_OK(gm_metric_value(f.reference.metric, &scores, f.a, &value, &err), &err);
     CHECK_NEAR(r.reference_metric, value, 0);
     gm_monitor_free(f.m);
@@ -177,7 +209,8 @@ static void few_rows_are_not_judged(void)
     open_monitor(&f);
     side s = make(99, 8, 5, 0, 0, f.a);
     gm_window_result r = judge(&f, &s, true);
-    CHECK(!r.judged && !r.drifted && r.drift.count == 0 && isnan(r.drifted_share) && isnan(r.realised.value) && r.notes_count == 1);
+    CHECK(!r.judged && !r.drifted && r.drift.count == 0 && isnan(r.drifted_share) && isnan(r.realised.value) &&
+          r.notes_count == 1);
     CHECK_HAS(r.notes[0], "99 rows");
     gm_monitor_free(f.m);
 }
@@ -186,7 +219,8 @@ static void checks_that_say_nothing_of_a_window_are_left_out(void)
 {
     fixture f = { .a = gm_harness_arena() };
     f.spec.checks = true;
-    read_checks(&f, "- rows >= 100000\n- x is unique\n- missing(x) < 5%\n- x between -50 and 50\n- references(carrier, airlines.carrier)\n- arr_delay > 0\n"
+    read_checks(&f, "- rows >= 100000\n- x is unique\n- missing(x) < 5%\n- x between -50 and 50\n- references(carrier, "
+                    "airlines.carrier)\n- arr_delay > 0\n"
                     "- { check: missing(x) < 1%, severity: warning }\n");
     open_monitor(&f);
     side s = make(ROWS, 9, 0, 0.2, 0, f.a);
@@ -197,6 +231,45 @@ static void checks_that_say_nothing_of_a_window_are_left_out(void)
     CHECK_HAS(r.left_out[1].why, "more than once");
     CHECK_HAS(r.left_out[2].why, "not there when serving");
     CHECK_STR(r.left_out[3].why, "column \"arr_delay\" is not served");
+    gm_monitor_free(f.m);
+}
+
+static void columns_are_judged_together_where_it_is_wanted(void)
+{
+    fixture f = { 0 };
+    f.spec.multivariate = true;
+    open_monitor(&f);
+    side same = make(ROWS, 11, 0, 0, 0, f.a), shifted = make(ROWS, 12, 2, 0, 0, f.a);
+    gm_window_result a = judge(&f, &same, false), b = judge(&f, &shifted, false);
+    CHECK(a.pca.rows == ROWS && b.pca.rows == ROWS && isfinite(b.pca.error)); /* its numbers: test_estimate_reference.c */
+    CHECK(!isnan(b.domain.auc) && b.domain.auc > 0.8 && a.domain.auc < 0.6);
+    CHECK_STR(b.domain.columns[0], "x");
+    CHECK(holds("domain_auc > 0.8 and pca_error >= 0", &b, f.a) && !holds("domain_auc > 0.8", &a, f.a));
+    gm_monitor_free(f.m);
+}
+
+/* A window too large to be read whole: drift is of all rows, the rest of those that were read. */
+static void a_share_of_the_rows_with_the_profile_of_all(void)
+{
+    fixture f = { 0 };
+    gm_profile *profile = NULL;
+    gm_window_result r;
+    open_monitor(&f);
+    side all = make(3 * ROWS, 13, 1, 0, 0, f.a), some = make(ROWS, 13, 0, 0, 0, f.a);
+    CHECK_OK(gm_profile_of(&all.table, f.a, &profile, &err), &err);
+    gm_window_rows w = { .until_us = 1,
+                         .rows = ROWS,
+                         .table = &some.table,
+                         .predicted = some.predicted,
+                         .truth = some.truth,
+                         .profile = profile,
+                         .profile_rows = 3 * ROWS,
+                         .requests = NAN };
+    CHECK_OK(gm_monitor_window(f.m, &w, f.a, &r, &err), &err);
+    CHECK(r.rows == 3 * ROWS && r.labelled == ROWS && r.drift.rows_current == 3 * ROWS);
+    CHECK(r.drift.columns[0].drifted);
+    CHECK(!isnan(r.realised.value));
+    CHECK_HAS(r.notes[0], "33.3 % of the rows");
     gm_monitor_free(f.m);
 }
 
@@ -214,25 +287,17 @@ static void a_rule_for_no_input_is_an_error(void)
 
 /* ---- signals ------------------------------------------------------------------------------------------------------------ */
 
-static bool holds(const char *text, const gm_window_result *r, gm_arena *a)
-{
-    gm_errs errs = { .arena = a };
-    gm_expr *e = NULL;
-    bool out = false;
-    CHECK_OK(gm_signal_check(text, (gm_pos){ 0 }, columns, 2, a, &e, &errs), errs.items);
-    CHECK_OK(gm_signal_holds(e, r, &out, &err), &err);
-    return out;
-}
-
 static void conditions_hold_or_do_not_and_the_unknown_never_does(void)
 {
     fixture f = { 0 };
     open_monitor(&f);
     side s = make(ROWS, 3, 1, 0, 0, f.a);
     gm_window_result r = judge(&f, &s, false);
-    CHECK(holds("drifted", &r, f.a) && holds("drifted_columns >= 1 and drift.x > 0.2", &r, f.a) && holds("error_rate > 5%", &r, f.a));
+    CHECK(holds("drifted", &r, f.a) && holds("drifted_columns >= 1 and drift.x > 0.2", &r, f.a) &&
+          holds("error_rate > 5%", &r, f.a));
     CHECK(!holds("drift.carrier > 0.2", &r, f.a) && !holds("rows < 100", &r, f.a) && holds("max_drift > 0.2", &r, f.a));
-    CHECK(!holds("decay > 0.02", &r, f.a) && !holds("decay <= 0.02", &r, f.a) && !holds("decayed", &r, f.a) && !holds("not decayed", &r, f.a));
+    CHECK(!holds("decay > 0.02", &r, f.a) && !holds("decay <= 0.02", &r, f.a) && !holds("decayed", &r, f.a) &&
+          !holds("not decayed", &r, f.a));
     CHECK(holds("requests == 10 and latency_ms_p99 > 2", &r, f.a));
     CHECK_NEAR(gm_signal_value("labelled", &r), 0, 0);
     CHECK(isnan(gm_signal_value("nonsense", &r)));
@@ -280,7 +345,8 @@ static void a_window_comes_back_from_its_json(void)
     CHECK_OK(gm_json_read(text, strlen(text), "window", f.a, &root, &err), &err);
     CHECK_OK(gm_window_read(root, f.a, &back, &err), &err);
     CHECK(back.drifted == r.drifted && back.decayed == r.decayed && back.rows == r.rows && back.until_us == r.until_us);
-    CHECK(back.drift.columns[0].detector == r.drift.columns[0].detector && back.checks_count == 1 && !back.checks[0].ok && back.left_out_count == 1);
+    CHECK(back.drift.columns[0].detector == r.drift.columns[0].detector && back.checks_count == 1 && !back.checks[0].ok &&
+          back.left_out_count == 1);
     for (size_t i = 0; gm_signals[i].name; i++) {
         double x = gm_signal_value(gm_signals[i].name, &r), y = gm_signal_value(gm_signals[i].name, &back);
         CHECK(x == y || (isnan(x) && isnan(y)));
@@ -297,7 +363,11 @@ static void a_window_comes_back_from_its_json(void)
 
 static void windows_are_read_from_words(void)
 {
-    static const struct { const char *text; int64_t length_s, step_s, rows; const char *back; } good[] = {
+    static const struct {
+        const char *text;
+        int64_t length_s, step_s, rows;
+        const char *back;
+    } good[] = {
         { "1 day", 86400, 86400, 0, "1 day" },
         { "day", 86400, 86400, 0, "1 day" },
         { "7 days every 1 day", 604800, 86400, 0, "7 days every 1 day" },
@@ -305,7 +375,9 @@ static void windows_are_read_from_words(void)
         { "1h", 3600, 3600, 0, "1 hour" },
         { "5000 rows", 0, 0, 5000, "5000 rows" },
     };
-    static const char *const bad[] = { "", "tomorrow", "0 rows", "1 day every 2 days", "1 day every", "-3 days", "500 days", "1 day every hour soon" };
+    static const char *const bad[] = {
+        "", "tomorrow", "0 rows", "1 day every 2 days", "1 day every", "-3 days", "500 days", "1 day every hour soon"
+    };
     gm_arena *a = gm_harness_arena();
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         gm_window_spec w = { 0 };
@@ -322,7 +394,9 @@ static void windows_are_read_from_words(void)
 }
 
 TESTS(T(the_same_rows_have_not_drifted), T(the_reference_metric_is_that_of_its_rows_when_none_is_recorded),
-      T(a_shifted_column_and_a_missing_one_are_found_and_named), T(a_column_that_is_not_served_is_drift), T(turned_labels_are_decay_and_no_drift),
-      T(performance_is_estimated_before_labels), T(few_rows_are_not_judged), T(checks_that_say_nothing_of_a_window_are_left_out),
-      T(a_rule_for_no_input_is_an_error), T(conditions_hold_or_do_not_and_the_unknown_never_does), T(wrong_names_are_told_with_a_near_one),
+      T(a_shifted_column_and_a_missing_one_are_found_and_named), T(a_column_that_is_not_served_is_drift),
+      T(turned_labels_are_decay_and_no_drift), T(performance_is_estimated_before_labels), T(few_rows_are_not_judged),
+      T(checks_that_say_nothing_of_a_window_are_left_out), T(columns_are_judged_together_where_it_is_wanted),
+      T(a_share_of_the_rows_with_the_profile_of_all), T(a_rule_for_no_input_is_an_error),
+      T(conditions_hold_or_do_not_and_the_unknown_never_does), T(wrong_names_are_told_with_a_near_one),
       T(a_window_comes_back_from_its_json), T(windows_are_read_from_words))
