@@ -9,12 +9,13 @@
 #include "cli/command.h"
 #include "data/engine.h"
 #include "data/profile.h"
+#include "loop/page.h"
 #include "pipe/examples.h"
 #include "watch/drift.h"
 
 typedef struct drift_opts {
     gm_strs columns, drift;
-    const char *compat;
+    const char *compat, *html;
     int64_t rows_min;
     bool fail;
 } drift_opts;
@@ -28,6 +29,7 @@ static const gm_param drift_options[] = {
       "whose definitions: default, evidently, nannyml, tfdv, deequ", 0, 0, NULL },
     { "rows_min", GM_PARAM_INT, offsetof(drift_opts, rows_min), "0", "columns with fewer values are not judged; 0 = 50", 0,
       1000000000, NULL },
+    { "html", GM_PARAM_STR, offsetof(drift_opts, html), "", "also write a page with charts to this file", 0, 0, NULL },
     { "fail", GM_PARAM_BOOL, offsetof(drift_opts, fail), "false", "end with exit code 1 when there is drift", 0, 0, NULL },
     { 0 },
 };
@@ -301,6 +303,36 @@ static void forget_internal(gm_drift_result *r)
     r->missing_columns_count = kept;
 }
 
+static gm_rc profile_of(const side *s, gm_arena *a, const gm_profile **out, gm_err *err)
+{
+    gm_profile *made = NULL;
+    *out = s->data.profile;
+    gm_rc rc = *out ? GM_OK : gm_profile_of(s->data.table, a, &made, err);
+    if (made) *out = made;
+    return rc;
+}
+
+static gm_rc write_page(gm_cli *cli, const char *path, const gm_drift_result *r, const side *a, const side *b, gm_err *err)
+{
+    const gm_profile *reference = NULL, *current = NULL;
+    gm_page_shape *shapes = NULL;
+    gm_buf page = { 0 };
+    gm_drift_page p = { .reference = a->name, .current = b->name, .result = r };
+    const char **names = GM_ARENA_ARRAY(cli->a, const char *, r->count);
+    if (!names) return gm_err_set(err, GM_ENOMEM, "not enough memory for the page");
+    for (size_t k = 0; k < r->count; k++) names[k] = r->columns[k].name;
+    gm_rc rc = profile_of(a, cli->a, &reference, err);
+    if (!rc) rc = profile_of(b, cli->a, &current, err);
+    if (!rc) rc = gm_page_shapes(reference, current, names, r->count, cli->a, &shapes, &p.shapes_count, err);
+    if (rc) return rc;
+    p.shapes = shapes;
+    gm_drift_page_html(&p, &page);
+    rc = page.failed ? gm_err_set(err, GM_ENOMEM, "not enough memory for the page")
+                     : gm_fs_write_atomic(path, gm_buf_str(&page), page.len, err);
+    gm_buf_clear(&page);
+    return rc;
+}
+
 static gm_rc drift(gm_cli *cli, const void *conf, gm_err *err)
 {
     const drift_opts *o = conf;
@@ -319,6 +351,8 @@ static gm_rc drift(gm_cli *cli, const void *conf, gm_err *err)
     if (!rc) rc = gm_drift_compare(&a.data, &b.data, &options, cli->a, &r, err);
     if (rc) return rc;
     forget_internal(&r);
+    if (o->html[0]) rc = write_page(cli, o->html, &r, &a, &b, err);
+    if (rc) return rc;
     if (cli->common->json) {
         gm_buf buf = { 0 };
         gm_json j;

@@ -245,6 +245,15 @@ class Command(Watch):
         self.p.write("gristmill.yaml", YAML.replace("WINDOW", "every now and then").replace("ALERT", ""))
         self.fails(self.p.gm("watch", "--once"), 3, "gristmill.yaml:7:", "expected a window")
 
+    def test_a_page_of_two_files(self):
+        self.p = self.project(**{"a.csv": gm.churn(ROWS), "b.csv": gm.churn(ROWS, seed=8).replace(",basic,", ",<b>,")})
+        self.ok(self.p.gm("drift", "a.csv", "b.csv", "--html", "drift.html"))
+        text = self.p.read("drift.html")
+        page = Page(text)
+        self.assertEqual((page.bad, page.stack), ([], []))
+        self.assertIn("&lt;b&gt;", text)
+        self.assertGreaterEqual(page.counts["svg"], 4)
+
     def test_lines_where_nobody_looks(self):
         self.begin()
         watch = subprocess.Popen([gm.PROGRAM, "watch", "--every", "1s"], cwd=self.p.dir, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
