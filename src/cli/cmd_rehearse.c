@@ -10,7 +10,7 @@
 #include "loop/rehearse.h"
 
 typedef struct opts {
-    const char *from, *to, *step, *first, *history, *html;
+    const char *from, *to, *step, *first, *history, *trainer, *html;
     gm_strs policy;
     bool search, quiet;
     int64_t jobs;
@@ -31,6 +31,8 @@ static const gm_param options[] = {
       "the first model learns from so much: 90d; what lies before the period, or a fifth of it, by default", 0, 0, NULL },
     { "history", GM_PARAM_STR, offsetof(opts, history), "",
       "trainings read rows of the last so long, or `all`; as the file says by default", 0, 0, NULL },
+    { "trainer", GM_PARAM_STR, offsetof(opts, trainer), "", "this trainer alone, without a search; as the file says by default",
+      0, 0, NULL },
     { "search", GM_PARAM_BOOL, offsetof(opts, search), "false",
       "every training tries and searches as the file says, not only the first", 0, 0, NULL },
     { "html", GM_PARAM_STR, offsetof(opts, html), "", "also write a page with charts to this file", 0, 0, NULL },
@@ -99,6 +101,7 @@ static gm_rc read_options(gm_cli *cli, const opts *c, gm_rehearse_options *out, 
                               .from_us = INT64_MIN,
                               .until_us = INT64_MAX,
                               .policies = c->policy,
+                              .trainer = c->trainer[0] ? c->trainer : NULL,
                               .search = c->search,
                               .jobs = c->jobs,
                               .watch = { .ctx = (void *)(uintptr_t)c, .note = note, .canceled = canceled } };

@@ -27,8 +27,9 @@ typedef struct gm_rehearse_options {
     int64_t first_us;          /* the first model learns from so much of the data at least; 0 = a fifth of the period */
     int64_t history_us;        /* a training reads rows of the last so long; -1 = all, 0 = as the file says */
     gm_strs policies;          /* never, weekly, monthly, drift, decay, file, or a trigger as in `retrain: when` */
-    bool search;               /* each training searches as the file says, not only the first               */
-    int64_t jobs;              /* steps at a time; 0 = one for each processor                               */
+    const char *trainer; /* this one alone, as the file has it or with its defaults, and no search; NULL = as the file says */
+    bool search;         /* each training searches as the file says, not only the first               */
+    int64_t jobs;        /* steps at a time; 0 = one for each processor                               */
     gm_rehearse_watch watch;
 } gm_rehearse_options;
 
@@ -50,8 +51,7 @@ typedef enum gm_rehearsal_outcome {
     GM_REHEARSAL_PROMOTED,
     GM_REHEARSAL_REFUSED, /* by a check or gate */
     GM_REHEARSAL_SAME,    /* it is the champion, bit for bit */
-    GM_REHEARSAL_FAILED,  /* the run ended with an error */
-    GM_REHEARSAL_DROPPED  /* retrain.at_most: it was not run */
+    GM_REHEARSAL_FAILED   /* the run ended with an error */
 } gm_rehearsal_outcome;
 const char *gm_rehearsal_outcome_name(gm_rehearsal_outcome o); /* static */
 
@@ -79,7 +79,7 @@ typedef struct gm_rehearsal_policy {
     gm_comparison against_first; /* overall less that of the first policy; method NULL for the first itself */
     double mean, worst;          /* of the windows */
     int64_t worst_from_us;
-    int64_t trainings, promoted, refused, failed, dropped;        /* after the first */
+    int64_t trainings, promoted, refused, failed, put_off;        /* after the first */
     int64_t drift_alarms, decay_alarms, false_drift, false_decay; /* windows */
     int64_t cpu_us;                                               /* of all its trainings */
 } gm_rehearsal_policy;

@@ -106,7 +106,7 @@ static void policy_json(const gm_rehearsal_policy *p, gm_json *j)
     gm_json_kint(j, "promoted", p->promoted);
     gm_json_kint(j, "refused", p->refused);
     gm_json_kint(j, "failed", p->failed);
-    gm_json_kint(j, "dropped", p->dropped);
+    gm_json_kint(j, "put_off", p->put_off);
     gm_json_kint(j, "drift_alarms", p->drift_alarms);
     gm_json_kint(j, "decay_alarms", p->decay_alarms);
     gm_json_kint(j, "false_drift", p->false_drift);

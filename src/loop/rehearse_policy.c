@@ -24,13 +24,14 @@ typedef struct replay {
     int64_t champion_step, version;
     int64_t trained_us;                      /* the newest training, for `new data` */
     const gm_window_result **first, **final; /* [steps] as judged at its end, and once its labels were known; NULL = not */
+    const char *waiting;                     /* why a training was asked for that at_most has put off; NULL = none */
     int64_t next_final;                      /* the first window that waits for labels */
     size_t decisions_capacity;
 } replay;
 
 const char *gm_rehearsal_outcome_name(gm_rehearsal_outcome o)
 {
-    static const char *const names[] = { "unknown", "first", "promoted", "refused", "same model", "failed", "dropped" };
+    static const char *const names[] = { "unknown", "first", "promoted", "refused", "same model", "failed" };
     return (size_t)o < sizeof(names) / sizeof(names[0]) ? names[o] : "unknown";
 }
 
@@ -315,11 +316,15 @@ static gm_rc one_step(replay *p, int64_t step, gm_err *err)
     if (!rc) rc = judge_what_is_known(p, step, now_us, err);
     if (rc || step + 1 >= r->steps) return rc;
     rc = asked(p, step, now_us, known_before, &reason, err);
-    if (rc || !reason) return rc;
-    if (too_often(p, now_us)) {
-        p->out->dropped++;
+    if (rc) return rc;
+    if (!reason) reason = p->waiting;
+    if (!reason) return GM_OK;
+    if (too_often(p, now_us)) { /* as live: later, for what asked first */
+        p->out->put_off += !p->waiting;
+        p->waiting = p->waiting ? p->waiting : reason;
         return GM_OK;
     }
+    p->waiting = NULL;
     return decide(p, now_us, step + 1, reason, err);
 }
 

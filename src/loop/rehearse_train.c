@@ -118,27 +118,55 @@ static gm_rc cut_data(gm_rehearsing *r, gm_spec *s, int64_t at_us, gm_err *err)
     return GM_OK;
 }
 
+static void use_trainer(gm_spec *s, gm_try_spec *one)
+{
+    s->tries = one;
+    s->tries_count = 1;
+    if (one->trainer) s->trials = 1;
+}
+
 /* Only the champion's trainer, with the parameters that its search found. A model that one of the user's steps makes stays as it
  * is. */
-static gm_rc take_trainer(gm_spec *s, const gm_rehearse_package *like, gm_err *err)
+static gm_rc take_trainer(gm_spec *s, const char *name, const char *params_json, gm_err *err)
 {
     gm_try_spec *one = GM_ARENA_NEW(s->a, gm_try_spec);
     if (!one) return gm_err_set(err, GM_ENOMEM, "not enough memory for the trainer");
-    *one = (gm_try_spec){ .name = like->trainer, .params_json = like->params_json, .pos = s->target_pos };
+    *one = (gm_try_spec){ .name = name, .params_json = params_json, .pos = s->target_pos };
     for (size_t i = 0; i < s->tries_count; i++) {
-        if (strcmp(s->tries[i].name, like->trainer) != 0 || s->tries[i].trainer) continue;
+        if (strcmp(s->tries[i].name, name) != 0 || s->tries[i].trainer) continue;
         *one = s->tries[i];
-        s->tries = one;
-        s->tries_count = 1;
+        use_trainer(s, one);
         return GM_OK;
     }
-    gm_rc rc = gm_registry_find(&gm_trainers, like->trainer, &one->trainer, err);
+    gm_rc rc = gm_registry_find(&gm_trainers, name, &one->trainer, err);
     if (rc) return rc;
     one->wants_scaled = ((const gm_trainer *)one->trainer)->wants_scaled;
-    s->tries = one;
-    s->tries_count = 1;
-    s->trials = 1;
+    use_trainer(s, one);
     return GM_OK;
+}
+
+/* The trainer that --trainer names: as the file has it, else with its defaults. */
+static gm_rc take_named(gm_spec *s, const char *name, gm_err *err)
+{
+    const gm_item *item = NULL;
+    gm_buf b = { 0 };
+    gm_json j;
+    for (size_t i = 0; i < s->tries_count; i++)
+        if (strcmp(s->tries[i].name, name) == 0) return take_trainer(s, name, s->tries[i].params_json, err);
+    gm_rc rc = gm_registry_find(&gm_trainers, name, &item, err);
+    if (rc) return rc;
+    void *conf = gm_arena_alloc(s->a, 1, item->conf_size + 1);
+    gm_errs errs = { .arena = s->a };
+    if (!conf) return gm_err_set(err, GM_ENOMEM, "not enough memory for the trainer");
+    rc = gm_params_read(item->params, NULL, NULL, s->a, conf, &errs);
+    if (rc) return gm_errs_first(&errs, rc, err);
+    gm_json_init(&j, &b, false);
+    gm_json_object(&j);
+    gm_params_json(item->params, conf, &j);
+    gm_json_object_end(&j);
+    const char *params = gm_arena_strdup(s->a, gm_buf_str(&b));
+    gm_buf_clear(&b);
+    return params ? take_trainer(s, name, params, err) : gm_err_set(err, GM_ENOMEM, "not enough memory for the trainer");
 }
 
 /* One run in an arena of its own; mistakes that the file turns out to have at that moment are the run's, not ours. */
@@ -153,7 +181,10 @@ static gm_rc run(gm_rehearsing *r, int64_t at_us, const gm_rehearse_package *lik
     *out = (gm_run_result){ 0 };
     gm_rc rc = gm_spec_read(r->o->file, a, &s, &errs);
     if (!rc) rc = cut_data(r, &s, at_us, err);
-    if (!rc && like && !r->o->search) rc = take_trainer(&s, like, err);
+    if (!rc && r->o->trainer)
+        rc = take_named(&s, r->o->trainer, err);
+    else if (!rc && like && !r->o->search)
+        rc = take_trainer(&s, like->trainer, like->params_json, err);
     s.retrain.history_us = r->out->history_us;
     s.by_trigger = like != NULL; /* as what a trigger begins: not worse than the champion, whatever the file's gates say */
     gm_spec *kept = GM_ARENA_NEW(a, gm_spec); /* the graph keeps a pointer */
