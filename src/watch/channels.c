@@ -75,7 +75,7 @@ void gm_secret_check(const char *key, const char *text, const gm_node *map, gm_p
                "%s stands in the file as it is", key);
 }
 
-/* No value is shown: it may hold a password or be one. */
+/* Nor does a password stand in an address. No value is shown: it may hold a password or be one. */
 void gm_url_check(const char *key, const char *text, const char *scheme, const char *scheme_secure, const gm_node *map, gm_pos at,
                   gm_errs *errs)
 {
@@ -85,12 +85,15 @@ void gm_url_check(const char *key, const char *text, const char *scheme, const c
                                                                                   : NULL;
     bool odd = false;
     for (const char *c = text; *c; c++) odd |= (unsigned char)*c <= ' ' || *c == 0x7f;
-    if (rest && !odd && (isalnum((unsigned char)rest[0]) || rest[0] == '[' || (unsigned char)rest[0] >= 0x80)) return;
+    bool login = rest && memchr(rest, '@', strcspn(rest, "/?#"));
+    bool host = rest && (isalnum((unsigned char)rest[0]) || rest[0] == '[' || (unsigned char)rest[0] >= 0x80);
+    if (host && !odd && !login) return;
     gm_err err;
     (void)gm_err_at(&err, place(key, map, at), GM_EINVALID,
-                    odd    ? "%s has a space or a control character in it"
-                    : rest ? "%s names no host"
-                           : "%s does not begin with %s or %s",
+                    odd     ? "%s has a space or a control character in it"
+                    : login ? "%s has a user or a password in it"
+                    : rest  ? "%s names no host"
+                            : "%s does not begin with %s or %s",
                     key, scheme_secure, scheme);
     gm_err_hint(&err, "Write %sHOST/PATH, or env:NAME or file:PATH when the address itself is a secret.", scheme_secure);
     gm_errs_add(errs, &err);

@@ -117,6 +117,9 @@ static void every_mistake_has_its_place_and_a_hint(void)
         { "alert:\n  - webhook: ftp://example.com\n", "does not begin with https:// or http://", "https://HOST", 2 },
         { "alert:\n  - webhook: https://\n", "names no host", "HOST", 2 },
         { "alert:\n  - webhook: 'https://a b'\n", "space or a control", "HOST", 2 },
+        { "alert:\n  - webhook: https://me:s3cr3t@x.example/a@b\n", "user or a password in it", "env:NAME", 2 },
+        { "alert:\n  - email: { to: a@example.com, smtp: 'smtp://me:s3cr3t@mail' }\n", "user or a password in it", "env:NAME",
+          2 },
         { "alert:\n  - webhook: { url: https://x.example, secret: s3cr3t }\n", "secret stands in the file", "env:NAME", 2 },
         { "alert:\n  - webhook: { secret: env:S }\n", "missing key \"url\"", "", 2 },
         { "alert:\n  - email: { to: nobody }\n", "\"nobody\" is not an address", "name@example.com", 2 },
@@ -463,11 +466,11 @@ static void a_secret_that_a_program_repeats_is_hidden(void)
 {
     gm_sent sent;
     (void)setenv("GRISTMILL_TEST_TOKEN", "topsecret", 1);
+    (void)setenv("GRISTMILL_TEST_URL", "http://user:pw@127.0.0.1:1/path?token=topsecret", 1);
     CHECK_RC(send_command("alert: [webhook: { url: 'env:GRISTMILL_TEST_TOKEN' }]\n", 1000, &sent),
              GM_EREFUSED); /* no address at all */
     CHECK(!strstr(err.message, "topsecret"));
-    CHECK_RC(send_command("alert: [webhook: { url: 'http://user:pw@127.0.0.1:1/path?token=topsecret' }]\n", 1000, &sent),
-             GM_EUNAVAILABLE);
+    CHECK_RC(send_command("alert: [webhook: { url: 'env:GRISTMILL_TEST_URL' }]\n", 1000, &sent), GM_EUNAVAILABLE);
     CHECK_HAS(err.message, "127.0.0.1:1");
     CHECK(!strstr(err.message, "topsecret") && !strstr(err.message, "pw") && !strstr(err.message, "path"));
 }
