@@ -1,10 +1,9 @@
 /* drift.c - drift of raw columns, 500,000 against 500,000 rows of 15, and of two stored profiles of 20 columns.
  *
- *   bench_drift [ROWS [FOLDER]]      prints JSON: CPU seconds of each, least of several; FOLDER: writes ref.parquet and
- * cur.parquet there, too
+ *   bench_drift [ROWS [FOLDER]]      prints JSON: CPU seconds of each, least of several
  *
- * The tables are made here, in the shapes of bench/data_profile.c: 9 numbers, 5 categories of 3 to 5,000 values, a flag; age,
- * income, score, country and plan have moved in the second. One thread.
+ * FOLDER: ref.parquet and cur.parquet are written there, too. The tables are made here, in the shapes of bench/data_profile.c:
+ * 9 numbers, 5 categories of 3 to 5,000 values, a flag; age, income, score, country and plan have moved in the second. One thread.
  */
 #include <inttypes.h>
 #include <math.h>

@@ -19,6 +19,7 @@ BUILD = ROOT / os.environ.get("BUILD", "build/release")
 ROWS = int(os.environ.get("ROWS", "500000"))
 # The preset's report, as its documents have it: every column by its own choice of test.
 EVIDENTLY = """
+import json
 import sys
 import pandas as pd
 from evidently import DataDefinition, Dataset, Report
@@ -27,7 +28,7 @@ ref, cur = pd.read_parquet(sys.argv[1]), pd.read_parquet(sys.argv[2])
 numbers = [c for c in ref if ref[c].dtype.kind in "if"]
 kinds = DataDefinition(numerical_columns=numbers, categorical_columns=[c for c in ref if c not in numbers])
 result = Report([DataDriftPreset()]).run(Dataset.from_pandas(cur, kinds), Dataset.from_pandas(ref, kinds))
-print(sum("ValueDrift" in m["metric_name"] for m in result.dict()["metrics"]))
+print(json.dumps({m["config"]["column"]: float(m["value"]) for m in result.dict()["metrics"] if "ValueDrift" in m["metric_name"]}))
 """
 
 
@@ -40,12 +41,12 @@ def measured(who, command, rounds):
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         if p.returncode:
             print(json.dumps({"bench": "drift", "who": who, "skipped": f"exit code {p.returncode}"}), flush=True)
-            return None
+            return None, None
         cpu = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
         best = min(best, cpu) if best else cpu
     line = {"bench": "drift", "who": who, "rows": ROWS, "columns": 15, "cpu_s": round(best, 3), "answer_bytes": len(out)}
     print(json.dumps(line), flush=True)
-    return best
+    return best, json.loads(out)
 
 
 def evidently(ref, cur):
@@ -55,7 +56,7 @@ def evidently(ref, cur):
         subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
         if subprocess.run([str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--only-binary=:all:", *PINS]).returncode:
             print(json.dumps({"bench": "drift", "who": "evidently 0.7.23", "skipped": "could not be installed"}))
-            return None
+            return None, None
         (VENV / ".done").touch()
     return measured("evidently 0.7.23", [str(python), "-c", EVIDENTLY, str(ref), str(cur)], 1)
 
@@ -65,12 +66,13 @@ def main():
     ref, cur = HOME / "ref.parquet", HOME / "cur.parquet"
     subprocess.run(["cmake", "--build", str(BUILD), "--target", "bench_drift", "--", "--quiet"], check=True, stdout=sys.stderr)
     subprocess.run([str(next(BUILD.glob("bench/bench_drift"))), str(ROWS), str(HOME)], check=True, stdout=sys.stderr)
-    ours = measured("gristmill", [GRISTMILL, "drift", str(ref), str(cur), "--json"], 3)
-    measured("gristmill as evidently", [GRISTMILL, "drift", str(ref), str(cur), "--json", "--compat", "evidently"], 3)
+    ours, _ = measured("gristmill", [GRISTMILL, "drift", str(ref), str(cur), "--json"], 3)
+    _, alike = measured("gristmill as evidently", [GRISTMILL, "drift", str(ref), str(cur), "--json", "--compat", "evidently"], 3)
     if os.environ.get("PEERS") == "1":
-        theirs = evidently(ref, cur)
+        theirs, values = evidently(ref, cur)
         if ours and theirs:
-            print(json.dumps({"bench": "drift", "ratio": round(theirs / ours, 1)}))
+            worst = max(abs(c["value"] - values[c["name"]]) for c in alike["columns"])
+            print(json.dumps({"bench": "drift", "ratio": round(theirs / ours, 1), "columns": len(values), "largest_difference": worst}))
 
 
 if __name__ == "__main__":
