@@ -84,8 +84,8 @@ static int64_t class_of_output(const gm_estimator *e, int64_t output)
     return e->outputs == 1 ? 1 : output;
 }
 
-static gm_rc fit_calibrator(gm_estimator *e, gm_score_cache *c, int64_t output, uint64_t seed, gm_arena *a, gm_arena *scratch,
-                            gm_err *err)
+static gm_rc fit_calibrator(gm_estimator *e, gm_score_cache *c, int64_t output, const gm_estimator *like, uint64_t seed,
+                            gm_arena *a, gm_arena *scratch, gm_err *err)
 {
     const gm_scores *s = &c->scores;
     const gm_score_order *order = NULL;
@@ -101,8 +101,8 @@ static gm_rc fit_calibrator(gm_estimator *e, gm_score_cache *c, int64_t output, 
                                               : gm_isotonic_fit_order(order, s->predicted + output, e->outputs, positives, NULL,
                                                                       0, a, &e->calibrators[output], err);
     }
-    bool helps = false;
-    rc = gm_calibration_helps(order, s->predicted + output, e->outputs, positives, e->compat, seed, &helps, err);
+    bool helps = like && like->calibrators[output].count;
+    if (!like) rc = gm_calibration_helps(order, s->predicted + output, e->outputs, positives, e->compat, seed, &helps, err);
     if (rc || !helps) return rc;
     return gm_isotonic_fit_order(order, s->predicted + output, e->outputs, positives, NULL, 0, a, &e->calibrators[output], err);
 }
@@ -115,7 +115,8 @@ static gm_rc check_classes(const gm_scores *s, const gm_metric *metric, gm_err *
                       metric->item.name, (long long)s->rows, (long long)s->truth[0]);
 }
 
-gm_rc gm_cbpe_fit(gm_estimator *e, const gm_scores *reference, uint64_t seed, gm_arena *a, gm_arena *scratch, gm_err *err)
+gm_rc gm_cbpe_fit(gm_estimator *e, const gm_scores *reference, const gm_estimator *like, uint64_t seed, gm_arena *a,
+                  gm_arena *scratch, gm_err *err)
 {
     gm_score_cache *c = NULL;
     gm_rc rc = gm_score_cache_make(reference, scratch, &c, err);
@@ -123,7 +124,7 @@ gm_rc gm_cbpe_fit(gm_estimator *e, const gm_scores *reference, uint64_t seed, gm
     if (rc) return rc;
     e->calibrators = GM_ARENA_ARRAY(a, gm_isotonic, e->outputs);
     if (!e->calibrators) return no_memory(err, reference->rows);
-    for (int64_t k = 0; !rc && k < e->outputs; k++) rc = fit_calibrator(e, c, k, seed, a, scratch, err);
+    for (int64_t k = 0; !rc && k < e->outputs; k++) rc = fit_calibrator(e, c, k, like, seed, a, scratch, err);
     if (!rc && e->compat == GM_COMPAT_NANNYML) rc = gm_nannyml_spread(e->metric, &c->scores, scratch, &e->spread, err);
     return rc;
 }

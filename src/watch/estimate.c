@@ -2,14 +2,16 @@
  *
  *   value      what CBPE or DLE says of these rows - what it says of the reference + what the reference's labels say, cut to the
  *              metric's range
- *   interval   value +- 1.96 spread sqrt(1 / rows + 1 / reference rows), cut likewise
+ *   interval   value +- 1.96 sqrt(spread^2 (1 / rows + 1 / reference rows) + wobble^2), cut likewise
  *   spread     of the reference: half the metric's own 95 % interval there (DeLong, Wilson, bootstrap) / 1.96 * sqrt(reference
  *              rows)
+ *   wobble     how far such estimates were off on parts of the reference, beyond sampling (estimate_record.c)
  *
- * Anchored, the estimate is exact on the reference itself, and what changes it are the inputs alone. A curve fitted to few labels
- * promises too much of the very model (ROC AUC 0.06 too high on 200 labels without any link); most of that is the same on both
- * sides. The interval says where the metric of these rows will lie once their labels are there: they are a sample, and so is
- * the reference. compat nannyml: not anchored; value +- 3 spread / sqrt(rows), with NannyML's spread.
+ * Anchored, the estimate is exact on the reference itself, and what changes it are the inputs alone. A curve fitted to few
+ * labels promises too much of the very model (ROC AUC 0.06 too high on 200 labels without any link); most of that is the same
+ * on both sides. The interval says where the metric of these rows will lie once their labels are there: they are a sample, so is
+ * the reference, and the link is as steady as it was within the reference.
+ * compat nannyml: not anchored; value +- 3 spread / sqrt(rows), with NannyML's spread.
  * Checked    test_estimate_cbpe.c: of simulated windows 95 in 100 hold; docs/numerics/estimated-performance.md
  */
 #include <string.h>
@@ -47,7 +49,7 @@ static gm_rc no_estimate(const gm_metric *metric, gm_task task, gm_arena *a, gm_
 static gm_rc take_rows(const gm_scores *s, const int64_t *rows, int64_t count, int64_t width, gm_arena *a, gm_scores *out,
                        gm_err *err)
 {
-    double *truth = GM_ARENA_ARRAY(a, double, count), *predicted = GM_ARENA_ARRAY(a, double, count *width);
+    double *truth = GM_ARENA_ARRAY(a, double, count), *predicted = GM_ARENA_ARRAY(a, double, count * width);
     if (!truth || !predicted) return gm_err_set(err, GM_ENOMEM, "not enough memory for %lld reference rows", (long long)count);
     for (int64_t i = 0; i < count; i++) {
         truth[i] = s->truth[rows[i]];
@@ -96,10 +98,24 @@ static gm_rc raw_value(const gm_estimator *e, const gm_scores *s, const gm_table
                                          : gm_cbpe_value(e, s, scratch, out, err);
 }
 
-static gm_rc fit_offset(gm_estimator *e, const gm_scores *labelled, const gm_table *features, gm_arena *scratch, gm_err *err)
+gm_rc gm_estimator_value(const gm_estimator *e, const gm_scores *s, const gm_table *features, gm_arena *scratch, double *out,
+                         gm_err *err)
+{
+    double value = NAN;
+    gm_rc rc = raw_value(e, s, features, scratch, &value, err);
+    if (!rc) *out = fmin(fmax(value - e->offset, e->metric->low), e->metric->high);
+    return rc;
+}
+
+gm_rc gm_estimator_learn(gm_estimator *e, const gm_scores *labelled, const gm_table *features, const gm_estimator *like,
+                         uint64_t seed, gm_arena *a, gm_arena *scratch, gm_err *err)
 {
     double estimated = 0, realised = 0;
-    gm_rc rc = raw_value(e, labelled, features, scratch, &estimated, err);
+    e->reference_rows = labelled->rows;
+    gm_rc rc = e->task == GM_TASK_REGRESSION ? gm_dle_fit(e, labelled, features, seed, a, scratch, err)
+                                             : gm_cbpe_fit(e, labelled, like, seed, a, scratch, err);
+    if (rc || e->compat != GM_COMPAT_DEFAULT) return rc;
+    rc = raw_value(e, labelled, features, scratch, &estimated, err);
     if (!rc) rc = gm_metric_value(e->metric, labelled, scratch, &realised, err);
     if (!rc) e->offset = estimated - realised;
     return rc;
@@ -121,12 +137,9 @@ static gm_rc fit(gm_estimator *e, const gm_scores *reference, const gm_table *fe
         rc = gm_table_take(features, rows, count, scratch, &labelled_features, err);
         features = &labelled_features;
     }
-    e->reference_rows = count;
-    if (!rc)
-        rc = e->task == GM_TASK_REGRESSION ? gm_dle_fit(e, &labelled, features, seed, a, scratch, err)
-                                           : gm_cbpe_fit(e, &labelled, seed, a, scratch, err);
+    if (!rc) rc = gm_estimator_learn(e, &labelled, features, NULL, seed, a, scratch, err);
     if (!rc && isnan(e->spread)) rc = own_spread(e->metric, &labelled, e->outputs, seed, scratch, &e->spread, err);
-    if (!rc && e->compat == GM_COMPAT_DEFAULT) rc = fit_offset(e, &labelled, features, scratch, err);
+    if (!rc && e->compat == GM_COMPAT_DEFAULT) rc = gm_estimator_record(e, &labelled, features, seed, err);
     return rc;
 }
 
@@ -162,12 +175,10 @@ gm_rc gm_estimate(const gm_estimator *e, const gm_scores *current, const gm_tabl
         return gm_err_set(err, GM_EINVALID, "the predictions are of another task or other classes than the reference");
     if (current->rows < 1) return gm_err_set(err, GM_EINVALID, "there are no rows to estimate %s on", e->metric->item.name);
     double value = NAN;
-    gm_rc rc = raw_value(e, current, features, scratch, &value, err);
-    value = fmin(fmax(value - e->offset, e->metric->low), e->metric->high);
+    gm_rc rc = gm_estimator_value(e, current, features, scratch, &value, err);
     if (rc) return gm_err_ctx(err, rc, "estimating %s without labels", e->metric->item.name);
-    double rows = (double)current->rows;
-    double half = e->compat == GM_COMPAT_NANNYML ? 3 * e->spread / sqrt(rows)
-                                                 : GM_Z95 * e->spread * sqrt(1 / rows + 1 / (double)e->reference_rows);
+    double rows = (double)current->rows, sampling = e->spread * sqrt(1 / rows + 1 / (double)e->reference_rows);
+    double half = e->compat == GM_COMPAT_NANNYML ? 3 * e->spread / sqrt(rows) : GM_Z95 * hypot(sampling, e->wobble);
     *out = (gm_interval){ .value = value,
                           .low = isnan(half) ? NAN : fmax(e->metric->low, value - half),
                           .high = isnan(half) ? NAN : fmin(e->metric->high, value + half),

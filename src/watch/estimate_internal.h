@@ -17,6 +17,7 @@ struct gm_estimator {
     int64_t reference_rows;
     gm_isotonic *calibrators; /* [outputs]; count 0 = scores are taken as they are */
     double offset;            /* of the estimate on the reference itself, from what its labels say; 0 with compat nannyml */
+    double wobble;            /* how far estimates of parts of the reference were off, beyond sampling; 0 = no further */
     double spread;            /* standard deviation of the metric on n rows, times sqrt(n); NaN = not known */
     gm_dle *dle;              /* regression */
 };
@@ -30,8 +31,10 @@ gm_rc gm_isotonic_fit_order(const gm_score_order *order, const double *score, in
 
 /* ---- cbpe.c: classes ---- */
 
-/* Fit e->calibrators and e->spread. reference: labelled rows only, checked. Errors: GM_EINVALID one class; GM_ENOMEM. */
-gm_rc gm_cbpe_fit(gm_estimator *e, const gm_scores *reference, uint64_t seed, gm_arena *a, gm_arena *scratch, gm_err *err);
+/* Fit e->calibrators, and e->spread with compat nannyml. reference: labelled rows only. like: what it calibrates is calibrated
+ * here; NULL = as it helps. Errors: GM_EINVALID one class; GM_ENOMEM. */
+gm_rc gm_cbpe_fit(gm_estimator *e, const gm_scores *reference, const gm_estimator *like, uint64_t seed, gm_arena *a,
+                  gm_arena *scratch, gm_err *err);
 gm_rc gm_cbpe_value(const gm_estimator *e, const gm_scores *current, gm_arena *scratch, double *out, gm_err *err);
 bool gm_cbpe_fits(const gm_metric *metric);
 
@@ -39,6 +42,18 @@ bool gm_cbpe_fits(const gm_metric *metric);
 gm_rc gm_cbpe_chances(const gm_estimator *e, const gm_scores *current, gm_arena *scratch, double **out, gm_err *err);
 /* Truth of one class against the rest, 0 or 1. [rows] in scratch; NULL when memory is out. */
 double *gm_one_against_rest(const gm_scores *s, int64_t class_index, gm_arena *scratch);
+
+/* ---- estimate.c, estimate_record.c ---- */
+
+/* Fit calibrators or trees, and the anchor; not the spread of the default. labelled: rows with truth only. like: as above. */
+gm_rc gm_estimator_learn(gm_estimator *e, const gm_scores *labelled, const gm_table *features, const gm_estimator *like,
+                         uint64_t seed, gm_arena *a, gm_arena *scratch, gm_err *err);
+/* The metric by CBPE or DLE, anchored. */
+gm_rc gm_estimator_value(const gm_estimator *e, const gm_scores *s, const gm_table *features, gm_arena *scratch, double *out,
+                         gm_err *err);
+/* The estimator's own record: tenths of the reference in their order, each estimated from the others, against their labels. Fits
+ * e->wobble. Errors: GM_ENOMEM; those of LightGBM. */
+gm_rc gm_estimator_record(gm_estimator *e, const gm_scores *labelled, const gm_table *features, uint64_t seed, gm_err *err);
 
 /* ---- cbpe_choice.c: is calibrating worth it? ---- */
 

@@ -179,6 +179,49 @@ static void intervals_hold_f1(void)
     check_coverage("f1");
 }
 
+/* Rows of days: each day's labels are more or less often positive than the scores say, by a normal amount of sd `moved` on the
+ * log odds. */
+static void made_up_days(uint64_t seed, int days, int64_t day_rows, double moved, double *truth, double *score)
+{
+    gm_random r;
+    gm_random_init(&r, seed);
+    for (int64_t i = 0, day = 0; day < days; day++) {
+        double by = moved * gm_random_normal(&r);
+        for (int64_t k = 0; k < day_rows; k++, i++) {
+            double odds = 1.5 * gm_random_normal(&r);
+            score[i] = 1 / (1 + exp(-odds));
+            truth[i] = gm_random_double(&r) < 1 / (1 + exp(-odds - by));
+        }
+    }
+}
+
+/* The reference's own days tell how far the next may lie: intervals that know it hold, those that do not, do not. */
+static void days_that_differ_widen_the_interval(void)
+{
+    enum { DAYS = 10, DAY_ROWS = 300, WINDOWS = 60 };
+    static double truth[DAYS * DAY_ROWS], score[DAYS * DAY_ROWS], later_truth[DAY_ROWS], later[DAY_ROWS];
+    int holds = 0, sampling_alone = 0, same_days = 0;
+    for (uint64_t w = 0; w < WINDOWS; w++) {
+        gm_arena *a = gm_arena_new(0);
+        gm_scores ref = binary_scores(truth, score, DAYS * DAY_ROWS), cur = binary_scores(later_truth, later, DAY_ROWS);
+        made_up_days(100 + w, DAYS, DAY_ROWS, 0.7, truth, score);
+        made_up_days(9000 + w, 1, DAY_ROWS, 0.7, later_truth, later);
+        gm_estimator *e = fitted(&ref, "precision", a);
+        double is = realised("precision", &cur);
+        gm_interval got = estimate_of(e, &cur);
+        holds += got.low <= is && is <= got.high;
+        e->wobble = 0;
+        got = estimate_of(e, &cur);
+        sampling_alone += got.low <= is && is <= got.high;
+        made_up_days(100 + w, DAYS, DAY_ROWS, 0, truth, score);
+        same_days += fitted(&ref, "precision", a)->wobble == 0;
+        gm_arena_free(a);
+    }
+    CHECK(holds >= 50); /* 57, less three standard errors; ten days know their own spread to a quarter */
+    CHECK(sampling_alone <= 40);
+    CHECK(same_days >= 50); /* 57 likewise */
+}
+
 static void calibration_is_chosen_when_it_helps(void)
 {
     enum { ROWS = 3000 };
@@ -427,6 +470,7 @@ static void isotonic_by_hand(void)
 }
 
 TESTS(T(other_inputs_are_foretold), T(a_model_without_skill_is_not_praised), T(other_inputs_of_several_classes),
-      T(intervals_hold_accuracy), T(intervals_hold_roc_auc), T(intervals_hold_f1), T(calibration_is_chosen_when_it_helps),
-      T(nothing_depends_on_the_order_of_ties), T(the_same_rows_give_the_same_bits), T(errors_say_what_is_missing),
-      T(a_single_row), T(losses_of_values), T(memory_may_run_out_anywhere), T(draws_are_scikit_learns), T(isotonic_by_hand))
+      T(intervals_hold_accuracy), T(intervals_hold_roc_auc), T(intervals_hold_f1), T(days_that_differ_widen_the_interval),
+      T(calibration_is_chosen_when_it_helps), T(nothing_depends_on_the_order_of_ties), T(the_same_rows_give_the_same_bits),
+      T(errors_say_what_is_missing), T(a_single_row), T(losses_of_values), T(memory_may_run_out_anywhere),
+      T(draws_are_scikit_learns), T(isotonic_by_hand))
