@@ -37,9 +37,11 @@ typedef struct watching {
     gm_spec spec;
     gm_store *store;
     gm_watcher *watcher; /* NULL with --kept */
-    int64_t show_us;     /* when the window under way is looked at again: the larger it is the more seldom */
-    int64_t said_us;     /* end of the newest window that was printed as a line */
-    bool lines;          /* no screen */
+    int64_t show_us;     /* when the window under way is looked at again */
+    gm_arena *current_arena;
+    gm_shown_window current; /* as it was at the last look; in current_arena */
+    int64_t said_us;         /* end of the newest window that was printed as a line */
+    bool lines;              /* no screen */
 } watching;
 
 /* A message that could not leave is told; it stays in the queue. */
@@ -56,15 +58,21 @@ static void deliver(const watching *w, int64_t now_us)
         fprintf(stderr, "watch: a message could not be sent: %s\n", sent.error.message);
 }
 
-static gm_rc add_current(watching *w, int64_t now_us, gm_arena *a, gm_watch_state *s, gm_err *err)
+/* The window under way is looked at the more seldom the larger it is; meanwhile it is shown as it was. */
+static gm_rc add_current(watching *w, int64_t now_us, gm_watch_state *s, gm_err *err)
 {
-    gm_shown_window current = { .current = true };
     int64_t began = gm_monotonic_us();
-    if (!w->watcher || w->lines || began < w->show_us) return GM_OK;
-    gm_rc rc = gm_watcher_show(w->watcher, now_us, a, &current.result, &current.version, err);
-    w->show_us = gm_monotonic_us() + 10 * (gm_monotonic_us() - began);
-    if (!rc && current.version) s->windows[s->windows_count++] = current; /* gm_watch_read leaves room for it */
-    return rc;
+    if (!w->watcher || w->lines) return GM_OK;
+    if (began >= w->show_us) {
+        gm_arena_reset(w->current_arena);
+        w->current = (gm_shown_window){ .current = true };
+        gm_rc rc = gm_watcher_show(w->watcher, now_us, w->current_arena, &w->current.result, &w->current.version, err);
+        if (rc) return rc;
+        w->show_us = gm_monotonic_us() + 10 * (gm_monotonic_us() - began);
+    }
+    bool over = s->windows_count && s->windows[s->windows_count - 1].result.from_us >= w->current.result.from_us;
+    if (w->current.version && !over) s->windows[s->windows_count++] = w->current; /* gm_watch_read leaves room for it */
+    return GM_OK;
 }
 
 static void print_lines(watching *w, const gm_watch_state *s, gm_arena *a)
@@ -140,7 +148,7 @@ static gm_rc look(watching *w, gm_err *err)
     if (!rc) {
         s.look = seen;
         for (size_t i = 0; i < seen.notes_count; i++) s.look.notes[i] = gm_arena_strdup(a, seen.notes[i]);
-        rc = add_current(w, now, a, &s, err);
+        rc = add_current(w, now, &s, err);
     }
     if (!rc && w->cli->common->json)
         print_json(&s);
@@ -193,12 +201,15 @@ static gm_rc run(gm_cli *cli, const void *conf, gm_err *err)
         rc = gm_err_set(err, GM_ENOTFOUND, "\"%s\" makes no model \"%.60s\"", cli->common->file, cli->operands[0]);
         gm_err_hint(err, "Its model is \"%s\"; `-f` names another pipeline file.", w.spec.pipeline);
     }
+    w.current_arena = gm_arena_new(0);
+    if (!rc && !w.current_arena) rc = gm_err_set(err, GM_ENOMEM, "not enough memory to watch");
     if (!rc) rc = gm_cli_scratch(cli, &scratch, err);
     if (!rc) rc = open_parts(&w, scratch, err);
     w.lines = !isatty(STDOUT_FILENO) && !w.o->once && !w.o->all_kept;
     if (!rc) rc = w.o->once || w.o->all_kept ? look(&w, err) : look_again_and_again(&w, err);
     gm_watcher_close(w.watcher);
     gm_store_close(w.store);
+    gm_arena_free(w.current_arena);
     if (scratch) (void)gm_fs_remove_tree(scratch, &ignored); /* scratch */
     return rc;
 }

@@ -10,14 +10,15 @@
 
 #include "store/windows.h"
 
-enum { COLUMNS_NAMED = 3, ALERTS_SHOWN = 20, RESOLVED_SHOWN = 5, CELLS = 10, OTHER_CELLS_WIDE = 112 };
+enum { COLUMNS_NAMED = 3, ALERTS_SHOWN = 20, RESOLVED_SHOWN = 5, CAUSE_WINDOWS = 60, CELLS = 10, OTHER_CELLS_WIDE = 112 };
 
 gm_rc gm_watch_read(gm_store *store, const gm_spec *spec, int64_t since_us, int64_t limit, gm_arena *a, gm_watch_state *out,
                     gm_err *err)
 {
     gm_window_record *records = NULL;
     size_t count = 0;
-    gm_rc rc = gm_window_list(store, spec->pipeline, since_us, 0, limit, a, &records, &count, err);
+    int64_t wanted = limit < CAUSE_WINDOWS ? CAUSE_WINDOWS : limit; /* what moved first may be older than what is shown */
+    gm_rc rc = gm_window_list(store, spec->pipeline, since_us, 0, wanted, a, &records, &count, err);
     *out = (gm_watch_state){ .spec = spec, .cause = "", .windows = GM_ARENA_ARRAY(a, gm_shown_window, count + 1) };
     if (!rc && !out->windows) rc = gm_err_set(err, GM_ENOMEM, "not enough memory to show %zu windows", count);
     for (size_t i = 0; !rc && i < count; i++) {
@@ -37,6 +38,10 @@ gm_rc gm_watch_read(gm_store *store, const gm_spec *spec, int64_t since_us, int6
     for (size_t i = 0; i < out->windows_count; i++)
         if (out->windows[i].version == version) results[of_version++] = out->windows[i].result;
     out->cause = gm_likely_cause(results, of_version, a);
+    if (out->windows_count > (size_t)limit) {
+        out->windows += out->windows_count - (size_t)limit;
+        out->windows_count = (size_t)limit;
+    }
     return GM_OK;
 }
 

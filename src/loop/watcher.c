@@ -294,7 +294,7 @@ static gm_rc current_from(gm_watcher *w, int64_t now_us, int64_t *out, gm_err *e
     due_list l = { 0 };
     int64_t first = 0;
     bool any = false;
-    *out = s->rows ? now_us : floor_div(now_us, s->step_us) * s->step_us;
+    *out = s->rows ? now_us : (floor_div(now_us - s->length_us, s->step_us) + 1) * s->step_us; /* the one that ends next */
     if (!s->rows) return GM_OK;
     gm_rc rc = since(w, now_us, &first, &any, err);
     if (!rc && any) rc = records(w, first, &r, &count, err);
