@@ -216,17 +216,22 @@ static const char *limit_text(const gm_drift_column *c, char *out)
     return out;
 }
 
+/* "drifted, outside 1 to 3: 40 of 40", "not judged: no value in the current side". A reason that says it already stands for its
+ * word. */
 static const char *verdict(const gm_drift_column *c, gm_arena *a)
 {
-    const char *words[5], *text = "";
+    const char *words[6], *text = "";
+    bool names_new = strncmp(c->why, "new values", 10) == 0, names_range = strncmp(c->why, "outside", 7) == 0;
     size_t n = 0;
     if (c->drifted) words[n++] = "drifted";
     if (c->missing_rose) words[n++] = "more missing";
-    if (c->new_values) words[n++] = "new values";
-    if (c->out_of_range) words[n++] = "out of range";
+    if (c->new_values && !names_new) words[n++] = "new values";
+    if (c->out_of_range && !names_range) words[n++] = "out of range";
     if (c->by_chance) words[n++] = "above, by chance";
+    if (n == 0 && isnan(c->value) && !flagged(c)) words[n++] = "not judged";
+    if (n == 0 && !c->why[0] && !isnan(c->limit)) words[n++] = "as before";
     for (size_t i = 0; i < n; i++) text = gm_arena_printf(a, "%s%s%s", text, i ? ", " : "", words[i]);
-    if (n == 0) text = isnan(c->value) ? "not judged" : isnan(c->limit) ? "" : "as before";
+    if (c->why[0]) text = gm_arena_printf(a, "%s%s%s", text, n == 0 ? "" : names_new || names_range ? ", " : ": ", c->why);
     return gm_arena_printf(a, "%s%s%s",
                            flagged(c)     ? gm_term_red()
                            : c->by_chance ? gm_term_yellow()
@@ -256,12 +261,10 @@ static void print_columns(const gm_drift_result *r, gm_arena *a)
         char value[32], bound[32], limit[32], p[32], fresh[32], outside[32];
         const char *shown = gm_arena_strdup(a, number(c->value, "%", value));
         if (c->bound > 0 && !isnan(c->value)) shown = gm_arena_printf(a, "%s +- %s", shown, number(c->bound, "%", bound));
-        const char *said = verdict(c, a);
-        if (c->why[0]) said = gm_arena_printf(a, "%s %s%s%s", said, gm_term_dim(), c->why, gm_term_plain());
         gm_grid_add(g, (const char *[]){ c->name, c->detector && !isnan(c->value) ? c->detector->item.name : "", shown,
                                          limit_text(c, limit), number(isnan(c->value) ? (double)NAN : c->p_adjusted, "%", p),
                                          missing_text(c, a), number(c->new_share, "share", fresh),
-                                         number(c->range_share, "share", outside), said });
+                                         number(c->range_share, "share", outside), verdict(c, a) });
     }
     gm_grid_print(g);
 }

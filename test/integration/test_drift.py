@@ -74,7 +74,7 @@ class Drift(gm.Case):
         lines = shown.out.splitlines()
         self.assertRegex(lines[0], r"^moved.csv: 1,200 rows, against t.csv: 2,000 rows$")
         self.assertTrue(lines[3].startswith("age") or lines[4].startswith("age"), shown)
-        self.assertRegex(shown.out, r"plan .*new values new values: gold \(\d+ of 1200\)")
+        self.assertRegex(shown.out, r"plan .*new values: gold \(\d+ of 1200\)")
         self.assertIn("2 of ", lines[-1])
 
     def test_a_stored_profile_says_what_its_rows_say(self):
