@@ -223,6 +223,18 @@ class Loop(gm.Case):
         self.ok(p.gm("up", "--stop"))
         self.assertFalse(p.gm("up", "--status", "--json").json()["running"])
 
+    def test_drift_of_what_was_served_asks_and_promotes_nothing_by_itself(self):
+        u = self.up(QUICK + "monitor: { window: 100 rows, rows_min: 50 }\nretrain: { when: [drift], at_most: 100 per 1h }\n").ready()
+        u.trigger("first")
+        row = {"age": 200, "plan": "zzz", "monthly": 50.5, "joined": "2024-03-01"}
+        u.until(lambda: u.post("/v1/models/churn:predict", {"instances": [{"customer": "d0", **row}]})[0] == 200)
+        for i in range(110):
+            self.assertEqual(u.post("/v1/models/churn:predict", {"instances": [{"customer": f"n{i}", **row}]})[0], 200)
+        t = u.trigger("drift ")
+        self.assertEqual((t["kind"], t["state"], t["outcome"]), ("drift", "done", "nothing changed: it came to churn/1 again"))
+        self.assertIn("plan", t["reason"])
+        self.assertTrue(t["cause"].endswith("of version 1"), t["cause"])
+
     def test_a_release_is_part_of_the_outcome_and_holds_up_the_next_training(self):
         u = self.up(QUICK + "gates: [roc_auc >= champion - 1]\ndeploy: { canary: 10% }\nretrain: { when: new data, at_most: 100 per 1h }\n", "--no-serve")
         u.trigger("first")
