@@ -175,6 +175,24 @@ class Drift(Watch):
         self.assertEqual((one[0]["from_us"] % 4_000_000, one[0]["until_us"] - one[0]["from_us"]), (0, 4_000_000))
         self.assertEqual(self.look()["judged"], 0)
 
+    def test_each_version_is_compared_with_its_own_package(self):
+        self.begin()
+        self.send(self.rows[:200])
+        file = self.p.read("gristmill.yaml").replace("try: [logistic]", "try: [lightgbm]")
+        self.p.write("gristmill.yaml", file)
+        self.ok(self.p.gm("run"))
+        self.server.until(lambda: self.server.metric("gristmill_model_info", version="2", role="champion") == 1)
+        self.send(self.rows[200:WINDOW])
+        self.settle()
+        self.labels(self.rows)
+        seen = self.look()
+        whole = {w["version"]: w["result"] for w in seen["windows"] if not w["under_way"]}
+        self.assertEqual({v: r["rows"] for v, r in whole.items()}, {1: 200, 2: WINDOW - 200})
+        self.assertEqual({r["from_us"] for r in whole.values()}, {whole[1]["from_us"]})
+        self.assertEqual({v: r["traffic"]["skewed"] for v, r in whole.items()}, {1: 0, 2: 0})
+        self.assertNotEqual(whole[1]["performance"]["reference"], whole[2]["performance"]["reference"])
+        self.assertEqual({v: r["performance"]["labelled"] for v, r in whole.items()}, {1: 200, 2: WINDOW - 200})
+
     def test_sealed_and_sampled_it_comes_to_the_same(self):
         self.begin()
         self.send(self.rows[:WINDOW])
@@ -188,6 +206,42 @@ class Drift(Watch):
         again = self.whole(self.look())[0]
         self.assertEqual(again["drift"], first["drift"])
         self.assertEqual(again["performance"]["labelled"], WINDOW)
+
+
+class Tasks(Watch):
+    """The other two tasks, whose answers are several numbers or one of any size."""
+
+    def of(self, target, metric, prediction):
+        yaml = YAML.replace("WINDOW", "200 rows").replace("ALERT", "").replace("target: churned", f"target: {target}")
+        self.p = self.project(yaml.replace("  - roc_auc >= 0.4", f"  - {metric}").replace("logistic", "lightgbm"), **{"t.csv": gm.churn(ROWS)})
+        self.ok(self.p.gm("run"))
+        self.rows = serving.records(self.p.read("t.csv"))
+        self.server = serving.Server(self.p.dir, "leavers", "--log", "full")
+        self.addCleanup(self.server.close)
+        c = self.server.connect()
+        for at in range(0, 200, 50):
+            body = [{k: v == "yes" if k == "churned" else v for k, v in r.items() if k != target} for r in self.rows[at:at + 50]]
+            self.assertEqual(self.server.post("/v1/models/leavers:predict", {"instances": body}, connection=c).status, 200)
+        c.close()
+        self.p.write("labels-1.csv", f"customer,{target}\n" + "".join(f"{r['customer']},{r[target]}\n" for r in self.rows))
+        self.settle()
+        result = self.whole(self.look())[0]
+        self.assertEqual((result["rows"], result["performance"]["labelled"]), (200, 200))
+        self.assertEqual((result["traffic"]["recomputed"], result["traffic"]["skewed"]), (100, 0))
+        self.assertEqual([c["name"] for c in result["prediction"]["columns"]], [prediction])
+        self.assertIsNotNone(result["performance"]["realised"])
+        return result
+
+    def test_classes(self):
+        result = self.of("plan", "accuracy >= 0", "class")
+        self.assertEqual(result["prediction"]["columns"][0]["type"], "string")
+        self.assertEqual(result["performance"]["metric"], "log_loss")
+        self.assertAlmostEqual(result["performance"]["decay"], result["performance"]["realised"]["value"] - result["performance"]["reference"], 12)
+
+    def test_numbers(self):
+        result = self.of("monthly", "rmse <= 1000", "value")
+        self.assertEqual(result["performance"]["metric"], "rmse")
+        self.assertIn("missing(monthly) < 50%", {c["name"] for c in result["checks"]["left_out"]})
 
 
 class Alerts(Watch):
