@@ -20,6 +20,8 @@
 #include "watch/estimate_columns.h"
 #include "watch/estimate_internal.h"
 
+enum { QUICK_ROUNDS = 30 };
+
 struct gm_dle {
     gm_boost *loss;
     gm_coder coder;
@@ -131,7 +133,7 @@ static void free_trees(void *trees)
     gm_boost_free(trees);
 }
 
-gm_rc gm_dle_fit(gm_estimator *e, const gm_scores *reference, const gm_table *features, uint64_t seed, gm_arena *a,
+gm_rc gm_dle_fit(gm_estimator *e, const gm_scores *reference, const gm_table *features, bool quick, uint64_t seed, gm_arena *a,
                  gm_arena *scratch, gm_err *err)
 {
     bool root = false;
@@ -152,6 +154,7 @@ gm_rc gm_dle_fit(gm_estimator *e, const gm_scores *reference, const gm_table *fe
                                         .rows = reference->rows,
                                         .columns = (int64_t)d->coder.count + 1,
                                         .category = category,
+                                        .rounds = quick ? QUICK_ROUNDS : 0,
                                         .seed = seed },
                       &d->loss, err);
     if (rc) return rc;

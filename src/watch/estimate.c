@@ -49,7 +49,7 @@ static gm_rc no_estimate(const gm_metric *metric, gm_task task, gm_arena *a, gm_
 static gm_rc take_rows(const gm_scores *s, const int64_t *rows, int64_t count, int64_t width, gm_arena *a, gm_scores *out,
                        gm_err *err)
 {
-    double *truth = GM_ARENA_ARRAY(a, double, count), *predicted = GM_ARENA_ARRAY(a, double, count * width);
+    double *truth = GM_ARENA_ARRAY(a, double, count), *predicted = GM_ARENA_ARRAY(a, double, count *width);
     if (!truth || !predicted) return gm_err_set(err, GM_ENOMEM, "not enough memory for %lld reference rows", (long long)count);
     for (int64_t i = 0; i < count; i++) {
         truth[i] = s->truth[rows[i]];
@@ -112,7 +112,7 @@ gm_rc gm_estimator_learn(gm_estimator *e, const gm_scores *labelled, const gm_ta
 {
     double estimated = 0, realised = 0;
     e->reference_rows = labelled->rows;
-    gm_rc rc = e->task == GM_TASK_REGRESSION ? gm_dle_fit(e, labelled, features, seed, a, scratch, err)
+    gm_rc rc = e->task == GM_TASK_REGRESSION ? gm_dle_fit(e, labelled, features, like != NULL, seed, a, scratch, err)
                                              : gm_cbpe_fit(e, labelled, like, seed, a, scratch, err);
     if (rc || e->compat != GM_COMPAT_DEFAULT) return rc;
     rc = raw_value(e, labelled, features, scratch, &estimated, err);

@@ -48,7 +48,8 @@ bool gm_estimator_calibrates(const gm_estimator *e);
  * no narrower than that.
  * Errors: GM_EINVALID no rows, scores that are not finite, another task or other classes, a column that the fit had and is not
  * there; GM_ENOMEM.
- * Cost: 10,000 rows of two classes 0.3 to 0.5 ms; their fit 10 to 25 ms, of values six times LightGBM. */
+ * Cost: 10,000 rows of two classes 0.3 to 0.5 ms; their fit 10 to 25 ms; of values, 2,000 rows x
+ * 15 columns, 0.4 s. */
 gm_rc gm_estimate(const gm_estimator *e, const gm_scores *current, const gm_table *features, gm_arena *scratch, gm_interval *out,
                   gm_err *err);
 

@@ -47,7 +47,8 @@ static gm_rc boost(gm_boost *b, const gm_boost_data *d, const char *params, void
     if (api->LGBM_DatasetSetField(*dataset, "label", label, (int)d->rows, GM_LIGHTGBM_FLOAT32))
         return failed(api, "taking the target", err);
     if (api->LGBM_BoosterCreate(*dataset, params, &b->booster)) return failed(api, "starting", err);
-    for (int round = 0, finished = 0; round < ROUNDS && !finished; round++)
+    int rounds = d->rounds ? d->rounds : ROUNDS;
+    for (int round = 0, finished = 0; round < rounds && !finished; round++)
         if (api->LGBM_BoosterUpdateOneIter(b->booster, &finished)) return failed(api, "in a boosting round", err);
     return GM_OK;
 }

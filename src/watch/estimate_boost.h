@@ -15,6 +15,7 @@ typedef struct gm_boost_data {
     int64_t rows, columns;
     const bool *category; /* [columns] whole numbers without an order; NULL = none */
     bool classify;
+    int rounds; /* 0 = 100 */
     uint64_t seed;
 } gm_boost_data;
 

@@ -88,7 +88,8 @@ double gm_nannyml_average_precision(const gm_score_order *order, const double *c
 /* ---- dle.c: values ---- */
 
 bool gm_dle_fits(const gm_metric *metric);
-gm_rc gm_dle_fit(gm_estimator *e, const gm_scores *reference, const gm_table *features, uint64_t seed, gm_arena *a,
+/* quick: a third of the trees, for the record. */
+gm_rc gm_dle_fit(gm_estimator *e, const gm_scores *reference, const gm_table *features, bool quick, uint64_t seed, gm_arena *a,
                  gm_arena *scratch, gm_err *err);
 gm_rc gm_dle_value(const gm_estimator *e, const gm_scores *current, const gm_table *features, gm_arena *scratch, double *out,
                    gm_err *err);

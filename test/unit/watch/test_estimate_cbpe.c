@@ -426,6 +426,29 @@ static void memory_may_run_out_anywhere(void)
     }
 }
 
+/* Values whose errors are larger on some days: the record sees it, and sees nothing where days are alike. */
+static void days_that_differ_in_their_losses(void)
+{
+    enum { ROWS = 2000, DAYS = 5 };
+    static double truth[ROWS], predicted[ROWS];
+    static const double scale[DAYS] = { 1, 2, 0.7, 1.5, 1 };
+    for (int differ = 0; differ < 2; differ++) {
+        gm_arena *a = gm_harness_arena();
+        gm_random r;
+        gm_random_init(&r, 21);
+        for (int i = 0; i < ROWS; i++) {
+            predicted[i] = gm_random_normal(&r);
+            truth[i] = predicted[i] + (differ ? scale[i * DAYS / ROWS] : 1) * gm_random_normal(&r);
+        }
+        gm_scores s = { .task = GM_TASK_REGRESSION, .rows = ROWS, .truth = truth, .predicted = predicted };
+        gm_estimator *e = fitted(&s, "mae", a);
+        /* The five mean losses are 0.8 of the scales, of sd 0.37; against the mean of the others 5/4 of that. */
+        CHECK(differ ? e->wobble > 0.3 && e->wobble < 0.6 : e->wobble == 0);
+        CHECK_NEAR(estimate_of(e, &s).value, realised("mae", &s), 1e-12);
+        gm_harness_arena_free(a);
+    }
+}
+
 /* As scikit-learn 1.9.1 draws: StratifiedShuffleSplit(n_splits=3, test_size=0.1, random_state=42). */
 static void draws_are_scikit_learns(void)
 {
@@ -472,5 +495,5 @@ static void isotonic_by_hand(void)
 TESTS(T(other_inputs_are_foretold), T(a_model_without_skill_is_not_praised), T(other_inputs_of_several_classes),
       T(intervals_hold_accuracy), T(intervals_hold_roc_auc), T(intervals_hold_f1), T(days_that_differ_widen_the_interval),
       T(calibration_is_chosen_when_it_helps), T(nothing_depends_on_the_order_of_ties), T(the_same_rows_give_the_same_bits),
-      T(errors_say_what_is_missing), T(a_single_row), T(losses_of_values), T(memory_may_run_out_anywhere),
-      T(draws_are_scikit_learns), T(isotonic_by_hand))
+      T(errors_say_what_is_missing), T(a_single_row), T(losses_of_values), T(days_that_differ_in_their_losses),
+      T(memory_may_run_out_anywhere), T(draws_are_scikit_learns), T(isotonic_by_hand))
