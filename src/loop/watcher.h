@@ -42,8 +42,9 @@ typedef struct gm_watcher_look {
     const char *notes[8]; /* [notes_count] what could not be done: "flights/2: its package is gone"; until the next look */
     size_t notes_count;
 } gm_watcher_look;
-/* now_us: the clock of windows, delays and rules. Errors: GM_EINVALID the file is wrong (a rule for a column that is no input,
- * labels without the key); those of the store and of reading the log. What was done before is kept. */
+/* now_us: the clock of windows, delays and rules. Labels that cannot be read are a note, and columns are judged without them.
+ * Errors: GM_EINVALID the file is wrong (a rule for a column that is no input); those of the store and of reading the log. What
+ * was done before is kept. */
 gm_rc gm_watcher_tick(gm_watcher *w, int64_t now_us, gm_watcher_look *out, gm_err *err);
 
 /* The window that is under way at now_us (for windows of rows: the rows since the last whole one), judged and not kept. In a.

@@ -120,13 +120,22 @@ static gm_rc fresh_labels(gm_watcher *w, const gm_watched *v, gm_err *err)
     else if (!look.stamp)
         w->no_labels = "their source is not there yet";
     if (w->no_labels) return GM_OK;
+    gm_err why = { 0 };
     gm_rc rc = open_engine(w, err);
-    if (!rc) rc = gm_labels_read(w->engine, &w->labels_from, w->o.scratch, w->labels_arena, &w->labels, err);
-    if (rc == GM_ENOTFOUND) {
-        w->no_labels = "their source is not there yet";
-        rc = GM_OK;
+    if (rc) return rc;
+    rc = gm_labels_read(w->engine, &w->labels_from, w->o.scratch, w->labels_arena, &w->labels, &why);
+    if (rc == GM_ENOMEM || rc == GM_ECANCELED) {
+        *err = why;
+        return rc;
     }
-    return rc;
+    if (rc) { /* half written, or not what the file says: columns are judged all the same, and labels when their source changes */
+        w->labels = NULL;
+        const char *place = why.file[0] ? gm_arena_printf(w->labels_arena, "%s:%u: ", why.file, why.line) : "";
+        w->no_labels =
+            gm_arena_printf(w->labels_arena, "%s%s%s%s", place ? place : "", why.message, why.hint[0] ? ". " : "", why.hint);
+        if (!w->no_labels) return no_memory(err);
+    }
+    return GM_OK;
 }
 
 bool gm_watcher_is_final(const gm_watcher *w, const gm_window_result *r, int64_t now_us)

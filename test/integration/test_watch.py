@@ -193,6 +193,19 @@ class Drift(Watch):
         self.assertNotEqual(whole[1]["performance"]["reference"], whole[2]["performance"]["reference"])
         self.assertEqual({v: r["performance"]["labelled"] for v, r in whole.items()}, {1: 200, 2: WINDOW - 200})
 
+    def test_labels_that_cannot_be_read_are_told_and_read_when_they_can(self):
+        self.begin()
+        self.send(self.rows[:WINDOW])
+        self.settle()
+        self.p.write("labels-1.csv", "customer,churned\nC00000,yes\nC00001,yes,")  # still being written
+        seen = self.look()
+        self.assertEqual(self.whole(seen)[0]["performance"]["labelled"], 0)
+        self.assertTrue(any("labels-1.csv" in note for note in seen["notes"]), seen["notes"])
+        self.p.write("labels-1.csv", "client,churned\nC00000,yes\n")
+        self.assertTrue(any('no column "customer"' in note for note in self.look()["notes"]))
+        self.labels(self.rows)
+        self.assertEqual(self.whole(self.look())[0]["performance"]["labelled"], WINDOW)
+
     def test_sealed_and_sampled_it_comes_to_the_same(self):
         self.begin()
         self.send(self.rows[:WINDOW])
