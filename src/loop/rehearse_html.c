@@ -10,7 +10,9 @@
 #include "govern/svg.h"
 #include "loop/rehearse.h"
 
-enum { WIDE = 900, HIGH = 300, LEFT = 56, RIGHT = 14, TOP = 14, POINTS_MAX = 400, MEAN_OF = 7, LISTED_MAX = 60, STRIP = 44 };
+enum { WIDE = 900, HIGH = 300, LEFT = 56, RIGHT = 14, TOP = 14, MEAN_OF = 7, STRIP = 44 };
+/* Of all policies together, so that many of them make no larger page. */
+enum { POINTS_MAX = 800, BARS_MAX = 500, MARKS_MAX = 300, LISTED_MAX = 150, DETAIL_MAX = 200 };
 static const int64_t day_us = 86400000000;
 
 static const char head[] =
@@ -48,6 +50,12 @@ static void moment(const gm_rehearsal *r, int64_t us, char out[48])
 {
     (void)gm_time_text(us, out, 48);
     out[r->step_us % day_us == 0 && us % day_us == 0 ? 10 : 16] = '\0';
+}
+
+/* A policy's part of what the page has room for. */
+static size_t share(const gm_rehearsal *r, size_t all)
+{
+    return all / (r->policies_count ? r->policies_count : 1);
 }
 
 static void cell(gm_buf *b, const char *css_class, const char *text)
@@ -151,13 +159,13 @@ static void draw_policy(const plot *p, const gm_rehearsal_policy *o, size_t inde
 {
     char css[16];
     double xy[2 * POINTS_MAX];
-    size_t every = o->windows_count / POINTS_MAX + 1, count = 0;
+    size_t most = share(p->r, POINTS_MAX), every = o->windows_count / most + 1, count = 0;
     (void)snprintf(css, sizeof(css), "dot p%zu", index % 6);
     for (size_t i = 0; i < o->windows_count; i += every) {
         const gm_rehearsal_window *w = &o->windows[i];
         double mean = mean_at(o, i), x = x_of(p, w->from_us + (w->until_us - w->from_us) / 2);
         if (!isnan(w->metric)) gm_svg_circle(svg, x, gm_scale_at(&p->y, w->metric), 1.6, css);
-        if (isnan(mean) || count >= POINTS_MAX) continue;
+        if (isnan(mean) || count >= most) continue;
         xy[2 * count] = x;
         xy[2 * count++ + 1] = gm_scale_at(&p->y, mean);
     }
@@ -168,13 +176,15 @@ static void draw_policy(const plot *p, const gm_rehearsal_policy *o, size_t inde
 /* Runs of alarmed windows as one bar each. */
 static void draw_alarms(const plot *p, const gm_rehearsal_policy *o, double y, bool decay, gm_buf *svg)
 {
-    for (size_t i = 0; i < o->windows_count; i++) {
+    size_t left = share(p->r, BARS_MAX) / 2;
+    for (size_t i = 0; i < o->windows_count && left; i++) {
         size_t end = i;
         while (end < o->windows_count && (decay ? o->windows[end].decayed : o->windows[end].drifted)) end++;
         if (end == i) continue;
         double from = x_of(p, o->windows[i].from_us), to = x_of(p, o->windows[end - 1].until_us);
         gm_svg_rect(svg, from, y, to - from > 1 ? to - from : 1, 6, decay ? "decay" : "drift");
         i = end;
+        left--;
     }
 }
 
@@ -186,7 +196,7 @@ static void draw_strip(const plot *p, const gm_rehearsal_policy *o, size_t index
     gm_svg_text(svg, LEFT - 34, y + 12, GM_ANCHOR_START, "name", o->name);
     draw_alarms(p, o, y + 18, false, svg);
     draw_alarms(p, o, y + 26, true, svg);
-    for (size_t i = 0; i < o->decisions_count && i < POINTS_MAX; i++) {
+    for (size_t i = 0; i < o->decisions_count && i < share(p->r, MARKS_MAX); i++) {
         bool yes = o->decisions[i].outcome == GM_REHEARSAL_PROMOTED || o->decisions[i].outcome == GM_REHEARSAL_FIRST;
         gm_svg_circle(svg, x_of(p, o->decisions[i].at_us), y + 25, 4, yes ? "yes" : "no");
     }
@@ -255,29 +265,40 @@ static void summary(const gm_rehearsal *r, gm_buf *b)
     gm_buf_text(b, "</table></div></section>\n");
 }
 
+/* Cut between characters. */
+static const char *shortened(const char *text, char out[DETAIL_MAX + 8])
+{
+    size_t len = strlen(text);
+    if (len <= DETAIL_MAX) return text;
+    for (len = DETAIL_MAX; len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80;) len--;
+    (void)snprintf(out, DETAIL_MAX + 8, "%.*s ...", (int)len, text);
+    return out;
+}
+
 static void decisions(const gm_rehearsal *r, const gm_rehearsal_policy *p, gm_buf *b)
 {
-    char day[48];
+    char day[48], text[DETAIL_MAX + 8];
+    size_t listed = share(r, LISTED_MAX);
     gm_buf_text(b, "<section><h2>");
     gm_markup_text(b, p->name);
     gm_buf_text(b, "</h2><div class=\"scroll\"><table><tr><th>at<th>why<th>outcome<th>trainer<th class=\"r\">test<th "
                    "class=\"r\">rows<th>detail</tr>\n");
-    for (size_t i = 0; i < p->decisions_count && i < LISTED_MAX; i++) {
+    for (size_t i = 0; i < p->decisions_count && i < listed; i++) {
         const gm_rehearsal_decision *d = &p->decisions[i];
         gm_buf_text(b, "<tr>");
         moment(r, d->at_us, day);
         cell(b, "", day);
-        cell(b, "", d->reason);
+        cell(b, "", shortened(d->reason, text));
         cell(b, "", gm_rehearsal_outcome_name(d->outcome));
         cell(b, "", d->trainer);
         number_cell(b, d->test_metric);
         count_cell(b, d->rows);
-        cell(b, "", d->detail);
+        cell(b, "", shortened(d->detail, text));
         gm_buf_text(b, "</tr>\n");
     }
     gm_buf_text(b, "</table></div>");
-    if (p->decisions_count > LISTED_MAX)
-        gm_buf_printf(b, "<p class=\"soft\">... and %zu more; --json has all of them.</p>", p->decisions_count - LISTED_MAX);
+    if (p->decisions_count > listed)
+        gm_buf_printf(b, "<p class=\"soft\">... and %zu more; --json has all of them.</p>", p->decisions_count - listed);
     gm_buf_text(b, "</section>\n");
 }
 
