@@ -158,19 +158,15 @@ static gm_rc read_rule(const char *text, gm_arena *a, gm_drift_rule *out, gm_err
 
 static gm_rc read_rules(const drift_opts *o, gm_arena *a, gm_drift_options *options, gm_err *err)
 {
-    gm_drift_rule *rules = GM_ARENA_ARRAY(a, gm_drift_rule, o->drift.count + 1);
-    bool general = false;
+    gm_drift_rule *rules = GM_ARENA_ARRAY(a, gm_drift_rule, o->drift.count);
     if (!rules) return gm_err_set(err, GM_ENOMEM, "not enough memory for %zu rules", o->drift.count);
     for (size_t i = 0; i < o->drift.count; i++) {
         gm_rc rc = read_rule(o->drift.items[i], a, &rules[i], err);
         if (rc) return rc;
-        general = general || !rules[i].column;
     }
     options->rules = rules;
     options->rules_count = o->drift.count;
-    if (!o->drift.count || general || options->compat) return GM_OK;
-    options->rules_count++; /* rules for some columns: the others are judged as ever */
-    return gm_drift_rule_read("psi", (gm_pos){ 0 }, a, &rules[o->drift.count], NULL);
+    return GM_OK;
 }
 
 /* ---- the answer ------------------------------------------------------------------------------------------------------------ */

@@ -99,15 +99,31 @@ static void read_labels(gm_spec *s, const gm_node *n, gm_errs *errs)
         gm_errs_at(errs, n->pos, GM_EINVALID, "Add `from:`, or take `query` out.", "labels: a query needs a source");
 }
 
-/* The general rule, then one for each column that has its own. */
+/* One rule into the list; a detector that the wanted program does not define is a mistake here, not at the first window. */
+static bool read_rule(gm_spec *s, const char *text, gm_pos pos, gm_errs *errs)
+{
+    gm_monitor_spec *m = &s->monitor;
+    gm_drift_rule *rule = &m->drift[m->drift_count];
+    gm_err err;
+    if (gm_drift_rule_read(text, pos, s->a, rule, errs)) return false;
+    const gm_detector *d = rule->numbers ? rule->numbers : rule->texts;
+    if (d && gm_detector_defined(d, m->compat, &err)) {
+        gm_errs_add_at(errs, &err, pos);
+        return false;
+    }
+    m->drift_count++;
+    return true;
+}
+
+/* The general rule, then one for each column that has its own. Another program's definitions bring its own choice of detectors, unless a rule is
+ * written. */
 static void read_rules(gm_spec *s, const monitor_conf *c, gm_pos pos, gm_errs *errs)
 {
     gm_monitor_spec *m = &s->monitor;
     size_t own = c->columns && c->columns->kind == GM_NODE_MAP ? c->columns->count : 0;
     m->drift = GM_ARENA_ARRAY(s->a, gm_drift_rule, own + 1);
     if (!m->drift) return;
-    if (gm_drift_rule_read(c->drift, c->drift_pos.line ? c->drift_pos : pos, s->a, &m->drift[0], errs) == GM_OK)
-        m->drift_count = 1;
+    if (!m->compat || c->drift_pos.line) (void)read_rule(s, c->drift, c->drift_pos.line ? c->drift_pos : pos, errs);
     if (c->columns && c->columns->kind != GM_NODE_MAP)
         gm_errs_at(errs, c->columns->pos, GM_EINVALID, "Write `columns: { temp: wasserstein > 0.5 }`.",
                    "monitor: columns must be a map from a column to its rule");
@@ -118,9 +134,9 @@ static void read_rules(gm_spec *s, const monitor_conf *c, gm_pos pos, gm_errs *e
                        "monitor: the rule of column \"%.60s\" must be a text", c->columns->keys[i]);
             continue;
         }
-        if (gm_drift_rule_read(rule->text, rule->pos, s->a, &m->drift[m->drift_count], errs)) continue;
-        m->drift[m->drift_count].column = c->columns->keys[i];
-        m->drift[m->drift_count++].pos = c->columns->key_pos[i];
+        if (!read_rule(s, rule->text, rule->pos, errs)) continue;
+        m->drift[m->drift_count - 1].column = c->columns->keys[i];
+        m->drift[m->drift_count - 1].pos = c->columns->key_pos[i];
     }
 }
 

@@ -52,26 +52,31 @@ bool gm_detector_judges(const gm_detector *d, gm_type type)
     return type == GM_TYPE_STRING || type == GM_TYPE_BOOL ? d->texts : d->numbers;
 }
 
+gm_rc gm_detector_defined(const gm_detector *d, gm_compat compat, gm_err *err)
+{
+    if (d->compat >> (unsigned)compat & 1u) return GM_OK;
+    gm_rc rc = gm_err_set(err, GM_EINVALID, "%s has no detector \"%s\"", gm_compat_name(compat), d->item.name);
+    gm_buf list = { 0 };
+    for (size_t k = 0; k < gm_detectors.count; k++)
+        if (((const gm_detector *)items[k])->compat >> (unsigned)compat & 1u)
+            gm_buf_printf(&list, "%s%s", list.len ? ", " : "", items[k]->name);
+    gm_err_hint(err, "It has %s.", gm_buf_str(&list));
+    gm_buf_clear(&list);
+    return rc;
+}
+
 gm_rc gm_detector_value_of(const gm_detector *d, gm_pair *pair, gm_compat compat, gm_detector_value *out, gm_err *err)
 {
     if (pair->texts ? !d->texts : !d->numbers)
         return gm_err_set(err, GM_EINVALID, "detector \"%s\" judges %s, the column holds %s", d->item.name,
                           pair->texts ? "numbers" : "texts", pair->texts ? "texts" : "numbers");
-    if (!(d->compat >> (unsigned)compat & 1u)) {
-        gm_rc rc = gm_err_set(err, GM_EINVALID, "%s has no detector \"%s\"", gm_compat_name(compat), d->item.name);
-        gm_buf list = { 0 };
-        for (size_t k = 0; k < gm_detectors.count; k++)
-            if (((const gm_detector *)items[k])->compat >> (unsigned)compat & 1u)
-                gm_buf_printf(&list, "%s%s", list.len ? ", " : "", items[k]->name);
-        gm_err_hint(err, "It has %s.", gm_buf_str(&list));
-        gm_buf_clear(&list);
-        return rc;
-    }
+    gm_rc rc = gm_detector_defined(d, compat, err);
+    if (rc) return rc;
     if (compat && (pair->reference->error + pair->current->error > 0 || pair->reference->rest + pair->current->rest > 0))
         return gm_err_set(err, GM_EINVALID, "%s's numbers need the raw rows: the profile holds a sketch of this column",
                           gm_compat_name(compat));
     gm_detector_value v = { .value = NAN, .plain = NAN, .p_value = NAN };
-    gm_rc rc = d->compute(pair, compat, &v, err);
+    rc = d->compute(pair, compat, &v, err);
     if (!rc) *out = v;
     return rc;
 }

@@ -46,6 +46,8 @@ extern const gm_registry gm_detectors;
 gm_rc gm_detector_find(const char *name, const gm_detector **out, gm_err *err);
 /* compute() after a look at the kind of column and at what the detector defines. Errors: GM_EINVALID; those of compute. */
 gm_rc gm_detector_value_of(const gm_detector *d, gm_pair *pair, gm_compat compat, gm_detector_value *out, gm_err *err);
+/* Errors: GM_EINVALID `tfdv has no detector "psi"`, with those that it has. */
+gm_rc gm_detector_defined(const gm_detector *d, gm_compat compat, gm_err *err);
 /* Does it judge columns of this type? */
 bool gm_detector_judges(const gm_detector *d, gm_type type);
 

@@ -199,13 +199,13 @@ static gm_rc detect(const job *j, gm_pair *pair, gm_drift_column *c, gm_err *err
     const gm_drift_rule *rule = o->rules_count ? rule_of(o, c->name, pair->texts) : NULL;
     bool own = rule && rule->column;
     int64_t rows_min = o->rows_min < 0 ? 1 : o->rows_min ? o->rows_min : o->compat ? 1 : GM_DRIFT_ROWS_MIN;
-    if (!o->rules_count) {
+    if (!rule) {
         gm_rc rc = gm_compat_choose(o->compat, pair, &chosen, &c->why, err);
         if (rc) return rc;
         rule = &chosen;
     }
-    if (!rule || (!rule->numbers && !rule->texts)) {
-        if (!c->why[0]) c->why = rule ? "not looked at" : "no rule is for it";
+    if (!rule->numbers && !rule->texts) {
+        if (!c->why[0]) c->why = "not looked at";
         return GM_OK;
     }
     if (pair->texts ? !rule->texts : !rule->numbers) {

@@ -41,7 +41,7 @@ typedef struct gm_drift_rule {
 
 typedef struct gm_drift_options {
     gm_compat compat;
-    const gm_drift_rule *rules; /* [rules_count]; none = psi > 0.2 for all; compat: what that program takes by default */
+    const gm_drift_rule *rules; /* [rules_count]; columns without one: psi > 0.2; compat: what that program takes by default */
     size_t rules_count;
     const char *const *columns; /* [columns_count] the columns looked at; NULL = all that both sides have */
     size_t columns_count;

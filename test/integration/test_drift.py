@@ -102,6 +102,15 @@ class Drift(gm.Case):
             self.assertEqual(answer["definitions"], compat)
             self.assertTrue(all(c["value"] is not None for c in answer["columns"]))
 
+    def test_the_file_knows_the_programs(self):
+        for line, says in (("monitor: { compat: nannyml }", None), ("monitor: { compat: evidently, columns: { age: ks > 0.05 } }", None),
+                           ("monitor: { compat: nannyml, drift: psi > 0.1 }", 'gristmill.yaml:6:36: nannyml has no detector "psi"'),
+                           ("monitor: { compat: tfdv, columns: { age: ks > 0.1 } }", 'gristmill.yaml:6:42: tfdv has no detector "ks"')):
+            p = self.project(YAML + line + "\n", **{"t.csv": gm.churn(300)})
+            planned = p.gm("plan")
+            self.assertEqual(planned.code == 0, says is None, planned)
+            self.assertIn(says or "", planned.err)
+
     def test_files_of_every_kind(self):
         self.p.write("rows.json", "\n".join('{"age": %d, "plan": "%s"}' % (20 + i % 60, "ab"[i % 2]) for i in range(300)) + "\n")
         self.p.write("part-1.csv", "age,plan\n" + "".join(f"{20 + i % 60},{'ab'[i % 2]}\n" for i in range(150)))
