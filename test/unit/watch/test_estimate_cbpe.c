@@ -50,7 +50,7 @@ static double realised(const char *metric, const gm_scores *s)
 /* Other inputs, the same link: every metric is foretold, although the reference's own value is far from it. */
 static void other_inputs_are_foretold(void)
 {
-    enum { ROWS = 40000 };
+    enum { ROWS = 20000 };
     static double truth[ROWS], score[ROWS], later_truth[ROWS], later[ROWS];
     made_up(1, ROWS, 0.5, 2, truth, score);
     made_up(2, ROWS, -1.5, 2, later_truth, later);
@@ -82,7 +82,7 @@ static void other_inputs_are_foretold(void)
 /* A curve fitted to noise promises skill, here about 0.06 of ROC AUC; anchored, the estimate says what the labels do. */
 static void a_model_without_skill_is_not_praised(void)
 {
-    enum { REFERENCE = 200, ROWS = 1000, WINDOWS = 60 };
+    enum { REFERENCE = 200, ROWS = 1000, WINDOWS = 40 };
     static double truth[REFERENCE], score[REFERENCE], later[ROWS];
     double mean = 0, praise = 0;
     gm_random r;
@@ -102,7 +102,7 @@ static void a_model_without_skill_is_not_praised(void)
         gm_arena_free(a);
     }
     CHECK(praise > 0.04);
-    CHECK_NEAR(mean, 0.5, 0.02); /* four standard errors: sd of ROC AUC on 200 rows is 0.04 */
+    CHECK_NEAR(mean, 0.5, 0.025); /* four standard errors: sd of ROC AUC on 200 rows is 0.04 */
 }
 
 /* Rows of three classes by two numbers; scores are softmax of a distorted margin. */
@@ -122,7 +122,7 @@ static void made_up_classes(uint64_t seed, int64_t rows, double centre, double *
 
 static void other_inputs_of_several_classes(void)
 {
-    enum { ROWS = 20000 };
+    enum { ROWS = 8000 };
     static double truth[ROWS], score[ROWS * 3], later_truth[ROWS], later[ROWS * 3];
     made_up_classes(1, ROWS, 0, truth, score);
     made_up_classes(2, ROWS, 1, later_truth, later);
@@ -137,7 +137,7 @@ static void other_inputs_of_several_classes(void)
         gm_interval got = estimate_of(fitted(&ref, m->item.name, a), &cur);
         double is = realised(m->item.name, &cur);
         /* One class against the rest forgets what the other scores say: a little beside the sampling error. */
-        if (!(fabs(got.value - is) <= 0.015 * (strcmp(m->item.name, "log_loss") == 0 ? 3 : 1)))
+        if (!(fabs(got.value - is) <= 0.02 * (strcmp(m->item.name, "log_loss") == 0 ? 3 : 1)))
             gm_harness_fail(__FILE__, __LINE__, "%s: %.4f [%.4f, %.4f], labels say %.4f", m->item.name, got.value, got.low,
                             got.high, is);
         gm_arena_free(a);
@@ -146,10 +146,10 @@ static void other_inputs_of_several_classes(void)
     CHECK(judged == 12);
 }
 
-/* Of 120 windows, how many have their labelled metric within the interval? 95 of 100, less four standard errors of 2. */
+/* Of 60 windows, how many have their labelled metric within the interval? 95 of 100, less four standard errors of 3. */
 static void check_coverage(const char *name)
 {
-    enum { REFERENCE = 1000, ROWS = 400, WINDOWS = 120 };
+    enum { REFERENCE = 1000, ROWS = 400, WINDOWS = 60 };
     static double truth[REFERENCE], score[REFERENCE], later_truth[ROWS], later[ROWS];
     int holds = 0;
     for (uint64_t w = 0; w < WINDOWS; w++) {
@@ -162,7 +162,7 @@ static void check_coverage(const char *name)
         holds += got.low <= is && is <= got.high;
         gm_arena_free(a);
     }
-    if (holds < 0.87 * WINDOWS)
+    if (holds < 0.84 * WINDOWS)
         gm_harness_fail(__FILE__, __LINE__, "%s: %d of %d intervals hold what the labels said", name, holds, (int)WINDOWS);
 }
 
@@ -198,7 +198,7 @@ static void made_up_days(uint64_t seed, int days, int64_t day_rows, double moved
 /* The reference's own days tell how far the next may lie: intervals that know it hold, those that do not, do not. */
 static void days_that_differ_widen_the_interval(void)
 {
-    enum { DAYS = 10, DAY_ROWS = 300, WINDOWS = 60 };
+    enum { DAYS = 10, DAY_ROWS = 300, WINDOWS = 40 };
     static double truth[DAYS * DAY_ROWS], score[DAYS * DAY_ROWS], later_truth[DAY_ROWS], later[DAY_ROWS];
     int holds = 0, sampling_alone = 0, same_days = 0;
     for (uint64_t w = 0; w < WINDOWS; w++) {
@@ -217,9 +217,9 @@ static void days_that_differ_widen_the_interval(void)
         same_days += fitted(&ref, "precision", a)->wobble == 0;
         gm_arena_free(a);
     }
-    CHECK(holds >= 50); /* 57, less three standard errors; ten days know their own spread to a quarter */
-    CHECK(sampling_alone <= 40);
-    CHECK(same_days >= 50); /* 57 likewise */
+    CHECK(holds >= 33); /* 38, less three standard errors and more: ten days know their own spread to a quarter */
+    CHECK(sampling_alone <= 28);
+    CHECK(same_days >= 34); /* 38, less three standard errors */
 }
 
 static void calibration_is_chosen_when_it_helps(void)
