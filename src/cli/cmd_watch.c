@@ -17,7 +17,7 @@ typedef struct watch_opts {
     bool once, all_kept;
     const char *html;
     double since, every;
-    int64_t limit;
+    int64_t limit, rows_max;
 } watch_opts;
 
 static const gm_param watch_options[] = {
@@ -27,6 +27,8 @@ static const gm_param watch_options[] = {
       "only windows of the last so much time; 0s = all that are kept", 0, 0, NULL },
     { "limit", GM_PARAM_INT, offsetof(watch_opts, limit), "30", "how many windows to show, the newest", 1, 100000, NULL },
     { "every", GM_PARAM_DURATION, offsetof(watch_opts, every), "5s", "how often to look again", 1, 86400, NULL },
+    { "rows_max", GM_PARAM_INT, offsetof(watch_opts, rows_max), "1000000",
+      "a window of more rows is looked at by an even share of so many; drift is of all", 100, 1e9, NULL },
     { "kept", GM_PARAM_BOOL, offsetof(watch_opts, all_kept), "false", "judge nothing: show what is kept already", 0, 0, NULL },
     { 0 },
 };
@@ -183,7 +185,7 @@ static gm_rc look_again_and_again(watching *w, gm_err *err)
 
 static gm_rc open_parts(watching *w, const char *scratch, gm_err *err)
 {
-    gm_watcher_options o = { .spec = &w->spec, .scratch = scratch };
+    gm_watcher_options o = { .spec = &w->spec, .scratch = scratch, .rows_max = w->o->rows_max };
     gm_rc rc = w->o->all_kept ? gm_cli_store(w->cli, false, &w->store, err) : gm_cli_registry(w->cli, &w->store, err);
     if (rc || w->o->all_kept) return rc;
     o.store = w->store;

@@ -215,10 +215,19 @@ class Drift(Watch):
         self.ok(self.p.gm("predictions", "--seal"))
         self.assertTrue(list((self.p.dir / ".gristmill/predictions/profiles/leavers/1").glob("*.profile")))
         (self.p.dir / ".gristmill/predictions/raw").rmdir()
-        self.labels(self.rows[:WINDOW])
+        self.labels(self.rows[:WINDOW // 2])
         again = self.whole(self.look())[0]
         self.assertEqual(again["drift"], first["drift"])
-        self.assertEqual(again["performance"]["labelled"], WINDOW)
+        self.assertEqual(again["performance"]["labelled"], WINDOW // 2)
+
+        self.labels(self.rows[:WINDOW])
+        share = self.whole(self.look("--rows-max", "100"))[0]
+        self.assertEqual((share["rows"], share["performance"]["labelled"], share["traffic"]["recomputed"]), (WINDOW, 100, 100))
+        self.assertTrue(any("33.3 % of the rows" in note for note in share["notes"]), share["notes"])
+        for column, before in zip(share["drift"]["columns"], first["drift"]["columns"]):
+            self.assertEqual(column["rows_current"], WINDOW)
+            if before["value"] is not None:
+                self.assertAlmostEqual(column["plain"] if "plain" in column else column["value"], before.get("plain", before["value"]), 9)
 
 
 class Tasks(Watch):
