@@ -181,7 +181,7 @@ static gm_rc obstacle(gm_retrain *r, const gm_trigger_record *t, int64_t now_us,
     gm_release release;
     int64_t begun = 0;
     r->status.why[0] = '\0';
-    if (is_now(t) || strcmp(t->cause, "first") == 0) return GM_OK;
+    if (is_now(t) || strncmp(t->cause, GM_TRIGGER_FIRST, strlen(GM_TRIGGER_FIRST)) == 0) return GM_OK;
     gm_rc rc = gm_release_get(r->o.store, t->pipeline, a, &release, err);
     if (!rc) {
         (void)snprintf(r->status.why, sizeof(r->status.why), "release %" PRId64 " of %s/%" PRId64 " is undecided", release.id,

@@ -1,4 +1,4 @@
-/* trigger_data.c - see trigger_look.h: has the data changed since the newest run read it?
+/* trigger_data.c - see trigger_look.h: has the data changed since the newest run read it? And is there a model at all?
  *
  * What a run read stands in the fields of its load steps' keys: the digest of each file. The same digests made now, through the
  * cache that knows unchanged files by their times, are compared with them.
@@ -169,5 +169,57 @@ gm_rc gm_trigger_look_data(const gm_trigger_look *look, gm_trigger_data *seen, g
                : gm_err_set(err, GM_ENOMEM, "not enough memory to look at the data");
         gm_arena_free(a);
     }
+    return rc;
+}
+
+/* ---- the first ------------------------------------------------------------------------------------------------------------ */
+
+/* The file and every data set as they are now; what cannot be read counts as absent, and the run will say so. */
+static gm_rc digest_all(const gm_trigger_look *look, gm_arena *a, gm_digest *out, gm_err *err)
+{
+    gm_digest d;
+    gm_hasher *h = gm_hasher_new();
+    if (!h) return gm_err_set(err, GM_ENOMEM, "not enough memory to look at the data");
+    gm_hasher_text(h, look->spec->file && gm_stat_digest(look->store, look->spec->file, &d, NULL, NULL) == GM_OK ? d.hex : "");
+    for (size_t i = 0; i < look->spec->data_count; i++)
+        gm_hasher_text(h, digest_now(look, &look->spec->data[i], a, &d, NULL) == GM_OK ? d.hex : "");
+    gm_hasher_finish(h, out);
+    return GM_OK;
+}
+
+static gm_rc was_tried(const gm_trigger_look *look, gm_arena *a, bool *out, gm_err *err)
+{
+    gm_trigger_record *all = NULL;
+    size_t count = 0;
+    gm_rc rc = gm_trigger_list(look->store, look->spec->pipeline, NULL, 0, a, &all, &count, err);
+    *out = false;
+    for (size_t i = 0; i < count; i++) *out = *out || strncmp(all[i].cause, GM_TRIGGER_FIRST, strlen(GM_TRIGGER_FIRST)) == 0;
+    return rc;
+}
+
+static gm_rc first(const gm_trigger_look *look, gm_trigger_data *seen, gm_arena *a, gm_err *err)
+{
+    gm_model_version *models = NULL;
+    size_t count = 0;
+    gm_digest now;
+    bool tried = false;
+    gm_rc rc = gm_model_list(look->store, look->spec->pipeline, a, &models, &count, err);
+    if (rc == GM_ENOTFOUND) rc = GM_OK;
+    if (rc || count) return rc;
+    rc = was_tried(look, a, &tried, err);
+    if (!rc) rc = digest_all(look, a, &now, err);
+    if (rc) return rc;
+    bool settled = strcmp(seen->first.hex, now.hex) == 0;
+    seen->first = now;
+    if (tried && !settled) return GM_OK;
+    return gm_trigger_wish(look, GM_TRIGGER_NEW_DATA, gm_arena_printf(a, GM_TRIGGER_FIRST " %.16s", now.hex),
+                           "there is no model yet", err);
+}
+
+gm_rc gm_trigger_look_first(const gm_trigger_look *look, gm_trigger_data *seen, gm_err *err)
+{
+    gm_arena *a = gm_arena_new(0);
+    gm_rc rc = a ? first(look, seen, a, err) : gm_err_set(err, GM_ENOMEM, "not enough memory to look at the data");
+    gm_arena_free(a);
     return rc;
 }

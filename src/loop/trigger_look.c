@@ -1,4 +1,4 @@
-/* trigger_look.c - see trigger_look.h; data is looked at in trigger_data.c. */
+/* trigger_look.c - see trigger_look.h; data, and whether there is a model at all, are looked at in trigger_data.c. */
 #include "loop/trigger_look.h"
 
 #include <inttypes.h>
@@ -49,22 +49,6 @@ static gm_rc with_arena(const gm_trigger_look *look, gm_rc (*work)(const gm_trig
     gm_rc rc = a ? work(look, a, err) : gm_err_set(err, GM_ENOMEM, "not enough memory to look for reasons to retrain");
     gm_arena_free(a);
     return rc;
-}
-
-/* ---- the first ------------------------------------------------------------------------------------------------------- */
-
-static gm_rc first(const gm_trigger_look *look, gm_arena *a, gm_err *err)
-{
-    gm_model_version *all = NULL;
-    size_t count = 0;
-    gm_rc rc = gm_model_list(look->store, look->spec->pipeline, a, &all, &count, err);
-    if (rc && rc != GM_ENOTFOUND) return rc;
-    return count ? GM_OK : gm_trigger_wish(look, GM_TRIGGER_NEW_DATA, "first", "there is no model yet", err);
-}
-
-gm_rc gm_trigger_look_first(const gm_trigger_look *look, gm_err *err)
-{
-    return with_arena(look, first, err);
 }
 
 /* ---- schedules ------------------------------------------------------------------------------------------------------- */

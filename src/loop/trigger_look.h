@@ -28,8 +28,6 @@ gm_rc gm_trigger_wish(const gm_trigger_look *look, gm_trigger_kind kind, const c
 /* A cause for a wish that is like no other: "manual 2013-04-09T12:00:00 5c1f...". In a. */
 const char *gm_trigger_cause(gm_trigger_kind kind, int64_t now_us, gm_arena *a);
 
-/* There is no model yet: the first training needs no other reason. */
-gm_rc gm_trigger_look_first(const gm_trigger_look *look, gm_err *err);
 /* The newest time that was due; older ones that were missed are its work too. */
 gm_rc gm_trigger_look_schedule(const gm_trigger_look *look, gm_err *err);
 /* Windows of the version that is champion: each where the condition holds in k of the n judged ones up to it. */
@@ -40,7 +38,12 @@ gm_rc gm_trigger_look_windows(const gm_trigger_look *look, gm_err *err);
 typedef struct gm_trigger_data {
     gm_digest last[64];    /* of the last look, by data set; further data sets are not looked at      */
     gm_digest too_few[64]; /* had fewer new rows than asked for: not counted again                    */
+    gm_digest first;       /* of the file and all data, while there is no model                       */
 } gm_trigger_data;
+/* There is no model yet: the first training needs no other reason. When it failed, it is tried again once the file or the data
+ * changed. */
+gm_rc gm_trigger_look_first(const gm_trigger_look *look, gm_trigger_data *seen, gm_err *err);
+#define GM_TRIGGER_FIRST "first" /* its cause begins so; it waits for nothing */
 gm_rc gm_trigger_look_data(const gm_trigger_look *look, gm_trigger_data *seen, gm_err *err);
 
 #endif

@@ -248,7 +248,7 @@ static void look_for_reasons(up *u)
     u->data_version = version;
     u->looked_ms = ms;
     renew_spec(u);
-    if (!rc) rc = gm_trigger_look_first(&look, &err);
+    if (!rc) rc = gm_trigger_look_first(&look, &u->data, &err);
     if (!rc) rc = gm_trigger_look_schedule(&look, &err);
     if (!rc && (changed || ms - u->windows_ms >= WINDOWS_MS)) { /* a window's labels are waited for by the clock */
         u->windows_ms = ms;
