@@ -8,8 +8,8 @@
  *
  *   ours     ten folds by a hash of (seed, row); rows of equal score stay in one bin
  *   NannyML  ten stratified draws of a tenth (cbpe_shuffle.c), whose rows are judged together; ties are cut where they fall,
- * there in the order of an unstable sort, here in that of rows: of 200 sets whose scores were near their truth 187 are chosen
- *            alike, and all 200 when its sort is made stable
+ *            in the order of an unstable sort there, of rows here: of 200 sets whose scores were near their truth 187 are
+ *            chosen alike, and all 200 when its sort is made stable
  *
  * Scores outside [0, 1] are no chances: they are always calibrated. NannyML leaves scores alone whose ROC AUC is above 0.999.
  * Source     Naeini et al. (2015), AAAI; NannyML 0.13, needs_calibration
