@@ -140,6 +140,7 @@ void gm_follow_look(gm_server *s)
     }
     if ((moved || (f->again_us && now >= f->again_us)) && renew(s, &err))
         gm_server_say(s, "the store could not be followed: %s; again in %g s", err.message, (double)f->wait_us / 1e6);
+    if (moved) gm_metrics_watched_renew(s);
     if (f->scratch_used) clear_scratch(s);
     pthread_mutex_unlock(&f->lock);
 }
@@ -174,6 +175,7 @@ static gm_rc open_store(gm_server *s, gm_err *err)
         if (!rc) rc = gm_follow_resolve(f, ref, s->arena, &v, err);
     }
     if (!rc) rc = renew(s, err);
+    if (!rc) gm_metrics_watched_renew(s);
     return rc;
 }
 
@@ -183,7 +185,6 @@ gm_rc gm_follow_new(gm_server *s, gm_err *err)
     if (!s->follow) return gm_err_set(err, GM_ENOMEM, "not enough memory to follow the store");
     pthread_mutex_init(&s->follow->lock, NULL);
     pthread_mutex_init(&s->follow->watched_lock, NULL);
-    s->follow->watched_version = -1;
     return s->o.package_dir ? gm_routing_package(s, err) : open_store(s, err);
 }
 

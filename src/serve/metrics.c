@@ -245,7 +245,7 @@ static void scrape(gm_http_request *r, void *user)
     breaches(b, &rows);
     lookups(b, &rows);
     releases(b, routing);
-    gm_metrics_watched(s, routing, b);
+    gm_metrics_watched(s, b);
     statuses(s, b);
     process(s, b);
     gm_routing_unref(routing);

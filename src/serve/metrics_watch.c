@@ -1,8 +1,7 @@
 /* metrics_watch.c - what monitoring found last, among the server's metrics: the newest whole window of each model, and the alerts
  * that fire.
  *
- * Read from the store when its data version moved since the last scrape; otherwise the text is that of the last one. While the
- * control thread holds the store (it loads a version) a scrape gets the old text rather than wait.
+ * Printed by the control thread whenever the store's data version moved; a scrape copies the text.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -201,7 +200,7 @@ static void add_model(gm_store *store, const char *model, gm_arena *a, watched_l
 }
 
 /* What is not there (an older store, no monitoring) is left out. */
-static void renew(gm_store *store, const gm_routing *routing, gm_buf *out)
+static void print_all(gm_store *store, const gm_routing *routing, gm_buf *out)
 {
     gm_err err;
     watched_list l = { 0 };
@@ -213,25 +212,28 @@ static void renew(gm_store *store, const gm_routing *routing, gm_buf *out)
         if (!there) add_model(store, routing->endpoints[i].name, a, &l);
     }
     if (a && gm_alert_list(store, NULL, true, 0, a, &l.alerts, &l.alerts_count, &err)) l.alerts_count = 0;
-    gm_buf_clear(out);
     if (l.items) print(out, &l);
     gm_arena_free(a);
 }
 
-void gm_metrics_watched(gm_server *s, const gm_routing *routing, gm_buf *out)
+void gm_metrics_watched_renew(gm_server *s)
 {
     gm_follow *f = s->follow;
-    gm_err err;
-    int64_t version = 0;
-    if (!f || !f->store) return;
+    gm_buf text = { 0 };
+    if (!s->routing) return;
+    print_all(f->store, s->routing, &text);
     pthread_mutex_lock(&f->watched_lock);
-    if (pthread_mutex_trylock(&f->lock) == 0) {
-        if (gm_store_data_version(f->store, &version, &err) == GM_OK && version != f->watched_version) {
-            f->watched_version = version;
-            renew(f->store, routing, &f->watched);
-        }
-        pthread_mutex_unlock(&f->lock);
-    }
+    gm_buf old = f->watched;
+    f->watched = text;
+    pthread_mutex_unlock(&f->watched_lock);
+    gm_buf_clear(&old);
+}
+
+void gm_metrics_watched(gm_server *s, gm_buf *out)
+{
+    gm_follow *f = s->follow;
+    if (!f) return;
+    pthread_mutex_lock(&f->watched_lock);
     if (f->watched.len && !f->watched.failed) gm_buf_add(out, f->watched.data, f->watched.len);
     pthread_mutex_unlock(&f->watched_lock);
 }

@@ -87,9 +87,8 @@ typedef struct gm_follow {
     char *unloaded[GM_SERVED_MAX]; /* names that somebody unloaded, owned */
     size_t unloaded_count;
     gm_trial trials[GM_SERVED_MAX];
-    pthread_mutex_t watched_lock; /* of the next two; lock is only tried for under it */
-    int64_t watched_version;      /* of the store, that the text is of; -1 = none yet */
-    gm_buf watched;               /* metrics of what monitoring found */
+    pthread_mutex_t watched_lock;
+    gm_buf watched; /* metrics of what monitoring found; under watched_lock */
 } gm_follow;
 
 struct gm_server {
@@ -145,7 +144,8 @@ void gm_server_seen(gm_server *s, gm_served *served, gm_served_lane *sum);
 void gm_metrics_handle(gm_http_request *r, void *user);
 /* name="value", with backslash, quote and line end escaped. */
 void gm_metrics_label(gm_buf *b, const char *name, const char *value);
-/* What monitoring found last of the models in routing; metrics_watch.c. */
-void gm_metrics_watched(gm_server *s, const gm_routing *routing, gm_buf *out);
+/* What monitoring found last, as it was when the store moved last; metrics_watch.c. */
+void gm_metrics_watched(gm_server *s, gm_buf *out);
+void gm_metrics_watched_renew(gm_server *s); /* needs follow->lock */
 
 #endif
