@@ -85,7 +85,7 @@ static gm_rc head(const packing *p, const gm_table *t, int64_t rows, gm_table *o
 {
     int64_t count = t->rows < rows ? t->rows : rows, *index = GM_ARENA_ARRAY(p->io->a, int64_t, count);
     if (!index) return gm_err_set(err, GM_ENOMEM, "not enough memory for %" PRId64 " rows", count);
-    for (int64_t i = 0; i < count; i++) index[i] = i * (t->rows / (count ? count : 1)); /* spread over the side */
+    for (int64_t i = 0; i < count; i++) index[i] = i * t->rows / count; /* spread over the side, from its first row to its last part */
     return gm_table_take(t, index, count, p->io->a, out, err);
 }
 
@@ -473,7 +473,7 @@ static gm_rc run(gm_step_io *io, gm_err *err)
 
 const gm_step_kind gm_step_kind_package = {
     .item = { .name = "package", .help = "make the winner a folder with model.onnx, checked against ONNX Runtime" },
-    .version = 2,
+    .version = 3,
     .uses_data = true,
     .run = run,
 };
