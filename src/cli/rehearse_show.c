@@ -131,6 +131,12 @@ static void print_chart(const gm_rehearsal *r)
     print_months(r, &x);
 }
 
+static const char *days(int64_t us, gm_arena *a)
+{
+    double d = (double)us / (double)day_us;
+    return d == 1 ? "1 day" : gm_arena_printf(a, "%g days", d);
+}
+
 /* ---- the table ------------------------------------------------------------------------------------------------------------ */
 
 static const char *number(double v, gm_arena *a)
@@ -178,12 +184,12 @@ void gm_rehearsal_print(const gm_rehearsal *r, const char *html, gm_arena *a)
     char begin[48], until[48], first[48], cpu[32];
     print_chart(r);
     print_table(r, a);
-    printf("\nPeriod       %s to %s in steps of %g days; the first model at %s, after %.0f days (%s)\n",
-           moment(r->from_us, r->step_us, begin), moment(r->until_us, r->step_us, until), (double)r->step_us / (double)day_us,
-           moment(r->begin_us, r->step_us, first), (double)r->first_us / (double)day_us, r->first_reason);
+    printf("\nPeriod       %s to %s in steps of %s; the first model at %s, after %s (%s)\n",
+           moment(r->from_us, r->step_us, begin), moment(r->until_us, r->step_us, until), days(r->step_us, a),
+           moment(r->begin_us, r->step_us, first), days(r->first_us, a), r->first_reason);
     printf("Known        rows before the moment, labels %s", r->delay_us ? "" : "of all of them");
-    if (r->delay_us) printf("%g days after their rows", (double)r->delay_us / (double)day_us);
-    if (r->history_us) printf("; trainings on the last %g days", (double)r->history_us / (double)day_us);
+    if (r->delay_us) printf("%s after their rows", days(r->delay_us, a));
+    if (r->history_us) printf("; trainings on the last %s", days(r->history_us, a));
     for (size_t i = 0; i < r->uncut_count; i++)
         printf("%s%s", i ? ", " : "; without a time, the same at every moment: ", r->uncut[i]);
     printf("\nCost        ");

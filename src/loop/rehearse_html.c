@@ -315,11 +315,11 @@ void gm_rehearsal_html(const gm_rehearsal *r, gm_buf *out)
     gm_buf_text(out, "<h1>");
     gm_markup_text(out, r->pipeline);
     gm_buf_printf(out,
-                  ": rehearsal</h1>\n<p class=\"soft\">%s to %s in steps of %g days; the first model at %s, after %.0f days. "
-                  "Labels are known %g days after their rows",
+                  ": rehearsal</h1>\n<p class=\"soft\">%s to %s in steps of %g d; the first model at %s, after %.0f d. "
+                  "Labels are known %g d after their rows",
                   from, until, (double)r->step_us / (double)day_us, begin, (double)r->first_us / (double)day_us,
                   (double)r->delay_us / (double)day_us);
-    if (r->history_us) gm_buf_printf(out, "; trainings read the last %g days", (double)r->history_us / (double)day_us);
+    if (r->history_us) gm_buf_printf(out, "; trainings read the last %g d", (double)r->history_us / (double)day_us);
     gm_buf_text(out, ".</p>\n");
     drawing(r, out);
     summary(r, out);

@@ -46,7 +46,7 @@ typedef struct gm_rehearse_package {
 typedef struct gm_rehearse_verdict {
     struct gm_rehearse_verdict *next;
     gm_digest package, champion;
-    bool passed;
+    gm_rc rc; /* GM_OK: passed; GM_EREFUSED: a gate said no; else they could not be asked */
     const char *why;
     int64_t cpu_us;
 } gm_rehearse_verdict;

@@ -233,10 +233,10 @@ static gm_rc decide(replay *p, int64_t at_us, int64_t step, const char *reason, 
             if (rc) return rc;
             d->cpu_us += v->cpu_us;
             d->detail = v->why;
-            if (v->passed)
+            if (!v->rc)
                 promote(p, candidate, step, d);
             else
-                d->outcome = GM_REHEARSAL_REFUSED;
+                d->outcome = v->rc == GM_EREFUSED ? GM_REHEARSAL_REFUSED : GM_REHEARSAL_FAILED;
         }
     }
     p->out->cpu_us += d->cpu_us;

@@ -68,12 +68,24 @@ static gm_rc find_time(gm_rehearsing *r, gm_err *err)
     return rc;
 }
 
+/* --trainer: one that there is, or one of the user's steps. */
+static gm_rc check_trainer(const gm_rehearsing *r, gm_err *err)
+{
+    const gm_item *item = NULL;
+    const char *name = r->o->trainer;
+    for (size_t i = 0; name && i < r->spec.tries_count; i++)
+        if (strcmp(r->spec.tries[i].name, name) == 0) return GM_OK;
+    return name ? gm_registry_find(&gm_trainers, name, &item, err) : GM_OK;
+}
+
 /* Only the data are read here: what the pipeline makes of them is decided at each moment anew. */
 gm_rc gm_rehearse_load(gm_rehearsing *r, gm_err *err)
 {
     gm_run_result result;
     gm_rc rc = gm_spec_read(r->o->file, r->a, &r->spec, r->errs);
     if (rc) return file_mistakes(r->errs, rc, r->o->file, err);
+    rc = check_trainer(r, err);
+    if (rc) return rc;
     if (!r->spec.target_text || !r->spec.primary) {
         rc = gm_err_set(err, GM_EINVALID, "\"%s\" trains no model: it has no target", r->o->file);
         gm_err_hint(err, "Add `target: COLUMN`; a rehearsal replays trainings and what they answer.");
@@ -329,11 +341,10 @@ gm_rc gm_rehearse_gates(gm_rehearsing *r, const gm_rehearse_training *t, const g
         return gm_err_set(err, GM_ENOMEM, "not enough memory for the gates");
     }
     gm_rc rc = plan_and_run(r, t->at_us, like, GM_GOAL_GATES, champion, "gates", a, &result, &o, err);
-    if (!rc && o.rc && o.rc != GM_EREFUSED) rc = gm_err_set(err, o.rc, "%s", o.why);
     if (!rc) {
         *v = (gm_rehearse_verdict){ .package = t->package,
                                     .champion = *champion,
-                                    .passed = !o.rc,
+                                    .rc = o.rc,
                                     .why = o.why,
                                     .cpu_us = o.cpu_us > t->cpu_us ? o.cpu_us - t->cpu_us : 0,
                                     .next = r->verdicts };
