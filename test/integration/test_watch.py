@@ -143,7 +143,8 @@ class Drift(Watch):
 
     def metrics(self, second):
         s = self.server
-        s.until(lambda: s.metric("gristmill_window_drifted", model="leavers") == 1)
+        s.until(lambda: s.metric("gristmill_metric_realised", metric="roc_auc") and s.metric("gristmill_alert_firing", rule="decay"))
+        self.assertEqual(s.metric("gristmill_window_drifted", model="leavers"), 1)
         self.assertAlmostEqual(s.metric("gristmill_drift_value", model="leavers", column="age", detector="psi"), self.column(second, "age")["value"])
         self.assertEqual(s.metric("gristmill_window_rows", model="leavers", version="1"), WINDOW)
         self.assertAlmostEqual(s.metric("gristmill_metric_realised", metric="roc_auc"), second["performance"]["realised"]["value"])
