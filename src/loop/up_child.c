@@ -14,26 +14,59 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static _Noreturn void become(const gm_child_spec *spec, pid_t parent)
+extern char **environ;
+
+/* Ours without NOTIFY_SOCKET, which is ours to answer. Owned; NULL without memory. */
+static char **child_environment(void)
+{
+    static const char name[] = "NOTIFY_SOCKET=";
+    size_t count = 0, kept = 0;
+    while (environ[count]) count++;
+    char **env = calloc(count + 1, sizeof(*env));
+    for (size_t i = 0; env && i < count; i++)
+        if (strncmp(environ[i], name, sizeof(name) - 1) != 0) env[kept++] = environ[i];
+    return env;
+}
+
+/* Between vfork and exec: only system calls, in memory that is still the parent's. */
+static _Noreturn void become(const gm_child_spec *spec, char **env, pid_t parent, volatile int *out_reason)
 {
     sigset_t none;
-    sigemptyset(&none);
+    (void)sigemptyset(&none);
     (void)prctl(PR_SET_PDEATHSIG, spec->orphan_signal);
+    if (getppid() != parent) _exit(127); /* it died before it could be told */
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     int in = open("/dev/null", O_RDONLY);
-    bool ok = getppid() == parent && in >= 0 && dup2(in, 0) >= 0; /* else the parent died before it could be told */
+    bool ok = in >= 0 && dup2(in, 0) >= 0;
     ok = ok && (spec->out_fd < 0 || dup2(spec->out_fd, 1) >= 0) && (spec->err_fd < 0 || dup2(spec->err_fd, 2) >= 0);
-    (void)unsetenv("NOTIFY_SOCKET"); /* ours to answer */
-    if (ok) (void)execv(spec->argv[0], (char *const *)(uintptr_t)spec->argv);
-    (void)dprintf(2, "could not start \"%s\": %s\n", spec->argv[0], strerror(errno));
+    if (in > 2) (void)close(in);
+    if (ok) (void)execve(spec->argv[0], (char *const *)(uintptr_t)spec->argv, env);
+    *out_reason = errno;
     _exit(127);
+}
+
+/* vfork: no page is copied, and no handler runs of the libraries whose threads are at work meanwhile. A function of its own, with
+ * nothing in it that the child could spoil. */
+__attribute__((noinline)) static pid_t spawn(const gm_child_spec *spec, char **env, volatile int *out_reason)
+{
+    pid_t parent = getpid(), pid = vfork();
+    if (pid == 0) become(spec, env, parent, out_reason);
+    return pid;
 }
 
 gm_rc gm_child_start(const gm_child_spec *spec, gm_child *out, gm_err *err)
 {
-    pid_t parent = getpid(), pid = fork();
-    if (pid == 0) become(spec, parent);
-    if (pid < 0) return gm_err_set(err, GM_EUNAVAILABLE, "could not start a process: %s", strerror(errno));
+    volatile int reason = 0;
+    char **env = child_environment();
+    if (!env) return gm_err_set(err, GM_ENOMEM, "not enough memory to start a process");
+    pid_t pid = spawn(spec, env, &reason);
+    int failed = errno;
+    free(env);
+    if (pid < 0) return gm_err_set(err, GM_EUNAVAILABLE, "could not start a process: %s", strerror(failed));
+    if (reason) {
+        (void)waitpid(pid, NULL, 0);
+        return gm_err_set(err, GM_EUNAVAILABLE, "could not start \"%s\": %s", spec->argv[0], strerror(reason));
+    }
     *out = (gm_child){ .pid = pid, .handle = (int)syscall(SYS_pidfd_open, pid, 0) };
     return GM_OK;
 }

@@ -20,7 +20,7 @@ typedef struct gm_child {
 } gm_child;
 #define GM_CHILD_NONE { 0, -1 }
 
-/* From the thread that lives as long as the process. Errors: GM_EUNAVAILABLE. */
+/* From the thread that lives as long as the process. Errors: GM_EUNAVAILABLE (no process, no such program), GM_ENOMEM. */
 gm_rc gm_child_start(const gm_child_spec *spec, gm_child *out, gm_err *err);
 /* true: it has ended, and c is empty again. code: exit code, or -1 and the signal. */
 bool gm_child_ended(gm_child *c, int *out_code, int *out_signal);

@@ -40,10 +40,21 @@ static void the_end_of_a_child_is_told(void)
     c = shell("kill -9 $$", SIGKILL);
     wait_end(&c, &code, &number);
     CHECK(code == -1 && number == 9);
+    CHECK(setenv("NOTIFY_SOCKET", "x", 1) == 0);
     c = shell("test -z \"$NOTIFY_SOCKET\"", SIGKILL); /* ours to answer, not the child's */
     wait_end(&c, &code, &number);
     CHECK(code == 0);
     CHECK(!gm_child_ended(&c, &code, &number)); /* there is none any more */
+}
+
+static void a_program_that_is_not_there_is_no_child(void)
+{
+    gm_child c = GM_CHILD_NONE;
+    const char *argv[] = { "/nowhere/gristmill", NULL };
+    CHECK_RC(gm_child_start(&(gm_child_spec){ .argv = argv, .orphan_signal = SIGKILL, .out_fd = -1, .err_fd = -1 }, &c, &err),
+             GM_EUNAVAILABLE);
+    CHECK_HAS(err.message, "/nowhere/gristmill");
+    CHECK(c.pid == 0);
 }
 
 static void a_child_that_does_not_want_to_end_is_ended(void)
@@ -159,5 +170,6 @@ static void one_is_up_in_a_folder(void)
     gm_arena_free(a);
 }
 
-TESTS(T(the_end_of_a_child_is_told), T(a_child_that_does_not_want_to_end_is_ended), T(children_end_with_a_parent_that_is_killed),
-      T(a_server_that_ends_is_started_again_after_growing_pauses), T(one_is_up_in_a_folder))
+TESTS(T(the_end_of_a_child_is_told), T(a_program_that_is_not_there_is_no_child), T(a_child_that_does_not_want_to_end_is_ended),
+      T(children_end_with_a_parent_that_is_killed), T(a_server_that_ends_is_started_again_after_growing_pauses),
+      T(one_is_up_in_a_folder))
