@@ -27,7 +27,7 @@ static const gm_param watch_options[] = {
       "only windows of the last so much time; 0s = all that are kept", 0, 0, NULL },
     { "limit", GM_PARAM_INT, offsetof(watch_opts, limit), "30", "how many windows to show, the newest", 1, 100000, NULL },
     { "every", GM_PARAM_DURATION, offsetof(watch_opts, every), "5s", "how often to look again", 1, 86400, NULL },
-    { "rows_max", GM_PARAM_INT, offsetof(watch_opts, rows_max), "1000000",
+    { "rows_max", GM_PARAM_INT, offsetof(watch_opts, rows_max), "250000",
       "a window of more rows is looked at by an even share of so many; drift is of all", 100, 1e9, NULL },
     { "kept", GM_PARAM_BOOL, offsetof(watch_opts, all_kept), "false", "judge nothing: show what is kept already", 0, 0, NULL },
     { 0 },

@@ -57,7 +57,7 @@ gm_rc gm_served_log_read(const char *dir, const char *model, int64_t from_us, in
 {
     gm_served_log log = { .from_us = from_us, .until_us = until_us, .model = model, .every = 1 };
     int64_t sealed = 0;
-    if (!rows_max) rows_max = 1000000;
+    if (!rows_max) rows_max = 250000;
     gm_rc rc = gm_predlog_rows_sealed(dir, model, NULL, from_us, until_us, &sealed, err);
     if (!rc && sealed > rows_max) log.every = (sealed + rows_max - 1) / rows_max;
     if (!rc) rc = gm_predlog_sample(dir, model, from_us, until_us, log.every, a, &log.table, err);

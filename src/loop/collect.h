@@ -46,7 +46,7 @@ typedef struct gm_served_log {
     int64_t every; /* each so many-th row was read, 1 = all */
 } gm_served_log;
 
-/* rows_max: at most about so many rows are kept, an even share of each file; 0 = 1,000,000. Errors: those of gm_predlog_read. */
+/* rows_max: at most about so many rows are kept, an even share of each file; 0 = 250,000. Errors: those of gm_predlog_read. */
 gm_rc gm_served_log_read(const char *dir, const char *model, int64_t from_us, int64_t until_us, int64_t rows_max, gm_arena *a,
                          gm_served_log *out, gm_err *err);
 
