@@ -34,18 +34,23 @@ static int column_of(const axis *x, int64_t us)
     return c < 0 ? 0 : c >= x->columns ? x->columns - 1 : c;
 }
 
-/* Means of the windows that fall into a column. */
-static void columns_of(const gm_rehearsal_policy *p, const axis *x, double out[WIDTH])
+/* The mean of the windows in and around a column, seven at least: days alone are noise. */
+static void columns_of(const gm_rehearsal *r, const gm_rehearsal_policy *p, const axis *x, double out[WIDTH])
 {
-    int counts[WIDTH] = { 0 };
-    for (int c = 0; c < WIDTH; c++) out[c] = 0;
-    for (size_t i = 0; i < p->windows_count; i++) {
-        if (isnan(p->windows[i].metric)) continue;
-        int c = column_of(x, p->windows[i].from_us);
-        out[c] += p->windows[i].metric;
-        counts[c]++;
+    double width = (double)(x->until_us - x->from_us) / x->columns, around = 7 * (double)r->step_us;
+    if (around < width) around = width;
+    for (int c = 0; c < x->columns; c++) {
+        double center = (double)x->from_us + (c + 0.5) * width, sum = 0;
+        int count = 0;
+        for (size_t i = 0; i < p->windows_count; i++) {
+            const gm_rehearsal_window *w = &p->windows[i];
+            double middle = (double)w->from_us + (double)(w->until_us - w->from_us) / 2;
+            if (isnan(w->metric) || fabs(middle - center) > around / 2) continue;
+            sum += w->metric;
+            count++;
+        }
+        out[c] = count ? sum / count : (double)NAN;
     }
-    for (int c = 0; c < WIDTH; c++) out[c] = counts[c] ? out[c] / counts[c] : (double)NAN;
 }
 
 static bool find_axis(const gm_rehearsal *r, axis *x)
@@ -57,7 +62,7 @@ static bool find_axis(const gm_rehearsal *r, axis *x)
         most = r->policies[i].windows_count > most ? r->policies[i].windows_count : most;
     if (most < WIDTH) x->columns = most ? (int)most : 1;
     for (size_t i = 0; i < r->policies_count; i++) {
-        columns_of(&r->policies[i], x, v);
+        columns_of(r, &r->policies[i], x, v);
         for (int c = 0; c < x->columns; c++) {
             if (isnan(v[c])) continue;
             x->low = v[c] < x->low ? v[c] : x->low;
@@ -111,10 +116,10 @@ static void print_chart(const gm_rehearsal *r)
     axis x;
     double v[WIDTH];
     if (!find_axis(r, &x)) return;
-    printf("\n%s%s%s   mean of the windows in each column; | first model, ^ promoted, x refused or failed\n", gm_term_bold(),
-           r->metric, gm_term_plain());
+    printf("\n%s%s%s   mean of seven windows; | first model, ^ promoted, x refused or failed\n", gm_term_bold(), r->metric,
+           gm_term_plain());
     for (size_t i = 0; i < r->policies_count; i++) {
-        columns_of(&r->policies[i], &x, v);
+        columns_of(r, &r->policies[i], &x, v);
         for (int row = ROWS - 1; row >= 0; row--) {
             char edge[16] = "";
             if (row == ROWS - 1) (void)snprintf(edge, sizeof(edge), "%.3f", x.high);
