@@ -13,6 +13,7 @@
 /* A window is over when its end is so long past that its rows are in the log: lanes write each second. */
 #define SETTLE_US (INT64_C(5) * 1000000)
 #define HORIZON_US (INT64_C(60) * 86400 * 1000000)
+#define FIRST_LOOK_US (INT64_C(7) * 86400 * 1000000)
 enum { WINDOWS_MAX = 2000 }; /* a look goes back so many at most */
 
 static gm_rc no_memory(gm_err *err)
@@ -191,6 +192,15 @@ static gm_rc records(gm_watcher *w, int64_t first_us, gm_window_record **out, si
                                 out_count, err);
 }
 
+/* The first look goes back a week, or eight windows: nobody wants to be told what was wrong two months ago. Later ones begin
+ * where it did. */
+static int64_t first_of(const gm_watcher *w, const gm_window_record *r, size_t count, int64_t first_us, int64_t now_us)
+{
+    int64_t windows = 8 * w->o.spec->monitor.window.length_us;
+    int64_t from = count ? r[0].from_us : now_us - (windows > FIRST_LOOK_US ? windows : FIRST_LOOK_US);
+    return w->o.since_us || first_us > from ? first_us : from;
+}
+
 static gm_rc list_due(gm_watcher *w, int64_t now_us, due_list *l, gm_err *err)
 {
     gm_window_record *r = NULL;
@@ -202,6 +212,7 @@ static gm_rc list_due(gm_watcher *w, int64_t now_us, due_list *l, gm_err *err)
     rc = records(w, first, &r, &count, err);
     if (!rc) rc = judged_windows(w, r, count, now_us, l, err);
     if (rc) return rc;
+    first = first_of(w, r, count, first, now_us);
     if (!w->o.spec->monitor.window.rows)
         rc = time_windows(w, r, count, first, now_us, l, err);
     else
@@ -298,6 +309,7 @@ static gm_rc current_from(gm_watcher *w, int64_t now_us, int64_t *out, gm_err *e
     if (!s->rows) return GM_OK;
     gm_rc rc = since(w, now_us, &first, &any, err);
     if (!rc && any) rc = records(w, first, &r, &count, err);
+    first = first_of(w, r, count, first, now_us);
     if (!rc && any)
         rc = rows_windows(w, count && r[count - 1].until_us > first ? r[count - 1].until_us : first, now_us, &l, out, err);
     return rc;

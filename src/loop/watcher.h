@@ -27,7 +27,7 @@ typedef struct gm_watcher_options {
     const char *log_dir; /* NULL = predictions, below the store's folder */
     const char *scratch; /* a folder of its own for packages and labels, made here and removed when closed */
     int64_t rows_max;    /* of a window that are kept in memory; 0 = 250,000 */
-    int64_t since_us;    /* windows that begin earlier are left alone; 0 = those of the last 60 days */
+    int64_t since_us;    /* windows that begin earlier are left alone; 0 = a first look goes back a week */
     bool no_rules;       /* windows are kept and no rule is asked */
 } gm_watcher_options;
 
