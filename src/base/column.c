@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/civil.h"
 
 static const char *const type_names[] = { "unknown", "bool", "int", "float", "string", "time" };
 
@@ -132,27 +133,6 @@ gm_rc gm_table_take(const gm_table *t, const int64_t *index, int64_t count, gm_a
 
 /* ---- time ------------------------------------------------------------------------------------------------ */
 
-/* Days since 1970-01-01 of a proleptic Gregorian date. A year is taken to begin in March, so that the leap day
- * comes last; an era is 400 years, 146,097 days. */
-static int64_t days_from_civil(int64_t year, int64_t month, int64_t day)
-{
-    year -= month <= 2;
-    int64_t era = (year >= 0 ? year : year - 399) / 400, of_era = year - era * 400;
-    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-}
-
-static void civil_from_days(int64_t days, int64_t *year, int64_t *month, int64_t *day)
-{
-    days += 719468;
-    int64_t era = (days >= 0 ? days : days - 146096) / 146097, of_era = days - era * 146097;
-    int64_t y = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    int64_t of_year = of_era - (365 * y + y / 4 - y / 100), m = (5 * of_year + 2) / 153;
-    *day = of_year - (153 * m + 2) / 5 + 1;
-    *month = m < 10 ? m + 3 : m - 9;
-    *year = y + era * 400 + (*month <= 2);
-}
-
 /* Exactly n digits at *s; moves on. */
 static bool digits(const char **s, int n, int64_t *out)
 {
@@ -207,25 +187,16 @@ bool gm_time_parse(const char *s, int64_t *out_us)
         if (!parse_zone(&s, &offset)) return false;
     }
     if (*s || hour > 23 || minute > 59 || second > 60) return false;
-    *out_us = ((days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset) * 1000000) + micros;
+    *out_us = ((gm_day_of_date(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset) * 1000000) + micros;
     return true;
 }
 
 const char *gm_time_text(int64_t us, char *out, size_t out_size)
 {
-    int64_t seconds = us / 1000000, micros = us % 1000000;
-    if (micros < 0) {
-        micros += 1000000;
-        seconds--;
-    }
-    int64_t days = seconds / 86400, of_day = seconds % 86400, year, month, day;
-    if (of_day < 0) {
-        of_day += 86400;
-        days--;
-    }
-    civil_from_days(days, &year, &month, &day);
-    int len = snprintf(out, out_size, "%04" PRId64 "-%02" PRId64 "-%02" PRId64 "T%02" PRId64 ":%02" PRId64 ":%02" PRId64, year,
-                       month, day, of_day / 3600, of_day / 60 % 60, of_day % 60);
+    int64_t seconds = gm_floor_div(us, 1000000), micros = gm_floor_mod(us, 1000000), of_day = gm_floor_mod(seconds, 86400);
+    gm_date d = gm_date_of_day(gm_floor_div(seconds, 86400));
+    int len = snprintf(out, out_size, "%04" PRId64 "-%02" PRId64 "-%02" PRId64 "T%02" PRId64 ":%02" PRId64 ":%02" PRId64, d.year,
+                       d.month, d.day, of_day / 3600, of_day / 60 % 60, of_day % 60);
     if (micros && len > 0 && (size_t)len < out_size) (void)snprintf(out + len, out_size - (size_t)len, ".%06" PRId64, micros);
     return out;
 }

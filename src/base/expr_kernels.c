@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/civil.h"
 #include "base/expr_internal.h"
 
 #define MISSING GM_MISSING_INT
@@ -496,55 +497,20 @@ void gm_expr_rows_clip(const gm_expr_step *s, size_t n)
 
 static const int64_t us_per_second = 1000000, us_per_day = 86400 * INT64_C(1000000);
 
-/* Towards the past, also before 1970. */
-static inline int64_t floor_div(int64_t x, int64_t y)
-{
-    return x / y - (x % y < 0);
-}
-
-typedef struct date {
-    int64_t year, month, day, day_of_year;
-} date;
-
-/* Day number (0 = 1970-01-01) -> date of the Gregorian calendar, extended to all years.
- *
- * Years are counted from March, so that the leap day is the last of its year: then month m (0 = March) begins on day
- * floor((153 m + 2) / 5), and 400 years have 146097 days.
- * Source     the calendar's rule; Richards 2013, in Urban & Seidelmann, Explanatory Supplement, 15.11
- * Checked    against gmtime_r for each day of the years 1600 to 2400, test/unit/base/test_expr_eval.c
- */
-static inline date date_of_day(int64_t days)
-{
-    int64_t since = days + 719468; /* days since 0000-03-01 */
-    int64_t era = floor_div(since, 146097);
-    int64_t day = since - era * 146097;                                   /* 0 .. 146096 */
-    int64_t year = (day - day / 1460 + day / 36524 - day / 146096) / 365; /* 0 .. 399    */
-    int64_t from_march = day - (365 * year + year / 4 - year / 100);      /* 0 .. 365    */
-    int64_t m = (5 * from_march + 2) / 153;                               /* 0 = March   */
-    date d = { .year = year + era * 400 + (m >= 10), .month = m < 10 ? m + 3 : m - 9, .day = from_march - (153 * m + 2) / 5 + 1 };
-    bool leap = (d.year % 4 == 0 && d.year % 100 != 0) || d.year % 400 == 0;
-    d.day_of_year = m >= 10 ? from_march - 305 : from_march + 60 + leap; /* 1 = January 1st */
-    return d;
-}
-
 static inline int64_t us_of_day(int64_t us)
 {
-    int64_t r = us % us_per_day;
-    return r < 0 ? r + us_per_day : r;
+    return gm_floor_mod(us, us_per_day);
 }
 
 typedef enum part { YEAR, MONTH, DAY, DAY_OF_YEAR, WEEKDAY, HOUR, MINUTE } part;
 
 static inline int64_t part_of(int64_t us, part p)
 {
-    int64_t days = floor_div(us, us_per_day);
-    if (p == WEEKDAY) { /* 1970-01-01 was a Thursday, 3 */
-        int64_t w = (days + 3) % 7;
-        return w < 0 ? w + 7 : w;
-    }
+    int64_t days = gm_floor_div(us, us_per_day);
+    if (p == WEEKDAY) return gm_weekday_of_day(days);
     if (p == HOUR) return us_of_day(us) / (3600 * us_per_second);
     if (p == MINUTE) return us_of_day(us) / (60 * us_per_second) % 60;
-    date d = date_of_day(days);
+    gm_date d = gm_date_of_day(days);
     return p == YEAR ? d.year : p == MONTH ? d.month : p == DAY ? d.day : d.day_of_year;
 }
 

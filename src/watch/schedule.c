@@ -10,6 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/civil.h"
+
 enum { WORDS_MAX = 12, WORD_LEN = 64, DAYS_LOOKED_AT = 8 * 366 + 2, PERIOD_DAYS_MAX = 3660 };
 static const int64_t minute_us = 60000000, hour_us = 3600000000, day_us = 86400000000;
 
@@ -290,30 +292,13 @@ gm_rc gm_schedule_parse(const char *text, gm_schedule *out, gm_err *err)
 
 /* ---- the next time ------------------------------------------------------------------------------------------------ */
 
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    return a / b - (a % b < 0);
-}
-
-/* Days since 1970-01-01 to a date of the proleptic Gregorian calendar; months counted from march, so that a leap day is the last
- * one of its year, and years in cycles of 400 (146097 days). */
-static void date_of(int64_t days, int *out_month, int *out_day)
-{
-    int64_t d = days + 719468, cycle = floor_div(d, 146097), in_cycle = d - cycle * 146097;
-    int64_t year = (in_cycle - in_cycle / 1460 + in_cycle / 36524 - in_cycle / 146096) / 365;
-    int64_t in_year = in_cycle - (365 * year + year / 4 - year / 100), month = (5 * in_year + 2) / 153;
-    *out_day = (int)(in_year - (153 * month + 2) / 5 + 1);
-    *out_month = (int)(month < 10 ? month + 3 : month - 9);
-}
-
 static bool day_matches(const gm_schedule *s, int64_t days)
 {
-    int month = 0, day = 0;
-    date_of(days, &month, &day);
-    int weekday_at = (int)(((days + 4) % 7 + 7) % 7); /* 1970-01-01 was a thursday */
-    bool by_day = s->days >> day & 1, by_weekday = s->weekdays >> weekday_at & 1;
+    gm_date d = gm_date_of_day(days);
+    int64_t weekday_at = (gm_weekday_of_day(days) + 1) % 7; /* cron's weeks begin on Sunday */
+    bool by_day = s->days >> d.day & 1, by_weekday = s->weekdays >> weekday_at & 1;
     bool either = !s->any_day && !s->any_weekday;
-    return (s->months >> month & 1) && (either ? by_day || by_weekday : by_day && by_weekday);
+    return (s->months >> d.month & 1) && (either ? by_day || by_weekday : by_day && by_weekday);
 }
 
 /* The first minute of the day at or after `from` that is in both sets; -1 = none. */
@@ -327,8 +312,8 @@ static int minute_from(const gm_schedule *s, int from)
 int64_t gm_schedule_next(const gm_schedule *s, int64_t after_us)
 {
     if (after_us > INT64_MAX - (DAYS_LOOKED_AT + PERIOD_DAYS_MAX) * day_us) return INT64_MAX;
-    if (s->period_us > 0) return (floor_div(after_us, s->period_us) + 1) * s->period_us;
-    int64_t first_minute = floor_div(after_us, minute_us) + 1, day = floor_div(first_minute, 1440);
+    if (s->period_us > 0) return (gm_floor_div(after_us, s->period_us) + 1) * s->period_us;
+    int64_t first_minute = gm_floor_div(after_us, minute_us) + 1, day = gm_floor_div(first_minute, 1440);
     int from = (int)(first_minute - day * 1440);
     for (int i = 0; i < DAYS_LOOKED_AT; i++, day++, from = 0) {
         int m = day_matches(s, day) ? minute_from(s, from) : -1;

@@ -12,6 +12,7 @@
  */
 #include <string.h>
 
+#include "base/civil.h"
 #include "feature/transform.h"
 
 typedef struct conf {
@@ -94,40 +95,16 @@ static const char *name(const void *conf_in, const void *opaque, const char *con
     return gm_arena_printf(a, "%s.%s", in_names[0], part_names[((const state *)opaque)->parts[i]]);
 }
 
-static int64_t floor_mod(int64_t x, int64_t by)
-{
-    int64_t rest = x % by;
-    return rest < 0 ? rest + by : rest;
-}
-
-static int64_t floor_div(int64_t x, int64_t by) { return x / by - (x % by < 0); }
-
-typedef struct date {
-    int64_t year, month, day, day_of_year;
-} date;
-
-static date date_of(int64_t days)
-{
-    int64_t shifted = days + 719468, era = floor_div(shifted, 146097), of_era = floor_mod(shifted, 146097);
-    int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    int64_t from_march = of_era - (365 * year + year / 4 - year / 100), m = (5 * from_march + 2) / 153;
-    date d = { .day = from_march - (153 * m + 2) / 5 + 1, .month = m < 10 ? m + 3 : m - 9 };
-    d.year = year + era * 400 + (d.month <= 2);
-    bool leap = (d.year % 4 == 0 && d.year % 100 != 0) || d.year % 400 == 0;
-    d.day_of_year = d.month <= 2 ? from_march - 305 : from_march + 60 + leap;
-    return d;
-}
-
 static double part_of(int part, int64_t us)
 {
-    int64_t days = floor_div(us, us_per_day);
+    int64_t days = gm_floor_div(us, us_per_day);
     switch (part) {
-    case YEAR: return (double)date_of(days).year;
-    case MONTH: return (double)date_of(days).month;
-    case DAY: return (double)date_of(days).day;
-    case DAY_OF_YEAR: return (double)date_of(days).day_of_year;
-    case WEEKDAY: return (double)floor_mod(days + 3, 7);
-    default: return (double)(floor_mod(us, us_per_day) / us_per_hour);
+    case YEAR: return (double)gm_date_of_day(days).year;
+    case MONTH: return (double)gm_date_of_day(days).month;
+    case DAY: return (double)gm_date_of_day(days).day;
+    case DAY_OF_YEAR: return (double)gm_date_of_day(days).day_of_year;
+    case WEEKDAY: return (double)gm_weekday_of_day(days);
+    default: return (double)(gm_floor_mod(us, us_per_day) / us_per_hour);
     }
 }
 
