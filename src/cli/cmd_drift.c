@@ -171,11 +171,6 @@ static gm_rc read_rules(const drift_opts *o, gm_arena *a, gm_drift_options *opti
 
 /* ---- the answer ------------------------------------------------------------------------------------------------------------ */
 
-static bool flagged(const gm_drift_column *c)
-{
-    return c->drifted || c->missing_rose || c->new_values || c->out_of_range;
-}
-
 /* What deserves a look first: flagged ones, then by how near the limit, then those that were not judged, each in the reference's
  * order. */
 static double interest(const gm_drift_column *c)
@@ -184,7 +179,7 @@ static double interest(const gm_drift_column *c)
                   : isnan(c->limit) || !(c->limit > 0) ? c->value
                   : c->by_p                            ? 1 - c->value
                                                        : c->value / c->limit;
-    return flagged(c) ? 1e300 : near;
+    return gm_drift_moved(c) ? 1e300 : near;
 }
 
 static int by_interest(const void *x, const void *y)
@@ -224,14 +219,14 @@ static const char *verdict(const gm_drift_column *c, gm_arena *a)
     if (c->new_values && !names_new) words[n++] = "new values";
     if (c->out_of_range && !names_range) words[n++] = "out of range";
     if (c->by_chance) words[n++] = "above, by chance";
-    if (n == 0 && isnan(c->value) && !flagged(c)) words[n++] = "not judged";
+    if (n == 0 && isnan(c->value) && !gm_drift_moved(c)) words[n++] = "not judged";
     if (n == 0 && !c->why[0] && !isnan(c->limit)) words[n++] = "as before";
     for (size_t i = 0; i < n; i++) text = gm_arena_printf(a, "%s%s%s", text, i ? ", " : "", words[i]);
     if (c->why[0]) text = gm_arena_printf(a, "%s%s%s", text, n == 0 ? "" : names_new || names_range ? ", " : ": ", c->why);
     return gm_arena_printf(a, "%s%s%s",
-                           flagged(c)     ? gm_term_red()
-                           : c->by_chance ? gm_term_yellow()
-                                          : gm_term_dim(),
+                           gm_drift_moved(c) ? gm_term_red()
+                           : c->by_chance    ? gm_term_yellow()
+                                             : gm_term_dim(),
                            text, gm_term_plain());
 }
 

@@ -61,11 +61,6 @@ static const char *when(const gm_window_result *r, gm_arena *a)
     return text(gm_arena_printf(a, "%.*s", day ? 10 : strcmp(from + 17, "00") == 0 ? 16 : 19, from));
 }
 
-static bool moved(const gm_drift_column *c)
-{
-    return c->drifted || c->missing_rose || c->new_values || c->out_of_range;
-}
-
 static const char *how(const gm_drift_column *c, gm_arena *a)
 {
     if (c->drifted && c->detector)
@@ -90,7 +85,7 @@ static const char *drifted(const gm_window_result *r, gm_arena *a)
         for (size_t i = 0; i < r->drift.count; i++) {
             const gm_drift_column *c = &r->drift.columns[i];
             double far = c->drifted && c->limit > 0 ? c->value / c->limit : 0;
-            if (!moved(c) || said[i] || far <= most) continue;
+            if (!gm_drift_moved(c) || said[i] || far <= most) continue;
             worst = c;
             most = far;
         }

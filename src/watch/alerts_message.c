@@ -44,11 +44,6 @@ static bool is_absent(const char *marked)
     return marked[0] == '-';
 }
 
-static bool any_flag(const gm_drift_column *c)
-{
-    return c->drifted || c->missing_rose || c->new_values || c->out_of_range;
-}
-
 /* ---- title ---------------------------------------------------------------------------------------------------------------- */
 
 enum { NAMED_MAX = 3 };
@@ -70,7 +65,7 @@ static const char *moved_columns(writer *w)
     size_t all = 0;
     for (size_t i = 0; i < w->newest->drift.count; i++) {
         const gm_drift_column *c = &w->newest->drift.columns[i];
-        if (any_flag(c)) names = name_more(w, names, c->name, all++);
+        if (gm_drift_moved(c)) names = name_more(w, names, c->name, all++);
     }
     for (size_t i = 0; i < w->newest->drift.missing_columns_count; i++) {
         const char *marked = w->newest->drift.missing_columns[i];
@@ -136,7 +131,7 @@ static void text_columns(writer *w, gm_buf *b)
     size_t shown = 0, all = 0;
     for (size_t i = 0; i < w->newest->drift.count; i++) {
         const gm_drift_column *c = &w->newest->drift.columns[i];
-        if (!any_flag(c)) continue;
+        if (!gm_drift_moved(c)) continue;
         if (all++ >= COLUMNS_SHOWN) continue;
         gm_buf_printf(b, "%s %s", shown++ ? "        " : "columns ", c->name);
         if (c->detector && isfinite(c->value))
@@ -208,7 +203,7 @@ static void json_columns(const gm_window_result *n, gm_json *j)
     gm_json_array(j);
     for (size_t i = 0; i < n->drift.count; i++) {
         const gm_drift_column *c = &n->drift.columns[i];
-        if (!any_flag(c)) continue;
+        if (!gm_drift_moved(c)) continue;
         gm_json_object(j);
         gm_json_kstr(j, "name", c->name);
         gm_json_kstr(j, "detector", c->detector ? c->detector->item.name : "");

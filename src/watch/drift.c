@@ -378,7 +378,7 @@ static gm_rc conclude(const job *j, gm_drift_result *out, gm_err *err)
             c->by_chance = above && !o->compat && c->p_adjusted > p_limit;
             c->drifted = above && !c->by_chance;
         }
-        bool any = c->drifted || c->missing_rose || c->new_values || c->out_of_range;
+        bool any = gm_drift_moved(c);
         out->judged += any || !isnan(c->value);
         out->drifted += any;
     }

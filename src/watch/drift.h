@@ -74,11 +74,17 @@ typedef struct gm_drift_column {
     const char *why; /* "" or why it was not judged, or what the rates say: "new values: XX (31 of 900)" */
 } gm_drift_column;
 
+/* Any of the four flags. */
+static inline bool gm_drift_moved(const gm_drift_column *c)
+{
+    return c->drifted || c->missing_rose || c->new_values || c->out_of_range;
+}
+
 typedef struct gm_drift_result {
     gm_compat compat;
     gm_drift_column *columns; /* [count] in the reference's order */
     size_t count;
-    size_t judged, drifted; /* columns judged; with any of the four flags */
+    size_t judged, drifted; /* columns judged; with any of the four flags (gm_drift_moved) */
     double drifted_share;   /* drifted / judged; NaN when none was */
     bool dataset_drifted;   /* compat evidently: a share of 0.5 or more; others: any column */
     int64_t rows_reference, rows_current;

@@ -1,7 +1,8 @@
 /* drift_rates.c - the changes that no detector of values sees: missing, never seen, out of range.
  *
  * Each is a share of rows, compared with a limit. A verdict needs the share above its limit and four standard errors above what
- * no drift is expected to give, so that a few rows of a small window do not alarm.
+ * no drift is expected to give, so that a few rows of a small window do not alarm. An alarm's words come before those on why the
+ * values themselves were not judged.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -16,10 +17,17 @@ static double limit_or(double limit)
     return limit > 0 ? limit : GM_DRIFT_RATE_LIMIT;
 }
 
-/* Is a share of n rows surely above what is expected? */
+/* Is a share of n rows surely above what is expected?
+ *
+ *   s = (k + z^2 e) / (n + z^2), against e + z sqrt(s (1 - s) / (n + z^2)),  k of n rows, z = SURE, e the expected share
+ *
+ * z^2 = 16 rows more that are as expected: so the error of a share of 1 is not 0, and nine rows are too few for any verdict.
+ * Source     after Agresti and Coull (1998), The American Statistician 52:119-126, who add as many of which half count
+ */
 static bool surely(double share, double expected, double n)
 {
-    return share - expected > SURE * sqrt(share * (1 - share) / n);
+    double s = (share * n + SURE * SURE * expected) / (n + SURE * SURE);
+    return s - expected > SURE * sqrt(s * (1 - s) / (n + SURE * SURE));
 }
 
 /* a rise of the missing share
@@ -77,7 +85,7 @@ static gm_rc never_seen(const gm_drift_options *o, gm_pair *pair, gm_drift_colum
     if (pair->reference->rest > 0 || !(m > 0) || !(n > 0)) return GM_OK; /* nobody knows what a sketch has forgotten */
     c->new_share = unseen / m;
     c->new_values = c->new_share > limit_or(o->new_limit) && surely(c->new_share, once / n, m);
-    if (!c->new_values || c->why[0]) return GM_OK;
+    if (!c->new_values) return GM_OK;
     c->why = new_texts(al, c->rows_current, a);
     return c->why ? GM_OK : gm_err_set(err, GM_ENOMEM, "not enough memory to name new values");
 }
@@ -94,7 +102,7 @@ static gm_rc range(const gm_drift_options *o, const gm_pair *pair, gm_drift_colu
     for (int64_t i = s->count; i-- > 0 && s->value[i] > high;) outside += s->weight[i];
     c->range_share = outside / present;
     c->out_of_range = c->range_share > limit_or(o->range_limit) && surely(c->range_share, 2 / (r->total + 1), present);
-    if (!c->out_of_range || c->why[0]) return GM_OK;
+    if (!c->out_of_range) return GM_OK;
     c->why = gm_arena_printf(a, "outside %.6g to %.6g: %.0f of %.0f", low, high, outside, present);
     return c->why ? GM_OK : gm_err_set(err, GM_ENOMEM, "not enough memory to name a range");
 }

@@ -177,6 +177,36 @@ static void rates_are_verdicts_of_their_own(void)
     gm_arena_free(a);
 }
 
+/* A share of few values says nothing, whatever it is; and the words of a rate's alarm come before "not judged". */
+static void a_share_of_few_values_is_no_alarm(void)
+{
+    enum { N = 2000, RARE = 20 };
+    gm_arena *a = gm_arena_new(0);
+    double x[N], y[N];
+    const char *s[N], *t[N];
+    for (int present = 1; present <= RARE; present = present == 1 ? 9 : present == 9 ? RARE : RARE + 1) {
+        for (int i = 0; i < N; i++) {
+            x[i] = i % 100 + i / 1e6;
+            y[i] = i < present ? 1e6 : (double)NAN;
+            s[i] = i % 2 ? "a" : "b";
+            t[i] = i < present ? "XX" : NULL;
+        }
+        gm_column r[2] = { drift_numbers("x", x, N), drift_texts(a, "s", s, N) },
+                  c[2] = { drift_numbers("x", y, N), drift_texts(a, "s", t, N) };
+        gm_table ref = drift_table(r, 2), cur = drift_table(c, 2);
+        gm_drift_result d = compare_tables(&ref, &cur, NULL, a);
+        CHECK_NEAR(d.columns[0].range_share, 1, 0);
+        CHECK_NEAR(d.columns[1].new_share, 1, 0);
+        CHECK(d.columns[0].missing_rose && d.columns[1].missing_rose);
+        CHECK(d.columns[0].out_of_range == (present == RARE) && d.columns[1].new_values == (present == RARE));
+        CHECK(isnan(d.columns[0].value) && isnan(d.columns[1].value));
+        if (present < RARE) continue;
+        CHECK_STR(d.columns[0].why, "outside 0 to 99.002: 20 of 20");
+        CHECK_STR(d.columns[1].why, "new values: XX (20 of 20)");
+    }
+    gm_arena_free(a);
+}
+
 static void keys_times_and_free_text_are_judged_on_request(void)
 {
     enum { N = 2000 };
@@ -433,6 +463,6 @@ static void json_is_read_back(void)
 }
 
 TESTS(T(windows_of_the_same_do_not_alarm), T(a_shift_is_found), T(few_rows_take_a_verdict_back),
-      T(rates_are_verdicts_of_their_own), T(keys_times_and_free_text_are_judged_on_request), T(odd_columns),
-      T(another_type_of_value_is_drift), T(columns_and_rules_are_found_or_named), T(profiles_say_the_same),
+      T(rates_are_verdicts_of_their_own), T(a_share_of_few_values_is_no_alarm), T(keys_times_and_free_text_are_judged_on_request),
+      T(odd_columns), T(another_type_of_value_is_drift), T(columns_and_rules_are_found_or_named), T(profiles_say_the_same),
       T(compat_wants_rows_where_the_profile_is_a_sketch), T(rules_as_text), T(json_is_read_back))
