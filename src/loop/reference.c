@@ -24,7 +24,7 @@ static gm_rc read_profile(const char *dir, gm_arena *a, gm_profile **out, gm_err
     return rc;
 }
 
-/* The metric that decided in training, and its value on the test rows. */
+/* The metric that decided in training, and its value on the test rows with its interval. */
 static gm_rc read_metric(const char *dir, gm_arena *a, gm_monitor_reference *m, gm_err *err)
 {
     gm_node *root = NULL;
@@ -32,7 +32,10 @@ static gm_rc read_metric(const char *dir, gm_arena *a, gm_monitor_reference *m, 
     if (rc) return rc;
     const char *name = gm_node_str_or(root, "metric", "");
     if (!name[0] || gm_metric_find(name, m->task, &m->metric, NULL)) m->metric = gm_metric_default(m->task);
-    m->metric_value = gm_node_double_or(gm_node_get(gm_node_get(root, "test"), m->metric->item.name), "value", (double)NAN);
+    const gm_node *test = gm_node_get(gm_node_get(root, "test"), m->metric->item.name);
+    m->metric_value = gm_node_double_or(test, "value", (double)NAN);
+    m->metric_low = gm_node_double_or(test, "low", (double)NAN);
+    m->metric_high = gm_node_double_or(test, "high", (double)NAN);
     return GM_OK;
 }
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/civil.h"
 #include "watch/monitor.h"
 
 enum { NAMED_MAX = 4 }; /* columns named; the rest are counted */
@@ -36,18 +37,13 @@ static bool absent(const gm_window_result *w, const char *name)
     return false;
 }
 
-static bool moved(const gm_drift_column *c)
-{
-    return c && (c->drifted || c->missing_rose || c->new_values || c->out_of_range);
-}
-
 static streak follow(const gm_window_result *windows, size_t count, const char *name, size_t place)
 {
     streak s = { .name = name, .first = count - 1, .most = NAN, .place = place };
     for (size_t i = count; i-- > 0;) {
         const gm_drift_column *c = find(&windows[i], name);
         if (!windows[i].judged) continue;
-        if (!moved(c) && !absent(&windows[i], name)) break;
+        if (!(c && gm_drift_moved(c)) && !absent(&windows[i], name)) break;
         s.first = i;
         s.at = c;
         if (c && c->drifted && (isnan(s.most) || c->value > s.most)) s.most = c->value;
@@ -83,11 +79,21 @@ static void how(const streak *s, gm_buf *out)
         gm_buf_printf(out, "%.1f %% outside the reference's range", 100 * c->range_share);
 }
 
+/* When a window began, as fine as it is long: the day, the minute of windows shorter than a day, the second below a minute. */
+static void begin_text(const gm_window_result *w, char *out, size_t out_size)
+{
+    const int64_t second_us = 1000000, length_us = w->until_us - w->from_us;
+    (void)gm_time_text(gm_floor_div(w->from_us, second_us) * second_us, out, out_size);
+    size_t keep = length_us >= 86400 * second_us ? 10 : length_us >= 60 * second_us ? 16 : 19;
+    if (strlen(out) < 19) return;
+    out[10] = ' ';
+    out[keep] = '\0';
+}
+
 static void say(const streak *s, size_t i, const gm_window_result *windows, gm_buf *out)
 {
     char when[48];
-    (void)gm_time_text(windows[s->first].from_us - windows[s->first].from_us % 1000000, when, sizeof(when));
-    if (strlen(when) > 10 && strcmp(when + 10, "T00:00:00") == 0) when[10] = '\0';
+    begin_text(&windows[s->first], when, sizeof(when));
     gm_buf_printf(out, "%s%s%s (%s, ", i == 0 ? "" : i == 1 ? "; then " : ", ", s->name, i == 0 ? " moved first" : "", when);
     how(s, out);
     gm_buf_char(out, ')');
@@ -110,7 +116,7 @@ const char *gm_likely_cause(const gm_window_result *windows, size_t count, gm_ar
     streak *streaks = GM_ARENA_ARRAY(a, streak, d->count + d->missing_columns_count);
     if (!streaks) return "";
     for (size_t i = 0; i < d->count; i++)
-        if (moved(&d->columns[i])) streaks[found++] = follow(windows, count, d->columns[i].name, i);
+        if (gm_drift_moved(&d->columns[i])) streaks[found++] = follow(windows, count, d->columns[i].name, i);
     for (size_t i = 0; i < d->missing_columns_count; i++)
         if (d->missing_columns[i][0] == '-') streaks[found++] = follow(windows, count, d->missing_columns[i] + 1, d->count + i);
     if (!found) return without_columns(&windows[count - 1]);

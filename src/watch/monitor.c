@@ -27,7 +27,10 @@ struct gm_monitor {
     const char *no_estimate;
     gm_pca *pca;
     const char *no_pca;
-    double metric; /* on the reference; NaN = none */
+    gm_scores labelled;    /* of the reference rows with a label; rows 0 = none */
+    double metric;         /* on the reference; NaN = none */
+    double metric_half;    /* from there to the worse end of its 95 % interval; NaN = not known */
+    double metric_of_rows; /* on `labelled`, which the estimator learns from; NaN = none */
 };
 
 static gm_rc no_memory(gm_err *err)
@@ -143,24 +146,48 @@ static gm_rc not_known(gm_rc rc, const gm_err *why, gm_arena *a, const char **ou
     return *out ? GM_OK : no_memory(err);
 }
 
+/* How much worse `value` is, in the metric's units. */
+static double worse_by(const gm_metric *metric, double reference, double value)
+{
+    return metric->higher_is_better ? reference - value : value - reference;
+}
+
+/* What decay is counted from, and how sure that is: as recorded, or what is not recorded from the reference rows. */
+static gm_rc take_metric(gm_monitor *m, gm_err *err)
+{
+    const gm_monitor_reference *ref = &m->ref;
+    gm_interval of_rows = { NAN, NAN, NAN, "" }, recorded = { ref->metric_value, ref->metric_low, ref->metric_high, "" };
+    gm_err why = { 0 };
+    const char *line = NULL;
+    m->metric = m->metric_half = m->metric_of_rows = NAN;
+    if (!ref->metric) return GM_OK;
+    gm_rc rc = m->rows.rows && ref->predicted && ref->truth
+                   ? labelled_scores(ref, ref->predicted, ref->truth, m->rows.rows, m->a, &m->labelled, err)
+                   : GM_OK;
+    if (rc) return rc;
+    if (m->labelled.rows) rc = gm_metric_value(ref->metric, &m->labelled, m->a, &m->metric_of_rows, &why);
+    if (m->labelled.rows && !rc) rc = gm_metric_interval(ref->metric, &m->labelled, SEED, m->a, &of_rows, &why);
+    if (rc) rc = not_known(rc, &why, m->a, &line, err);
+    if (rc) return rc;
+    const gm_interval *i = recorded.low < recorded.high ? &recorded : &of_rows;
+    m->metric = isnan(ref->metric_value) ? m->metric_of_rows : ref->metric_value;
+    m->metric_half = worse_by(ref->metric, i->value, ref->metric->higher_is_better ? i->low : i->high);
+    if (m->metric_half < 0) m->metric_half = 0; /* a bootstrap's quantile may lie on the better side */
+    return GM_OK;
+}
+
 static gm_rc fit_estimator(gm_monitor *m, gm_err *err)
 {
     const gm_monitor_reference *ref = &m->ref;
-    gm_scores scores;
     gm_err why = { 0 };
-    if (!ref->metric || !m->rows.rows || !ref->predicted || !ref->truth)
+    if (!ref->metric || !m->labelled.rows)
         m->no_estimate = "the reference has no rows with predictions and labels";
     else if (!gm_estimator_fits(ref->metric, ref->task))
         m->no_estimate = gm_arena_printf(m->a, "%s cannot be estimated", ref->metric->item.name);
-    if (m->no_estimate) return GM_OK;
-    gm_rc rc = labelled_scores(ref, ref->predicted, ref->truth, m->rows.rows, m->a, &scores, err);
-    if (!rc && isnan(m->metric) && gm_metric_value(ref->metric, &scores, m->a, &m->metric, &why)) m->metric = NAN;
-    if (rc) return rc;
-    if (scores.rows < m->rows.rows) {
+    else if (m->labelled.rows < m->rows.rows)
         m->no_estimate = "some reference rows have no label";
-        return GM_OK;
-    }
-    rc = gm_estimator_fit(&scores, &m->rows, ref->metric, m->spec->compat, SEED, m->a, &m->estimator, &why);
+    if (m->no_estimate) return GM_OK;
+    gm_rc rc = gm_estimator_fit(&m->labelled, &m->rows, ref->metric, m->spec->compat, SEED, m->a, &m->estimator, &why);
     return rc ? not_known(rc, &why, m->a, &m->no_estimate, err) : GM_OK;
 }
 
@@ -193,7 +220,6 @@ static gm_rc take_reference(gm_monitor *m, gm_err *err)
     gm_monitor_reference *ref = &m->ref;
     gm_column *predictions = GM_ARENA_NEW(m->a, gm_column);
     if (!predictions) return no_memory(err);
-    m->metric = ref->metric_value;
     gm_rc rc = ref->rows ? gm_table_some(ref->rows, ref->columns, ref->columns_count, m->a, &m->rows, err) : GM_OK;
     if (!rc && m->rows.rows && ref->predicted) {
         rc = gm_prediction_column(ref, ref->predicted, m->rows.rows, m->a, predictions, err);
@@ -203,6 +229,7 @@ static gm_rc take_reference(gm_monitor *m, gm_err *err)
     bool by_rows = m->rows.rows && (m->spec->compat != GM_COMPAT_DEFAULT || !ref->profile);
     m->side = by_rows ? (gm_drift_side){ .table = &m->rows } : (gm_drift_side){ .profile = ref->profile };
     if (!rc) rc = prepare(m, err);
+    if (!rc) rc = take_metric(m, err);
     if (!rc) rc = fit_estimator(m, err);
     if (!rc) rc = fit_pca(m, err);
     return rc;
@@ -317,9 +344,24 @@ static gm_rc judge_together(gm_monitor *m, const gm_window_rows *w, gm_arena *a,
 
 /* ---- performance ------------------------------------------------------------------------------------------------------- */
 
-static double worse_by(const gm_metric *metric, double reference, double value)
+/* Decay, surely.
+ *
+ *   decay > sqrt(w^2 + r^2)
+ *   w    from the window's metric to the better end of its 95 % interval
+ *   r    from the reference's metric to the worse end of its own
+ *
+ * The 95 % interval of the difference of two independent values does not hold 0: without a change one window in 40 is called
+ * worse. The reference is drawn once: where its rows were lucky, all windows after them look worse.
+ * Undefined  r not known: taken as 0, with a note; w not known: not sure
+ * Source     Newcombe (1998), Statistics in Medicine 17:873-890, method 10; for any two intervals Zou and Donner (2008),
+ *            Statistics in Medicine 27:1693-1702
+ * Checked    without_a_change_few_windows_decay in test/unit/watch/test_monitor.c
+ */
+static bool decays_surely(const gm_monitor *m, const gm_window_result *r)
 {
-    return metric->higher_is_better ? reference - value : value - reference;
+    const gm_metric *metric = m->ref.metric;
+    double w = worse_by(metric, metric->higher_is_better ? r->realised.high : r->realised.low, r->realised.value);
+    return r->decay > 0 && r->decay > hypot(w < 0 ? 0 : w, isnan(m->metric_half) ? 0 : m->metric_half);
 }
 
 static gm_rc realised(gm_monitor *m, const gm_window_rows *w, gm_arena *a, gm_window_result *r, gm_err *err)
@@ -340,9 +382,9 @@ static gm_rc realised(gm_monitor *m, const gm_window_rows *w, gm_arena *a, gm_wi
         return rc;
     }
     r->decay = worse_by(metric, m->metric, r->realised.value);
-    double best = metric->higher_is_better ? r->realised.high : r->realised.low;
-    r->decay_sure = worse_by(metric, m->metric, best) > 0;
-    r->decayed = r->decay_sure && r->decay > 0;
+    r->decay_sure = r->decayed = decays_surely(m, r);
+    if (isnan(m->metric_half) && !isnan(r->decay))
+        gm_window_note(r, a, "how sure the reference's %s is, is not known: it is taken as exact", metric->item.name);
     return GM_OK;
 }
 
@@ -365,7 +407,7 @@ static gm_rc estimated(gm_monitor *m, const gm_window_rows *w, gm_arena *a, gm_w
     if (line)
         gm_window_note(r, a, "performance is not estimated: %s", line);
     else
-        r->decay_estimated = worse_by(m->ref.metric, m->metric, r->estimated.value);
+        r->decay_estimated = worse_by(m->ref.metric, m->metric_of_rows, r->estimated.value);
     return GM_OK;
 }
 

@@ -16,8 +16,9 @@
 typedef struct gm_monitor_reference {
     gm_task task;
     int64_t classes;
-    const gm_metric *metric; /* the pipeline's own                                    */
-    double metric_value;     /* on the test rows, as recorded; NaN = from the rows here */
+    const gm_metric *metric;        /* the pipeline's own                                    */
+    double metric_value;            /* on the test rows, as recorded; NaN = from the rows here */
+    double metric_low, metric_high; /* its 95 % interval, low < high; else (both 0) that of the rows here */
     double threshold;
     const gm_profile *profile;  /* of the training rows' raw columns                     */
     const gm_table *rows;       /* reference.parquet: raw inputs; NULL = none            */
@@ -70,10 +71,11 @@ typedef struct gm_window_result {
     int64_t labelled, labels_late;
     double reference_metric;
     gm_interval realised, estimated; /* value NaN = none */
-    double decay, decay_estimated;   /* how much worse than the reference, in the metric's units, positive = worse; NaN = none */
-    bool decay_sure;                 /* the whole interval of the realised metric is worse than the reference */
-    const char *metric;              /* "roc_auc"; "" = none */
-    const gm_check_result *checks;   /* [checks_count]; read back from JSON spec has name, text and warning alone */
+    double decay, decay_estimated;   /* how much worse than the reference, in the metric's units, positive = worse; NaN = none.
+                                      The estimate against what the reference rows' own labels say, which it is learnt from */
+    bool decay_sure;               /* worse by more than chance does with the rows of both: decay > sqrt(w^2 + r^2), monitor.c */
+    const char *metric;            /* "roc_auc"; "" = none */
+    const gm_check_result *checks; /* [checks_count]; read back from JSON spec has name, text and warning alone */
     size_t checks_count, checks_failed; /* failed: warnings do not count */
     const gm_check_left_out *left_out;  /* [left_out_count] */
     size_t left_out_count;
@@ -83,7 +85,7 @@ typedef struct gm_window_result {
     int64_t recomputed, skewed;                  /* as in gm_window_rows: skew between training and serving */
     const char *const *notes;                    /* [notes_count] what could not be said and why: "not estimated: ..." */
     size_t notes_count;
-    bool drifted, decayed; /* verdicts: drifted by the spec's share or count; decayed: decay_sure and decay > 0 */
+    bool drifted, decayed; /* verdicts: drifted by the spec's share or count; decayed: decay_sure */
 } gm_window_result;
 
 /* Judge a window; in a. Errors: GM_EINVALID columns that the reference has and the window has not at all are not errors but

@@ -162,6 +162,25 @@ static void a_shifted_column_and_a_missing_one_are_found_and_named(void)
     gm_monitor_free(f.m);
 }
 
+/* A moment is told as finely as the window is long. */
+static void the_cause_is_dated_by_the_length_of_the_windows(void)
+{
+    static const int64_t second = 1000000;
+    gm_arena *a = gm_harness_arena();
+    gm_drift_column c = { .name = "x", .missing_rose = true, .why = "" };
+    gm_window_result w = { .judged = true, .drift = { .columns = &c, .count = 1 } };
+    w.from_us = 86400 * second + 5 * 3600 * second + 123457;
+    w.until_us = w.from_us + 86400 * second;
+    CHECK_HAS(gm_likely_cause(&w, 1, a), "x moved first (1970-01-02, missing");
+    w.until_us = w.from_us + 3600 * second;
+    CHECK_HAS(gm_likely_cause(&w, 1, a), "x moved first (1970-01-02 05:00, missing");
+    w.until_us = w.from_us + 30 * second;
+    CHECK_HAS(gm_likely_cause(&w, 1, a), "x moved first (1970-01-02 05:00:00, missing");
+    w.from_us = -1;
+    w.until_us = second;
+    CHECK_HAS(gm_likely_cause(&w, 1, a), "x moved first (1969-12-31 23:59:59, missing");
+}
+
 static void a_column_that_is_not_served_is_drift(void)
 {
     fixture f = { 0 };
@@ -200,6 +219,115 @@ static void performance_is_estimated_before_labels(void)
     CHECK(isnan(blind.realised.value) && !isnan(blind.estimated.value));
     CHECK_NEAR(blind.estimated.value, seen.realised.value, 0.03);
     CHECK_NEAR(blind.decay_estimated, blind.reference_metric - blind.estimated.value, 0);
+    gm_monitor_free(f.m);
+}
+
+/* Windows of the reference's own population, each against a reference of its own: the share that decays, the reference's interval
+ * recorded. */
+static double false_alarms(const char *metric_name, int64_t reference_rows, int64_t window_rows, int rounds, bool exact)
+{
+    int decayed = 0;
+    const gm_metric *metric = NULL;
+    CHECK_OK(gm_metric_find(metric_name, GM_TASK_BINARY, &metric, &err), &err);
+    for (int k = 0; k < rounds; k++) {
+        gm_arena *a = gm_arena_new(0);
+        gm_monitor *m = NULL;
+        gm_window_result r;
+        gm_interval i;
+        gm_monitor_spec spec = { .rows_min = 100, .labels_min = 100, .drifted_share = 1 };
+        side then = make(reference_rows, (uint64_t)(2 * k + 1), 0, 0, 0, a),
+             now = make(window_rows, (uint64_t)(2 * k + 2), 0, 0, 0, a);
+        gm_scores s = { .task = GM_TASK_BINARY,
+                        .rows = reference_rows,
+                        .classes = 2,
+                        .truth = then.truth,
+                        .predicted = then.predicted,
+                        .threshold = 0.5 };
+        CHECK_OK(gm_metric_interval(metric, &s, 1, a, &i, &err), &err);
+        gm_monitor_reference ref = { .task = GM_TASK_BINARY,
+                                     .classes = 2,
+                                     .metric = metric,
+                                     .metric_value = i.value,
+                                     .metric_low = exact ? i.value - 1e-9 : i.low,
+                                     .metric_high = exact ? i.value + 1e-9 : i.high,
+                                     .threshold = 0.5,
+                                     .columns = columns,
+                                     .columns_count = 2,
+                                     .version = "churn/3" };
+        CHECK_OK(gm_monitor_new(&spec, &ref, NULL, 0, &m, &err), &err);
+        gm_window_rows w = {
+            .until_us = 1, .rows = window_rows, .table = &now.table, .predicted = now.predicted, .truth = now.truth
+        };
+        CHECK_OK(gm_monitor_window(m, &w, a, &r, &err), &err);
+        CHECK(r.decayed == r.decay_sure && (!r.decayed || r.decay > 0));
+        decayed += r.decayed;
+        gm_monitor_free(m);
+        gm_arena_free(a);
+    }
+    return (double)decayed / rounds;
+}
+
+/* One in 40 is what the interval of a difference promises; with the reference taken as exact it is one in 13. */
+static void without_a_change_few_windows_decay(void)
+{
+    enum { ROUNDS = 600 };
+    double sure = false_alarms("roc_auc", 360, 420, ROUNDS, false), hits = false_alarms("accuracy", 360, 420, ROUNDS, false);
+    CHECK(sure > 0.005 && sure < 0.05 && hits > 0.005 && hits < 0.05);
+    CHECK(false_alarms("roc_auc", 360, 420, ROUNDS, true) > 0.06);
+}
+
+/* Without a recorded interval that of the reference rows counts; without rows either, the metric is taken as exact and said so.
+ */
+static void a_reference_of_few_rows_is_less_sure(void)
+{
+    fixture f = { 0 };
+    gm_monitor *bare = NULL;
+    open_monitor(&f);
+    side s = make(ROWS, 6, 0, 0, 0, f.a);
+    gm_monitor_reference ref = f.reference;
+    gm_window_result r = judge(&f, &s, true);
+    double half = r.realised.high - r.realised.value;
+    gm_monitor_free(f.m);
+    ref.metric_value =
+        r.realised.value + 1.6 * half; /* outside the interval of the difference with 4,000 rows, within that with 300 */
+    CHECK_OK(gm_monitor_new(&f.spec, &ref, NULL, 0, &f.m, &err), &err);
+    r = judge(&f, &s, true);
+    CHECK(r.decay > half && r.decayed && r.decay_sure);
+    gm_monitor_free(f.m);
+    side few = { f.rows.table, f.rows.predicted, f.rows.truth };
+    few.table.rows = 300;
+    for (size_t k = 0; k < few.table.columns_count; k++) few.table.columns[k].rows = 300;
+    ref.rows = &few.table;
+    CHECK_OK(gm_monitor_new(&f.spec, &ref, NULL, 0, &f.m, &err), &err);
+    r = judge(&f, &s, true);
+    CHECK(r.decay > half && !r.decayed && !r.decay_sure);
+    gm_monitor_free(f.m);
+    ref.rows = NULL;
+    ref.predicted = ref.truth = NULL;
+    CHECK_OK(gm_monitor_new(&f.spec, &ref, NULL, 0, &bare, &err), &err);
+    f.m = bare;
+    r = judge(&f, &s, true);
+    CHECK(r.decayed);
+    bool said = false;
+    for (size_t i = 0; i < r.notes_count; i++) said |= strstr(r.notes[i], "taken as exact") != NULL;
+    CHECK(said);
+    gm_monitor_free(f.m);
+}
+
+/* The estimate is learnt from the reference rows: on rows of their kind it foretells no decay, whatever all test rows gave. */
+static void an_estimate_is_compared_with_its_own_rows(void)
+{
+    fixture f = { 0 };
+    open_monitor(&f);
+    gm_window_result before = judge(&f, &f.rows, false);
+    CHECK_NEAR(before.decay_estimated, 0, 1e-9);
+    gm_monitor_free(f.m);
+    f.reference.metric_value = before.reference_metric + 0.05;
+    CHECK_OK(gm_monitor_new(&f.spec, &f.reference, NULL, 0, &f.m, &err), &err);
+    gm_window_result r = judge(&f, &f.rows, true);
+    CHECK_NEAR(r.reference_metric, before.reference_metric + 0.05, 0);
+    CHECK_NEAR(r.decay_estimated, 0, 1e-9);
+    CHECK_NEAR(r.decay, 0.05, 1e-9);
     gm_monitor_free(f.m);
 }
 
@@ -395,7 +523,9 @@ static void windows_are_read_from_words(void)
 
 TESTS(T(the_same_rows_have_not_drifted), T(the_reference_metric_is_that_of_its_rows_when_none_is_recorded),
       T(a_shifted_column_and_a_missing_one_are_found_and_named), T(a_column_that_is_not_served_is_drift),
-      T(turned_labels_are_decay_and_no_drift), T(performance_is_estimated_before_labels), T(few_rows_are_not_judged),
+      T(turned_labels_are_decay_and_no_drift), T(performance_is_estimated_before_labels), T(without_a_change_few_windows_decay),
+      T(a_reference_of_few_rows_is_less_sure), T(an_estimate_is_compared_with_its_own_rows),
+      T(the_cause_is_dated_by_the_length_of_the_windows), T(few_rows_are_not_judged),
       T(checks_that_say_nothing_of_a_window_are_left_out), T(columns_are_judged_together_where_it_is_wanted),
       T(a_share_of_the_rows_with_the_profile_of_all), T(a_rule_for_no_input_is_an_error),
       T(conditions_hold_or_do_not_and_the_unknown_never_does), T(wrong_names_are_told_with_a_near_one),
