@@ -9,11 +9,19 @@
 #include "govern/svg.h"
 #include "loop/page_internal.h"
 
+enum { TITLE_MAX = 200, LEAD_MAX = 800, CAUSE_MAX = 900, CELL_MAX = 200 }; /* bytes of a text before it is escaped */
+
 /* How much of everything is told; the next smaller one is taken when the page would be too long. */
 typedef struct amount {
     size_t charts, columns, windows, points;
+    size_t alerts, checks; /* and as many that were not asked */
+    size_t text;           /* bytes of a text before it is escaped, which makes six of one at most */
 } amount;
-static const amount amounts[] = { { 60, 300, 120, 400 }, { 30, 200, 60, 400 }, { 12, 100, 30, 200 }, { 0, 40, 12, 100 } };
+static const amount amounts[] = { { 60, 300, 120, 400, 300, 60, 600 },
+                                  { 30, 200, 60, 400, 150, 60, 400 },
+                                  { 12, 100, 30, 200, 60, 40, 200 },
+                                  { 0, 40, 12, 100, 20, 15, 120 },
+                                  { 0, 30, 10, 60, 15, 10, 40 } }; /* always fits: at most 130 KiB */
 
 static const char style[] = ":root{color-scheme:light "
                             "dark;--bg:#fbfbfa;--panel:#fff;--ink:#1f2328;--soft:#5c6570;--line:#e3e5e8;--blue:#2f6da8;--good:#"
@@ -57,17 +65,30 @@ const char *gm_page_time(int64_t us, char *out)
     return out;
 }
 
+void gm_page_text(gm_buf *out, const char *text, size_t max)
+{
+    char cut[1024];
+    size_t len = strlen(text), keep = max < sizeof(cut) - 4 ? max : sizeof(cut) - 4;
+    if (len <= keep) {
+        gm_markup_text(out, text);
+        return;
+    }
+    while (keep > 0 && ((unsigned char)text[keep] & 0xC0) == 0x80) keep--;
+    (void)snprintf(cut, sizeof(cut), "%.*s\u2026", (int)keep, text);
+    gm_markup_text(out, cut);
+}
+
 void gm_page_begin(gm_buf *out, const char *title, const char *lead)
 {
     gm_buf_text(out,
                 "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
                 "content=\"width=device-width,initial-scale=1\">"
                 "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"><title>");
-    gm_markup_text(out, title);
+    gm_page_text(out, title, TITLE_MAX);
     gm_buf_printf(out, "</title><style>\n%s</style></head><body><main><h1>", style);
-    gm_markup_text(out, title);
+    gm_page_text(out, title, TITLE_MAX);
     gm_buf_text(out, "</h1><p class=\"lead\">");
-    gm_markup_text(out, lead);
+    gm_page_text(out, lead, LEAD_MAX);
     gm_buf_text(out, "</p>\n");
 }
 
@@ -81,11 +102,18 @@ static void section(gm_buf *out, const char *title)
     gm_buf_printf(out, "<section><h2>%s</h2>\n", title);
 }
 
-static void cell(gm_buf *out, const char *css_class, const char *text)
+/* A text of somebody else's. */
+static void text_cell(gm_buf *out, const char *css_class, const char *text, size_t max)
 {
     gm_buf_printf(out, css_class[0] ? "<td class=\"%s\">" : "<td>", css_class);
-    gm_markup_text(out, text);
+    gm_page_text(out, text, max);
     gm_buf_text(out, "</td>");
+}
+
+/* One of ours, which is short. */
+static void cell(gm_buf *out, const char *css_class, const char *text)
+{
+    text_cell(out, css_class, text, CELL_MAX);
 }
 
 static void number_cell(gm_buf *out, const char *format, double v, const char *css_class)
@@ -111,24 +139,19 @@ static void left_out(gm_buf *out, size_t count, const char *what)
 
 /* ---- columns ----------------------------------------------------------------------------------------------------------- */
 
-static bool moved(const gm_drift_column *c)
-{
-    return c->drifted || c->missing_rose || c->new_values || c->out_of_range;
-}
-
 /* Those that moved, then the others, each in the reference's order: the k-th. */
 static const gm_drift_column *by_interest(const gm_drift_result *r, size_t k)
 {
     for (int pass = 0; pass < 2; pass++)
         for (size_t i = 0; i < r->count; i++)
-            if (moved(&r->columns[i]) == (pass == 0) && k-- == 0) return &r->columns[i];
+            if (gm_drift_moved(&r->columns[i]) == (pass == 0) && k-- == 0) return &r->columns[i];
     return NULL;
 }
 
-static void column_row(gm_buf *out, const gm_drift_column *c)
+static void column_row(gm_buf *out, const gm_drift_column *c, const amount *n)
 {
     gm_buf_text(out, "<tr>");
-    cell(out, moved(c) ? "bad" : "", c->name);
+    text_cell(out, gm_drift_moved(c) ? "bad" : "", c->name, n->text);
     cell(out, "soft", c->detector ? c->detector->item.name : "");
     number_cell(out, "", c->value, c->drifted ? "r bad" : "r");
     number_cell(out, "", c->limit, "r soft");
@@ -137,24 +160,25 @@ static void column_row(gm_buf *out, const gm_drift_column *c)
     number_cell(out, "%", c->missing_current, c->missing_rose ? "r bad" : "r");
     number_cell(out, "%", c->new_share, c->new_values ? "r bad" : "r");
     number_cell(out, "%", c->range_share, c->out_of_range ? "r bad" : "r");
-    cell(out, "soft", c->why ? c->why : "");
+    text_cell(out, "soft", c->why ? c->why : "", n->text);
     gm_buf_text(out, "</tr>\n");
 }
 
-static void columns(gm_buf *out, const gm_drift_result *r, size_t max)
+static void columns(gm_buf *out, const gm_drift_result *r, const amount *n)
 {
     static const char *const names[] = { "column",         "detector",    "value",      "limit",        "p adjusted",
                                          "missing before", "missing now", "new values", "out of range", "" };
     heads(out, names, sizeof(names) / sizeof(names[0]));
-    for (size_t i = 0; i < r->missing_columns_count && i < max; i++) {
+    size_t absent = r->missing_columns_count < n->columns ? r->missing_columns_count : n->columns;
+    for (size_t i = 0; i < absent; i++) {
         gm_buf_text(out, "<tr>");
-        cell(out, "bad", r->missing_columns[i] + 1);
+        text_cell(out, "bad", r->missing_columns[i] + 1, n->text);
         gm_buf_printf(out, "<td colspan=\"9\">%s</td></tr>\n",
                       r->missing_columns[i][0] == '-' ? "is not served any more" : "is new");
     }
-    size_t shown = r->count < max ? r->count : max;
-    for (size_t k = 0; k < shown; k++) column_row(out, by_interest(r, k));
-    left_out(out, r->count - shown, "columns");
+    size_t shown = r->count < n->columns ? r->count : n->columns;
+    for (size_t k = 0; k < shown; k++) column_row(out, by_interest(r, k), n);
+    left_out(out, r->count - shown + r->missing_columns_count - absent, "columns");
 }
 
 static const gm_page_shape *shape_of(const gm_page_shape *shapes, size_t count, const char *name)
@@ -223,52 +247,55 @@ static void windows(gm_buf *out, const gm_watch_page *p, const amount *n)
     gm_buf_text(out, "</section>\n");
 }
 
-static void alerts(gm_buf *out, const gm_watch_page *p)
+static void alerts(gm_buf *out, const gm_watch_page *p, const amount *n)
 {
     static const char *const names[] = { "alert", "severity", "rule", "state", "since (UTC)", "" };
     char text[40];
     if (!p->alerts_count) return;
     section(out, "Alerts");
     heads(out, names, sizeof(names) / sizeof(names[0]));
-    for (size_t i = 0; i < p->alerts_count; i++) {
+    size_t shown = p->alerts_count < n->alerts ? p->alerts_count : n->alerts;
+    for (size_t i = 0; i < shown; i++) {
         const gm_alert_record *a = &p->alerts[i];
         bool firing = strcmp(a->state, "firing") == 0;
         gm_buf_printf(out, "<tr><td class=\"r\">%" PRId64 "</td>", a->id);
         cell(out, "", a->severity);
-        cell(out, "", a->rule);
+        text_cell(out, "", a->rule, n->text);
         cell(out, firing ? "bad" : "good", a->state);
         cell(out, "n", gm_page_time(a->began_us, text));
-        cell(out, "", a->title);
+        text_cell(out, "", a->title, n->text);
         gm_buf_text(out, "</tr>\n");
     }
-    left_out(out, 0, "");
+    left_out(out, p->alerts_count - shown, "alerts");
     gm_buf_text(out, "</section>\n");
 }
 
-static void checks(gm_buf *out, const gm_window_result *r)
+static void checks(gm_buf *out, const gm_window_result *r, const amount *n)
 {
     static const char *const names[] = { "check", "", "seen" };
     if (!r->checks_count && !r->left_out_count) return;
     section(out, "Data checks of the newest window");
     heads(out, names, sizeof(names) / sizeof(names[0]));
-    for (size_t i = 0; i < r->checks_count && i < 60; i++) {
+    size_t shown = r->checks_count < n->checks ? r->checks_count : n->checks,
+           not_asked = r->left_out_count < n->checks ? r->left_out_count : n->checks;
+    for (size_t i = 0; i < shown; i++) {
         gm_buf_text(out, "<tr>");
-        cell(out, "", r->checks[i].spec->name);
+        text_cell(out, "", r->checks[i].spec->name, n->text);
         cell(out, r->checks[i].ok ? "good" : "bad",
              r->checks[i].ok              ? "holds"
              : r->checks[i].spec->warning ? "warning"
                                           : "broken");
-        cell(out, "", r->checks[i].observed_text ? r->checks[i].observed_text : "");
+        text_cell(out, "", r->checks[i].observed_text ? r->checks[i].observed_text : "", n->text);
         gm_buf_text(out, "</tr>\n");
     }
-    for (size_t i = 0; i < r->left_out_count && i < 60; i++) {
+    for (size_t i = 0; i < not_asked; i++) {
         gm_buf_text(out, "<tr>");
-        cell(out, "soft", r->left_out[i].name);
+        text_cell(out, "soft", r->left_out[i].name, n->text);
         cell(out, "soft", "not asked");
-        cell(out, "soft", r->left_out[i].why);
+        text_cell(out, "soft", r->left_out[i].why, n->text);
         gm_buf_text(out, "</tr>\n");
     }
-    left_out(out, 0, "");
+    left_out(out, r->checks_count - shown + r->left_out_count - not_asked, "checks");
     gm_buf_text(out, "</section>\n");
 }
 
@@ -285,6 +312,7 @@ static void watch_page(const gm_watch_page *p, const amount *n, gm_buf *out)
     char lead[200], from[32], until[32], made[32];
     const gm_window_result *r = newest(p);
     gm_watch_page whole = *p; /* charts are of whole windows */
+    if (whole.alerts_count > n->points) whole.alerts_count = n->points;
     while (whole.windows_count && whole.windows[whole.windows_count - 1].current) whole.windows_count--;
     size_t first = whole.windows_count > n->points ? whole.windows_count - n->points : 0;
     if (p->windows_count)
@@ -298,7 +326,7 @@ static void watch_page(const gm_watch_page *p, const amount *n, gm_buf *out)
     if (p->cause && p->cause[0]) {
         section(out, "Likely cause");
         gm_buf_text(out, "<p>");
-        gm_markup_text(out, p->cause);
+        gm_page_text(out, p->cause, 4 * n->text < CAUSE_MAX ? 4 * n->text : CAUSE_MAX);
         gm_buf_text(out, "</p></section>\n");
     }
     if (whole.windows_count) {
@@ -307,14 +335,14 @@ static void watch_page(const gm_watch_page *p, const amount *n, gm_buf *out)
         gm_page_drift_chart(&whole, first, out);
         gm_buf_text(out, "</section>\n");
     }
-    alerts(out, p);
+    alerts(out, p, n);
     if (p->windows_count) windows(out, p, n);
     if (r) {
         section(out, "Columns of the newest window");
-        columns(out, &r->drift, n->columns);
+        columns(out, &r->drift, n);
         gm_buf_text(out, "</section>\n");
         shape_figures(out, &r->drift, p->shapes, p->shapes_count, n->charts);
-        checks(out, r);
+        checks(out, r, n);
     }
     gm_page_end(out);
 }
@@ -342,7 +370,7 @@ static void drift_page(const gm_drift_page *p, const amount *n, gm_buf *out)
     gm_page_begin(out, "Drift", gm_buf_str(&lead));
     gm_buf_clear(&lead);
     section(out, "Columns");
-    columns(out, p->result, n->columns);
+    columns(out, p->result, n);
     gm_buf_text(out, "</section>\n");
     shape_figures(out, p->result, p->shapes, p->shapes_count, n->charts);
     gm_page_end(out);

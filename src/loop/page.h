@@ -1,7 +1,7 @@
 /* page.h - what was watched as one HTML page: inline SVG, no scripts, nothing fetched, light and dark by the reader's setting.
  *
- * A page is at most GM_PAGE_BYTES_MAX long: when there is more to say, the columns that drifted least and the oldest windows are
- * left out and counted. Every text is escaped.
+ * A page is at most GM_PAGE_BYTES_MAX long, whatever the texts: when there is more to say, the columns that drifted least, the
+ * oldest windows, the last alerts and checks are left out and counted, and long texts are cut. Every text is escaped.
  */
 #ifndef GM_LOOP_PAGE_H
 #define GM_LOOP_PAGE_H

@@ -16,7 +16,8 @@ enum {
     BOTTOM = 26,
     SMALL_WIDE = 280,
     SMALL_HIGH = 96,
-    POINTS_MAX = 500
+    POINTS_MAX = 500,
+    NAME_BYTES = 100
 };
 
 static void widen(double *low, double *high, double v)
@@ -270,12 +271,15 @@ static void texts(const gm_page_shape *s, gm_buf *out)
 
 void gm_page_shape_chart(const gm_page_shape *s, const gm_drift_column *c, size_t number, gm_buf *out)
 {
-    char id[32], text[200];
-    bool bad = c && (c->drifted || c->missing_rose || c->new_values || c->out_of_range);
+    char id[32], text[240], name[NAME_BYTES + 4];
+    bool bad = c && gm_drift_moved(c);
     if (!s->bins) return;
     (void)snprintf(id, sizeof(id), "c%zu", number);
+    size_t len = strlen(s->name), keep = len < NAME_BYTES ? len : NAME_BYTES;
+    while (keep > 0 && keep < len && ((unsigned char)s->name[keep] & 0xC0) == 0x80) keep--;
+    (void)snprintf(name, sizeof(name), "%.*s%s", (int)keep, s->name, keep < len ? "\u2026" : "");
     gm_buf_printf(out, "<figure%s>", bad ? " class=\"moved\"" : "");
-    gm_svg_begin(out, SMALL_WIDE, SMALL_HIGH, id, s->name, "Shares of values: the reference and this window.");
+    gm_svg_begin(out, SMALL_WIDE, SMALL_HIGH, id, name, "Shares of values: the reference and this window.");
     gm_svg_line(out, 0, SMALL_HIGH - 16, SMALL_WIDE, SMALL_HIGH - 16, "axis");
     if (s->labels)
         texts(s, out);
@@ -283,13 +287,13 @@ void gm_page_shape_chart(const gm_page_shape *s, const gm_drift_column *c, size_
         numbers(s, out);
     gm_svg_end(out);
     if (c && c->detector && isfinite(c->value))
-        (void)snprintf(text, sizeof(text), "%.100s: %s %.3g %s %.3g%s", s->name, c->detector->item.name, c->value,
+        (void)snprintf(text, sizeof(text), "%s: %s %.3g %s %.3g%s", name, c->detector->item.name, c->value,
                        c->value > c->limit ? ">" : "\u2264", c->limit,
                        c->missing_rose   ? ", more missing"
                        : c->new_values   ? ", new values"
                        : c->out_of_range ? ", out of range"
                                          : "");
     else
-        (void)snprintf(text, sizeof(text), "%.100s", s->name);
+        (void)snprintf(text, sizeof(text), "%s", name);
     caption(out, text);
 }

@@ -4,6 +4,9 @@
 
 #include "loop/page.h"
 
+/* Text as content, at most `max` bytes of it before escaping, cut between characters and ended by an ellipsis. */
+void gm_page_text(gm_buf *out, const char *text, size_t max);
+
 /* "2013-04-09", "2013-04-09 05:00" when it is no midnight, seconds where there are any; out holds 32. */
 const char *gm_page_time(int64_t us, char *out);
 

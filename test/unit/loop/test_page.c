@@ -1,5 +1,6 @@
 /* test_page.c - pages: nothing in a text becomes markup, no page is too long, the charts hold what there is. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/random.h"
 #include "harness/harness.h"
@@ -115,6 +116,59 @@ static void a_page_keeps_to_its_size_and_says_what_is_left_out(void)
     CHECK(!strstr(page_of(5, 3, "x", a), "left out"));
 }
 
+/* The worst that can be: every text long and each byte of it six when escaped, more of everything than is shown. */
+static void texts_that_grow_keep_the_page_to_its_size(void)
+{
+    enum { LONG = 1200, MANY = 200 };
+    gm_arena *a = gm_harness_arena();
+    static const char fills[] = "<\"";
+    for (size_t k = 0; k < 2; k++) {
+        char *text = GM_ARENA_ARRAY(a, char, LONG + 1);
+        gm_buf b = { 0 };
+        memset(text, fills[k], LONG);
+        text[LONG] = '\0';
+        gm_window_result r = window_of(0, MANY, text, a);
+        gm_alert_record *alerts = GM_ARENA_ARRAY(a, gm_alert_record, MANY);
+        gm_check_result *checks = GM_ARENA_ARRAY(a, gm_check_result, MANY);
+        gm_check_left_out *left_out = GM_ARENA_ARRAY(a, gm_check_left_out, MANY);
+        gm_page_shape *shapes = GM_ARENA_ARRAY(a, gm_page_shape, MANY);
+        const char **absent = GM_ARENA_ARRAY(a, const char *, MANY);
+        gm_check_spec spec = { .name = text };
+        for (size_t i = 0; i < MANY; i++) {
+            r.drift.columns[i].name = r.drift.columns[i].why = text;
+            alerts[i] = (gm_alert_record){ .rule = text, .severity = "warning", .state = "firing", .title = text };
+            checks[i] = (gm_check_result){ .spec = &spec, .observed_text = text };
+            left_out[i] = (gm_check_left_out){ text, text };
+            shapes[i] = shape_of(text, a);
+            absent[i] = text;
+        }
+        r.drift.missing_columns = absent;
+        r.drift.missing_columns_count = MANY;
+        r.checks = checks;
+        r.left_out = left_out;
+        r.checks_count = r.left_out_count = MANY;
+        gm_page_window w = { .version = 1, .result = &r };
+        gm_watch_page p = { .model = text,
+                            .windows = &w,
+                            .windows_count = 1,
+                            .alerts = alerts,
+                            .alerts_count = MANY,
+                            .cause = text,
+                            .shapes = shapes,
+                            .shapes_count = MANY };
+        gm_watch_page_html(&p, &b);
+        CHECK(!b.failed && b.len <= GM_PAGE_BYTES_MAX && b.len > 20000);
+        CHECK(strstr(gm_buf_str(&b), "columns are left out") && strstr(gm_buf_str(&b), "alerts are left out") &&
+              strstr(gm_buf_str(&b), "checks are left out"));
+        CHECK(strstr(gm_buf_str(&b), k ? "&quot;\u2026" : "&lt;\u2026"));
+        gm_buf_clear(&b);
+        gm_drift_page d = { .reference = text, .current = text, .result = &r.drift, .shapes = shapes, .shapes_count = MANY };
+        gm_drift_page_html(&d, &b);
+        CHECK(!b.failed && b.len <= GM_PAGE_BYTES_MAX);
+        gm_buf_clear(&b);
+    }
+}
+
 static void nothing_yet_is_said(void)
 {
     gm_buf b = { 0 };
@@ -181,5 +235,5 @@ static void two_sides(void)
     gm_buf_clear(&b);
 }
 
-TESTS(T(no_text_becomes_markup), T(a_page_keeps_to_its_size_and_says_what_is_left_out), T(nothing_yet_is_said),
-      T(shapes_of_profiles), T(two_sides))
+TESTS(T(no_text_becomes_markup), T(a_page_keeps_to_its_size_and_says_what_is_left_out),
+      T(texts_that_grow_keep_the_page_to_its_size), T(nothing_yet_is_said), T(shapes_of_profiles), T(two_sides))
