@@ -70,7 +70,12 @@ typedef struct call {
     curl_mime *mime;
     gm_buf *answer; /* HTTP: where it goes */
     size_t answer_max, answer_seen;
-    char last[LINE_MAX_BYTES]; /* SMTP: the server's last line, or its last refusal */
+    char last[LINE_MAX_BYTES];   /* SMTP: the server's last line, or its last refusal */
+    const char *user, *password; /* SMTP: not repeated from the server's lines; NULL = none */
+    char recipient[256];         /* SMTP: whose RCPT is not answered yet; "" = none */
+    char *refused;               /* SMTP: [refused_size] recipients that were refused, and the words */
+    size_t refused_size;
+    bool later; /* SMTP: one of them for now only (4xx) */
     char detail[CURL_ERROR_SIZE];
     char host[128]; /* "example.com:587", for messages */
 } call;
@@ -106,18 +111,66 @@ static size_t take_body(char *bytes, size_t size, size_t n, void *ctx)
     return c->answer->failed ? 0 : len;
 }
 
+void gm_secret_hide(char *text, size_t len, const char *secret)
+{
+    size_t secret_len = secret ? strlen(secret) : 0;
+    if (secret_len < 4 || !len) return;
+    for (char *at = text; (at = memmem(at, len - (size_t)(at - text), secret, secret_len)); at += secret_len)
+        memset(at, '*', secret_len);
+    size_t part = secret_len - 1 < len ? secret_len - 1 : len;
+    while (part >= 4 && memcmp(text + len - part, secret, part) != 0) part--; /* the text was cut within it */
+    if (part >= 4) memset(text + len - part, '*', part);
+}
+
+static void note_refused(call *c, const char *line)
+{
+    size_t used = strlen(c->refused);
+    (void)snprintf(c->refused + used, c->refused_size - used, "%s%.100s: %.100s", used ? "; " : "", c->recipient, line);
+}
+
 /* The lines that an SMTP server answers come as headers. After a refusal libcurl says goodbye, so the answer to that must not
  * take the refusal's place. */
 static size_t take_line(char *bytes, size_t size, size_t n, void *ctx)
 {
     call *c = ctx;
-    size_t len = size * n, keep = len < sizeof(c->last) - 1 ? len : sizeof(c->last) - 1, used = 0;
+    char line[1024];
+    size_t len = size * n, keep = len < sizeof(line) - 1 ? len : sizeof(line) - 1, used = 0;
     bool refusal = len && (bytes[0] == '4' || bytes[0] == '5');
-    if (!refusal && (c->last[0] == '4' || c->last[0] == '5')) return len;
-    for (size_t i = 0; i < keep && bytes[i] != '\r' && bytes[i] != '\n'; i++)
-        c->last[used++] = (unsigned char)bytes[i] < 0x20 || bytes[i] == 0x7f ? ' ' : bytes[i];
-    c->last[used] = '\0';
+    while (used < keep && bytes[used] != '\r' && bytes[used] != '\n') {
+        line[used] = (unsigned char)bytes[used] < 0x20 || bytes[used] == 0x7f ? ' ' : bytes[used];
+        used++;
+    }
+    line[used] = '\0';
+    gm_secret_hide(line, used, c->user);
+    gm_secret_hide(line, used, c->password);
+    if (c->recipient[0] && used > 3 && line[3] != '-') { /* the last line of the answer to a RCPT */
+        if (refusal) note_refused(c, line);
+        c->later = c->later || line[0] == '4';
+        c->recipient[0] = '\0';
+    }
+    if (refusal || (c->last[0] != '4' && c->last[0] != '5')) (void)snprintf(c->last, sizeof(c->last), "%.159s", line);
     return len;
+}
+
+/* The commands that libcurl sends, to know what the lines answer. Once the text of the mail is asked for, somebody gets it, and
+ * earlier refusals are not why it fails. */
+static int take_command(CURL *handle, curl_infotype type, char *bytes, size_t len, void *ctx)
+{
+    static const char rcpt[] = "RCPT TO:<";
+    call *c = ctx;
+    (void)handle;
+    if (type != CURLINFO_HEADER_OUT) return 0;
+    c->recipient[0] = '\0';
+    if (len >= 4 && memcmp(bytes, "DATA", 4) == 0) {
+        c->last[0] = '\0';
+        c->later = false;
+    } else if (len > sizeof(rcpt) && memcmp(bytes, rcpt, sizeof(rcpt) - 1) == 0) {
+        size_t used = 0;
+        for (size_t i = sizeof(rcpt) - 1; i < len && bytes[i] != '>' && used < sizeof(c->recipient) - 1; i++)
+            c->recipient[used++] = bytes[i];
+        c->recipient[used] = '\0';
+    }
+    return 0;
 }
 
 static size_t drop_body(char *bytes, size_t size, size_t n, void *ctx)
@@ -241,14 +294,30 @@ static CURLcode put_text(call *c, const char *text)
     return code ? code : lib.curl_mime_encoder(part, "quoted-printable");
 }
 
-gm_rc gm_mail_send(const gm_mail *m, gm_err *err)
+/* One recipient that is refused must not keep the mail from the others. The option is libcurl's since 7.69 (its number stayed
+ * when the name was mended in 8.2); an older one does not know it, and sends to all or to none. */
+static void allow_refusals(call *c)
+{
+#if LIBCURL_VERSION_NUM >= 0x080200
+    (void)lib.curl_easy_setopt(c->handle, CURLOPT_MAIL_RCPT_ALLOWFAILS, 1L);
+#elif LIBCURL_VERSION_NUM >= 0x074500
+    (void)lib.curl_easy_setopt(c->handle, CURLOPT_MAIL_RCPT_ALLLOWFAILS, 1L);
+#endif
+    SET(c, CURLOPT_DEBUGFUNCTION, take_command);
+    SET(c, CURLOPT_DEBUGDATA, c);
+    SET(c, CURLOPT_VERBOSE, 1L); /* to take_command alone */
+}
+
+gm_rc gm_mail_send(const gm_mail *m, char *out_refused, size_t refused_size, gm_err *err)
 {
     static const long tls[] = { [GM_MAIL_TLS_OPPORTUNISTIC] = CURLUSESSL_TRY,
                                 [GM_MAIL_TLS_REQUIRED] = CURLUSESSL_ALL,
                                 [GM_MAIL_TLS_NONE] = CURLUSESSL_NONE };
-    call c = { 0 };
+    call c = { .user = m->user, .password = m->password, .refused = out_refused, .refused_size = refused_size };
+    out_refused[0] = '\0';
     gm_rc rc = begin(&c, m->url, "smtp,smtps", m->timeout_ms, err);
     if (rc) return rc;
+    allow_refusals(&c);
     SET(&c, CURLOPT_MAIL_FROM, m->from);
     for (size_t i = 0; i < m->to_count; i++) append(&c, &c.recipients, m->to[i]);
     SET(&c, CURLOPT_MAIL_RCPT, c.recipients);
@@ -264,7 +333,8 @@ gm_rc gm_mail_send(const gm_mail *m, gm_err *err)
     CURLcode code = c.setup ? c.setup : lib.curl_easy_perform(c.handle);
     if (code) {
         rc = failed(&c, code, c.last, err);
-        if (rc == GM_EUNAVAILABLE && code != CURLE_OPERATION_TIMEDOUT && c.last[0] == '5') { /* 5xx: do not try again as it is (RFC 5321, 4.2.1) */
+        bool for_good = c.last[0] == '5' && !c.later; /* 5xx: do not try again as it is (RFC 5321, 4.2.1) */
+        if (rc == GM_EUNAVAILABLE && code != CURLE_OPERATION_TIMEDOUT && for_good) {
             rc = GM_EREFUSED;
             (void)gm_err_set(err, rc, "the mail server \"%s\" refused: %.200s", c.host, c.last);
         }

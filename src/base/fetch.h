@@ -49,8 +49,13 @@ typedef struct gm_mail {
     int64_t timeout_ms;
 } gm_mail;
 
-/* GM_OK: the server took the mail for all recipients. Errors: GM_EUNAVAILABLE (as gm_fetch, and 4xx), GM_EREFUSED (5xx: login,
- * sender, recipient, content). */
-gm_rc gm_mail_send(const gm_mail *m, gm_err *err);
+/* GM_OK: the server took the mail for all recipients but those in out_refused [refused_size >= 1], "ops@example.com: 550 no such
+ * person; ..."; "" = none. Those get no second attempt, since the others would have the mail twice. Errors: GM_EUNAVAILABLE (as
+ * gm_fetch, and 4xx), GM_EREFUSED (5xx: login, sender, all recipients, content). Neither shows user or password. */
+gm_rc gm_mail_send(const gm_mail *m, char *out_refused, size_t refused_size, gm_err *err);
+
+/* Stars in place of a secret that another side's words [len] repeat, and of the part of it that they end with. Texts shorter than
+ * four bytes are no secrets; NULL = none. */
+void gm_secret_hide(char *text, size_t len, const char *secret);
 
 #endif

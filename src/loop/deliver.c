@@ -156,8 +156,11 @@ static gm_rc compose(tick *t, const gm_delivery *d, size_t count, gm_message *ou
     gm_message *parts = GM_ARENA_ARRAY(t->a, gm_message, count);
     if (!parts) return no_memory(err);
     for (size_t i = 0; i < count; i++) {
+        gm_alert_record alert;
         gm_rc rc = gm_message_read(d[i].message_json, t->a, &parts[i], err);
+        if (!rc) rc = gm_alert_get(t->store, d[i].alert_id, t->a, &alert, err);
         if (rc) return rc;
+        parts[i].began_severity = gm_severity_of(alert.severity);
     }
     return gm_message_group(parts, count, t->a, out, err);
 }
@@ -180,7 +183,7 @@ static const char *words(const tick *t, const gm_err *failure)
     return text ? text : "";
 }
 
-static gm_rc taken(tick *t, const gm_channel_spec *c, const gm_delivery *d, size_t count, gm_err *err)
+static gm_rc taken(tick *t, const gm_channel_spec *c, const gm_delivery *d, size_t count, const gm_sent *sent, gm_err *err)
 {
     int64_t again_us = gm_channel_again_us(c);
     bool lasting = is(d->state, "lasting");
@@ -192,8 +195,8 @@ static gm_rc taken(tick *t, const gm_channel_spec *c, const gm_delivery *d, size
     for (size_t i = 0; !rc && i < count; i++) {
         /* what fires lasts; a repeat does not besides, since the first one does */
         bool lasts = again_us > 0 && is(d[i].kind, "firing");
-        rc = gm_delivery_done(t->store, &d[i], 1, lasts ? "lasting" : "sent", "", clock_us(t), lasts ? clock_us(t) + again_us : 0,
-                              err);
+        rc = gm_delivery_done(t->store, &d[i], 1, lasts ? "lasting" : "sent", sent->left_out, clock_us(t),
+                              lasts ? clock_us(t) + again_us : 0, err);
     }
     return rc;
 }
@@ -229,7 +232,7 @@ static gm_rc send(tick *t, const gm_channel_spec *c, const gm_delivery *d, size_
         rc = gm_channel_send(c, &m, t->timeout_ms, &sent, &failure);
         (void)gm_fault("deliver.sent");
     }
-    return rc ? not_taken(t, c, d, count, &failure, sent.wait_us, err) : taken(t, c, d, count, err);
+    return rc ? not_taken(t, c, d, count, &failure, sent.wait_us, err) : taken(t, c, d, count, &sent, err);
 }
 
 /* The channel answered nothing a moment ago: what else it would get waits as long, and no attempt is counted. */

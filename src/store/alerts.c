@@ -176,13 +176,13 @@ static gm_rc begin_alert(gm_tx *tx, const gm_alert_record *w, int64_t *out_id, g
                        "tttiiitt", w->model, w->rule, w->severity, w->began_us, w->last_us, w->said_us, w->title, w->detail_json);
 }
 
+/* Its severity stays, whatever the file says meanwhile: others know the alert by it (watch/channels/alertmanager.c). */
 static gm_rc change_alert(gm_tx *tx, const gm_alert_record *w, int64_t id, gm_err *err)
 {
-    return gm_meta_exec(
-        tx, err,
-        "UPDATE alerts SET severity = ?2, last_us = ?3, said_us = ?4, title = CASE ?5 WHEN '' THEN title ELSE ?5 END,"
-        " detail = CASE ?5 WHEN '' THEN detail ELSE ?6 END WHERE id = ?1",
-        "itiitt", id, w->severity, w->last_us, w->said_us, w->title, w->detail_json);
+    return gm_meta_exec(tx, err,
+                        "UPDATE alerts SET last_us = ?2, said_us = ?3, title = CASE ?4 WHEN '' THEN title ELSE ?4 END,"
+                        " detail = CASE ?4 WHEN '' THEN detail ELSE ?5 END WHERE id = ?1",
+                        "iiitt", id, w->last_us, w->said_us, w->title, w->detail_json);
 }
 
 /* Over: what was kept back needs no saying any more, and what was said again and again is not. */
@@ -220,12 +220,16 @@ static gm_rc queue(gm_tx *tx, const gm_delivery *m, int64_t alert_id, gm_err *er
                         "ittttii", alert_id, m->channel, m->message_id, m->kind, m->message_json, m->next_us, m->created_us);
 }
 
-/* What was said long ago goes when something new is said. */
+/* What was said long ago goes when something new is said; not of an alert that goes on or whose end is still to be said, since
+ * only those who heard of it are told. */
 static gm_rc forget(gm_tx *tx, int64_t now_us, gm_err *err)
 {
     static const int64_t KEPT_US = 90 * 86400 * (int64_t)1000000;
-    return gm_meta_exec(tx, err, "DELETE FROM deliveries WHERE state IN ('sent', 'dropped') AND created_us < ?1", "i",
-                        now_us - KEPT_US);
+    return gm_meta_exec(tx, err,
+                        "DELETE FROM deliveries WHERE state IN ('sent', 'dropped') AND created_us < ?1"
+                        " AND alert_id NOT IN (SELECT id FROM alerts WHERE state = 'firing')"
+                        " AND alert_id NOT IN (SELECT alert_id FROM deliveries WHERE state IN ('waiting', 'held', 'lasting'))",
+                        "i", now_us - KEPT_US);
 }
 
 static gm_rc take_work(gm_tx *tx, void *ctx, gm_err *err)

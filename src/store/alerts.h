@@ -10,7 +10,8 @@
 
 typedef struct gm_alert_record {
     int64_t id; /* set by the store; 0 = nothing fires */
-    const char *model, *rule, *severity;
+    const char *model, *rule;
+    const char *severity;    /* when it began; it stays */
     const char *state;       /* firing, resolved; "" = nothing fires, memory alone is kept */
     const char *memory;      /* the rule's state between windows, JSON; read by gm_alert_memory alone */
     int64_t window_until_us; /* of the last window taken in; read by gm_alert_memory alone */
@@ -32,7 +33,7 @@ typedef struct gm_delivery {
      * dropped: no longer of use (over before it was said). */
     const char *state;
     int64_t attempts, next_us, created_us, sent_us;
-    const char *last_error; /* why it waits, is held, refused or dropped; "" */
+    const char *last_error; /* why it waits, is held, refused or dropped; sent: who did not get it; "" */
 } gm_delivery;
 
 /* The rule's memory, with the alert that fires if one does. GM_ENOTFOUND: none yet. */

@@ -160,20 +160,35 @@ static void default_rules(reader *r, gm_alerts_spec *out)
 
 /* ---- channels ------------------------------------------------------------------------------------------------------------- */
 
-/* A secret's file is looked for beside the pipeline file. */
-static const char *beside(reader *r, const char *text, const char *file)
+/* A path of the file's is looked for beside the file: "file:key" (a secret) with prefix "file:", "ca.pem" with prefix "". */
+static const char *beside(reader *r, const char *text, const char *prefix, const char *file)
 {
     const char *slash = file ? strrchr(file, '/') : NULL;
-    if (strncmp(text, "file:", 5) != 0 || text[5] == '/' || !slash) return text;
-    const char *moved = gm_arena_printf(r->a, "file:%.*s/%s", (int)(slash - file), file, text + 5);
+    size_t len = strlen(prefix);
+    if (!text[0] || strncmp(text, prefix, len) != 0 || text[len] == '/' || !slash) return text;
+    const char *moved = gm_arena_printf(r->a, "%s%.*s/%s", prefix, (int)(slash - file), file, text + len);
     return moved ? moved : text;
 }
 
-static void place_secrets(reader *r, const gm_param *params, void *conf, const char *file)
+/* A program with a slash in its name; others are looked for in PATH. */
+static void place_program(reader *r, gm_strs *run, const char *file)
+{
+    if (!run->count || !strchr(run->items[0], '/')) return;
+    const char **items = GM_ARENA_ARRAY(r->a, const char *, run->count);
+    if (!items) return;
+    for (size_t i = 0; i < run->count; i++) items[i] = run->items[i];
+    items[0] = beside(r, items[0], "", file);
+    run->items = items;
+}
+
+static void place_files(reader *r, const gm_param *params, void *conf, const char *file)
 {
     for (const gm_param *p = params; p && p->type != GM_PARAM_END; p++) {
-        const char **at = (const char **)(void *)((char *)conf + p->offset);
-        if (p->type == GM_PARAM_STR && *at) *at = beside(r, *at, file);
+        void *at = (char *)conf + p->offset;
+        if (p->type == GM_PARAM_STRS && strcmp(p->name, "run") == 0) place_program(r, at, file);
+        const char **text = at;
+        if (p->type == GM_PARAM_STR && *text)
+            *text = beside(r, *text, strcmp(p->name, "ca") == 0 && !gm_secret_is_source(*text) ? "" : "file:", file);
     }
 }
 
@@ -234,7 +249,7 @@ static void read_channel(reader *r, const gm_node *n, gm_channel_spec *out, cons
         return;
     }
     if (gm_params_read(item->params, map ? map : &alone, NULL, r->a, conf, r->errs)) return;
-    place_secrets(r, item->params, conf, n->pos.file);
+    place_files(r, item->params, conf, n->pos.file);
     if (channel->check) channel->check(conf, map, value->pos, r->errs);
     gm_json_init(&j, &b, false);
     print_params(item->params, conf, &j);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fetch.h"
 #include "base/fs.h"
 #include "watch/channel_list.h"
 
@@ -102,13 +103,6 @@ void gm_url_check(const char *key, const char *text, const char *scheme, const c
 /* ---- sending -------------------------------------------------------------------------------------------------------------- */
 
 /* Another side's words are quoted in errors; they could repeat what we sent. */
-static void hide(char *text, const char *secret)
-{
-    size_t len = strlen(secret);
-    if (len < 4) return;
-    for (char *at = text; (at = strstr(at, secret)); at += len) memset(at, '*', len);
-}
-
 static void hide_secrets(const gm_param *params, const void *conf, gm_arena *a, gm_sent *sent, gm_err *err)
 {
     for (const gm_param *p = params; p->type != GM_PARAM_END; p++) {
@@ -117,10 +111,11 @@ static void hide_secrets(const gm_param *params, const void *conf, gm_arena *a, 
                    *value = NULL;
         gm_err ignored; /* a secret that cannot be read was not sent either */
         if (!source || !gm_secret_is_source(source) || gm_secret_read(source, a, &value, &ignored)) continue;
-        hide(sent->said, value);
+        gm_secret_hide(sent->said, strlen(sent->said), value);
+        gm_secret_hide(sent->left_out, strlen(sent->left_out), value);
         if (!err) continue;
-        hide(err->message, value);
-        hide(err->hint, value);
+        gm_secret_hide(err->message, strlen(err->message), value);
+        gm_secret_hide(err->hint, strlen(err->hint), value);
     }
 }
 

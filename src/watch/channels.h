@@ -15,6 +15,7 @@ struct gm_message {
     const char *id;   /* 32 hex digits, the same for each attempt and channel: receivers drop doubles by it */
     const char *kind; /* firing, repeat, resolved; group: several; test */
     gm_severity severity;
+    gm_severity began_severity;       /* the alert's when it began; as severity unless whoever sends knows better */
     const char *model, *rule, *title; /* title: one line of plain text; group: rule "" */
     const char *text;        /* several lines: columns, windows, numbers, version, likely cause, the command to look closer */
     const char *json;        /* the same as an object, see docs/formats/alerts.md */
@@ -28,12 +29,15 @@ struct gm_message {
 gm_rc gm_message_read(const char *json, gm_arena *a, gm_message *out, gm_err *err);
 /* Several as one, oldest first; one is given back as it is. parts [count] borrowed. In a. Errors: GM_ENOMEM. */
 gm_rc gm_message_group(const gm_message *parts, size_t count, gm_arena *a, gm_message *out, gm_err *err);
+/* By its name; critical when there is none of it. */
+gm_severity gm_severity_of(const char *name);
 /* Hex id over texts [count], 32 digits; out holds 33. */
 void gm_message_id(const char *const *texts, size_t count, char *out);
 
 typedef struct gm_sent {
-    int64_t wait_us; /* the other side asked not to be tried again sooner; 0 = it said nothing */
-    char said[160];  /* what it answered, one line: "204 No Content"; "" */
+    int64_t wait_us;    /* the other side asked not to be tried again sooner; 0 = it said nothing */
+    char said[160];     /* what it answered, one line: "204 No Content"; "" */
+    char left_out[256]; /* taken, but not for all: "not for ops@example.com: 550 no such person"; "" */
 } gm_sent;
 
 typedef struct gm_channel {

@@ -16,7 +16,7 @@ void gm_message_id(const char *const *texts, size_t count, char *out)
     (void)snprintf(out, 33, "%.32s", d.hex);
 }
 
-static gm_severity severity_of(const char *name)
+gm_severity gm_severity_of(const char *name)
 {
     for (int s = GM_SEVERITY_INFO; s < GM_SEVERITY_CRITICAL; s++)
         if (strcmp(name, gm_severity_name((gm_severity)s)) == 0) return (gm_severity)s;
@@ -31,7 +31,8 @@ gm_rc gm_message_read(const char *json, gm_arena *a, gm_message *out, gm_err *er
         return gm_err_set(err, GM_ECORRUPT, "a message of the queue cannot be read");
     *out = (gm_message){ .id = gm_node_str_or(n, "id", ""),
                          .kind = gm_node_str_or(n, "kind", ""),
-                         .severity = severity_of(gm_node_str_or(n, "severity", "critical")),
+                         .severity = gm_severity_of(gm_node_str_or(n, "severity", "critical")),
+                         .began_severity = gm_severity_of(gm_node_str_or(n, "severity", "critical")),
                          .model = gm_node_str_or(n, "model", ""),
                          .rule = gm_node_str_or(n, "rule", ""),
                          .title = gm_node_str_or(n, "title", ""),

@@ -48,6 +48,7 @@ class Web:
 
     def __init__(self):
         self.requests, self.answers, self.released = [], [], threading.Event()
+        self.text = b"the answer of the other side"
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -69,7 +70,7 @@ class Web:
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
-                text = b"the answer of the other side"
+                text = outer.text
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
                 self.wfile.write(text)

@@ -154,6 +154,17 @@ class Webhooks(AlertCase):
         self.assertEqual(self.send(p, "--timeout", "30s").code, 1)
         self.assertIn("larger than 1 MiB", self.queue(p)[0]["last_error"])
 
+    def test_a_secret_that_the_answer_repeats_is_hidden_wherever_it_is_cut(self):
+        w = self.web(500)
+        w.text = b"x" * 90 + b" " + SECRET.encode() + b" is what you sent"
+        p = self.with_alert(f"[webhook: {{ url: '{w.url}', user: me, password: env:HOOK_PW }}]", HOOK_PW=SECRET)
+        self.fire(p, "webhook")
+        result = self.send(p)
+        error = self.queue(p)[0]["last_error"]
+        self.assertIn("x" * 90 + " *********", error)
+        for text in (error, result.out, result.err):
+            self.assertNotIn(SECRET[:4], text)
+
     def test_slack_gets_its_own_json(self):
         w = self.web()
         p = self.with_alert("[slack: env:SLACK_URL]", SLACK_URL=w.url + "/services/" + SECRET)
@@ -399,6 +410,38 @@ class Mails(AlertCase):
         self.ok(self.send(p))
         self.assertEqual(len(m.mails), 1)
 
+    def test_one_dead_address_keeps_the_mail_from_nobody_else(self):
+        m = self.mail()
+        p = self.with_alert(f"[email: {{ to: [gone@example.com, ml@example.com, ops@example.com], smtp: '{m.url}' }}]")
+        self.fire(p, "email")
+        m.said = {"RCPT": ["550 5.1.1 no such person"]}
+        self.ok(self.send(p))
+        self.assertEqual([r for _, r, _ in m.mails], [["ml@example.com", "ops@example.com"]])
+        q = self.queue(p)[0]
+        self.assertEqual((q["state"], q["last_error"]), ("sent", "not for gone@example.com: 550 5.1.1 no such person"))
+        self.assertEqual(self.ok(self.send(p)).json()["sent"], 0)
+
+    def test_when_every_address_is_refused_nobody_gets_it(self):
+        m = self.mail()
+        p = self.with_alert(f"[email: {{ to: [a@example.com, b@example.com], smtp: '{m.url}' }}]")
+        self.fire(p, "email")
+        m.said = {"RCPT": ["450 4.2.0 grey-listed", "550 5.1.1 no such person", "550 5.1.1 no a", "550 5.1.1 no b"]}
+        for state, words in (("waiting", "no such person"), ("refused", "refused: 550 5.1.1 no b")):  # one of them may have it later
+            self.assertEqual(self.send(p).code, 1)
+            q = self.queue(p)[0]
+            self.assertEqual(q["state"], state, q)
+            self.assertIn(words, q["last_error"])
+            self.again(p)
+        self.assertEqual(m.mails, [])
+
+    def test_what_is_lost_after_a_refused_address_is_tried_again(self):
+        m = self.mail()
+        p = self.with_alert(f"[email: {{ to: [gone@example.com, ml@example.com], smtp: '{m.url}' }}]")
+        self.fire(p, "email")
+        m.said = {"RCPT": ["550 5.1.1 no such person"], "DATA": ["close"]}
+        self.assertEqual(self.send(p).code, 1)
+        self.assertEqual(self.queue(p)[0]["state"], "waiting")
+
     def test_a_wrong_password_is_refused_and_not_repeated_to_anybody(self):
         cert = self.certificate()
         m = self.mail(tls=cert, login=("me", "another"))
@@ -485,6 +528,21 @@ class Channels(AlertCase):
 
 @unittest.skipUnless(shutil.which("prometheus") and shutil.which("prometheus-alertmanager"),
                      "needs Debian's packages prometheus and prometheus-alertmanager")
+class Labels(AlertCase):
+    def test_alertmanager_knows_an_alert_by_the_severity_it_began_with(self):
+        w = self.web()
+        p = self.with_alert(f"[alertmanager: {{ url: '{w.url}', resend: 1m }}]")
+        alert = self.fire(p, "alertmanager")
+        self.ok(self.send(p))
+        self.resolve(p, alert, "alertmanager")  # the rule has another severity by now
+        self.store(p, "UPDATE deliveries SET message = replace(message, 'critical', 'info') WHERE kind = 'resolved'")
+        self.ok(self.send(p))
+        labels = [body[0]["labels"] for body in w.bodies()]
+        self.assertEqual(len(labels), 2)
+        self.assertEqual(labels[0], labels[1])
+        self.assertEqual(labels[0]["severity"], "critical")
+
+
 class RealAlertmanager(AlertCase):
     def begin(self, name, *args, ready):
         log = open(self.dir / f"{name}.log", "ab")

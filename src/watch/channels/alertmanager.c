@@ -1,10 +1,10 @@
 /* alertmanager.c - Prometheus' Alertmanager, API version 2: POST /api/v2/alerts.
  *
- * An alert is known by its labels alone, so they never change while it lasts: alertname (the rule) and model, and what the file
- * adds. Alertmanager takes an alert for over when endsAt has passed; what fires is therefore sent again while it lasts (resend),
- * with an endsAt that lies a few of those ahead (keep). Source: Alertmanager's OpenAPI description (api/v2/openapi.yaml,
- * postableAlerts) and how Prometheus sends (rules/alerting.go: validUntil). Checked: test/integration/test_alerts.py against
- * Alertmanager 0.25.
+ * An alert is known by its labels alone, so they never change while it lasts: alertname (the rule), model, source,
+ * and the severity that the alert began with, also when the file gives the rule another one meanwhile. Alertmanager takes an
+ * alert for over when endsAt has passed; what fires is therefore sent again while it lasts (resend), with an endsAt that lies a
+ * few of those ahead (keep). Source: Alertmanager's OpenAPI description (api/v2/openapi.yaml, postableAlerts) and how Prometheus
+ * sends (rules/alerting.go: validUntil). Checked: test/integration/test_alerts.py against Alertmanager 0.25.
  */
 #include <stdio.h>
 #include <string.h>
@@ -70,7 +70,7 @@ static void one_alert(const conf *c, const gm_message *m, int64_t now_us, gm_jso
     gm_json_object(j);
     gm_json_kstr(j, "alertname", m->rule[0] ? m->rule : "test");
     if (m->model[0]) gm_json_kstr(j, "model", m->model);
-    gm_json_kstr(j, "severity", gm_severity_name(m->severity));
+    gm_json_kstr(j, "severity", gm_severity_name(m->began_severity));
     gm_json_kstr(j, "source", "gristmill");
     gm_json_object_end(j);
     gm_json_key(j, "annotations");

@@ -22,7 +22,8 @@ typedef struct conf {
 } conf;
 
 static const gm_param params[] = {
-    { "run", GM_PARAM_STRS, offsetof(conf, run), NULL, "program and arguments: [./page.sh, ml-team]", 0, 0, NULL },
+    { "run", GM_PARAM_STRS, offsetof(conf, run), NULL, "program and arguments: [./page.sh, ml-team]; ./ is where the file is", 0,
+      0, NULL },
     { 0 },
 };
 
@@ -92,7 +93,12 @@ static gm_rc start(const conf *c, child *p, gm_err *err)
     close_fd(&p->in);
     close_fd(&p->out);
     bool never = why == ENOENT || why == EACCES || why == ENOEXEC || why == ENOTDIR;
-    return gm_err_set(err, never ? GM_EREFUSED : GM_EUNAVAILABLE, "could not start \"%.100s\": %s", argv[0], strerror(why));
+    gm_rc rc = gm_err_set(err, never ? GM_EREFUSED : GM_EUNAVAILABLE, "could not start \"%.100s\": %s", argv[0], strerror(why));
+    if (never)
+        gm_err_hint(err,
+                    "A program with a / in its name is looked for beside the pipeline file, others in PATH; it must be executable"
+                    " (chmod +x), and a script names its interpreter in its first line.");
+    return rc;
 }
 
 /* Keeps the first line; the rest is read and dropped, so that the program is not held up. false at its end. */

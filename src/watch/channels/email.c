@@ -132,6 +132,7 @@ static gm_rc send(const void *opaque, const gm_message *m, int64_t timeout_ms, g
 {
     const conf *c = opaque;
     const char *headers[7], *url = NULL, *user = NULL, *password = NULL;
+    char refused[240];
     gm_rc rc = gm_secret_read(c->smtp, a, &url, err);
     if (!rc) rc = gm_secret_read(c->user, a, &user, err);
     if (!rc) rc = gm_secret_read(c->password, a, &password, err);
@@ -149,9 +150,11 @@ static gm_rc send(const void *opaque, const gm_message *m, int64_t timeout_ms, g
                                   .ca_file = c->ca,
                                   .tls = tls_of(c),
                                   .timeout_ms = timeout_ms },
-                      err);
-    if (!rc) (void)snprintf(out->said, sizeof(out->said), "taken by the mail server");
-    return rc;
+                      refused, sizeof(refused), err);
+    if (rc) return rc;
+    if (refused[0]) (void)snprintf(out->left_out, sizeof(out->left_out), "not for %s", refused);
+    (void)snprintf(out->said, sizeof(out->said), "taken by the mail server%s%.120s", refused[0] ? ", not for " : "", refused);
+    return GM_OK;
 }
 
 const gm_channel gm_channel_email = { .item = { "email", "a mail over SMTP, with TLS and a login where they are needed", params,

@@ -7,7 +7,7 @@
 
 #include "base/fetch.h"
 
-enum { QUOTED_MAX = 100, HEADERS_MAX = 8 };
+enum { QUOTED_MAX = 100, HEADERS_MAX = 8, ANSWER_MAX = 8192 };
 
 /* The first words of an answer, on one line. */
 static void quote(const gm_buf *body, char *out)
@@ -43,9 +43,12 @@ gm_rc gm_channel_post(const gm_post *p, int64_t timeout_ms, gm_arena *scratch, g
                                            .password = password,
                                            .ca_file = p->ca,
                                            .timeout_ms = timeout_ms,
-                                           .answer_max = 512 },
+                                           .answer_max = ANSWER_MAX },
                       &answer, err);
     if (rc) return rc;
+    gm_secret_hide(answer.body.data, answer.body.len, password); /* before it is cut, since half a secret is not found */
+    if (gm_secret_is_source(p->url)) gm_secret_hide(answer.body.data, answer.body.len, url);
+    if (p->user && gm_secret_is_source(p->user)) gm_secret_hide(answer.body.data, answer.body.len, user);
     quote(&answer.body, words);
     gm_buf_clear(&answer.body);
     out->wait_us = answer.retry_after_us;

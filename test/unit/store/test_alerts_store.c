@@ -239,17 +239,47 @@ static void what_was_said_long_ago_is_forgotten(void)
     CHECK(due_at(50, &all) == 3);
     CHECK_OK(gm_delivery_done(store, &all[0], 1, "sent", "", 60, 0, &err), &err);
     CHECK_OK(gm_delivery_done(store, &all[1], 1, "refused", "404", 60, 0, &err), &err);
-    m[0].created_us = 90 * day; /* the others are 90 days old, less 50 us */
-    m[0].kind = "repeat";
-    (void)fire(2000, m, 1);
-    CHECK_OK(gm_delivery_list(store, 0, 0, arena, &all, &count, &err), &err);
-    CHECK(count == 4);
     m[0].created_us = 90 * day + 51;
+    m[0].kind = "repeat";
+    (void)fire(2000, m, 1); /* it goes on: who heard of it must be known when it ends */
+    CHECK(due_at(INT64_MAX, &all) == 2);
+    CHECK_OK(gm_delivery_done(store, &all[0], 1, "sent", "", 70, 0, &err), &err);
+    CHECK_OK(gm_delivery_done(store, &all[1], 1, "sent", "", 70, 0, &err), &err);
     m[0].kind = "resolved";
-    (void)fire(3000, m, 1);
+    gm_alert_record over = alert_of("resolved");
+    bool heard = false;
+    CHECK_OK(gm_alert_take(store, &over, 3000, m, 1, &err), &err);
+    CHECK_OK(gm_delivery_was_said(store, over.id, "webhook", &heard, &err), &err);
+    CHECK(heard);
     CHECK_OK(gm_delivery_list(store, 0, 0, arena, &all, &count, &err), &err);
-    CHECK(count == 4); /* the sent one is gone; what was refused or waits is not */
-    CHECK_STR(all[3].channel, "slack");
+    CHECK(count == 5);
+    CHECK(due_at(INT64_MAX, &all) == 1);
+    CHECK_OK(gm_delivery_done(store, &all[0], 1, "sent", "", 80, 0, &err), &err);
+    m[0].created_us = 90 * day; /* the first are 90 days old, less 50 us */
+    m[0].kind = "firing";
+    (void)fire(4000, m, 1);
+    CHECK_OK(gm_delivery_list(store, 0, 0, arena, &all, &count, &err), &err);
+    CHECK(count == 6);
+    m[0].created_us = 90 * day + 51;
+    m[0].kind = "repeat";
+    m[0].channel = "slack";
+    (void)fire(5000, m, 1);
+    CHECK_OK(gm_delivery_list(store, 0, 0, arena, &all, &count, &err), &err);
+    CHECK(count == 5); /* two sent ones of the alert that is over are gone; what was refused is not */
+    CHECK(all[4].id == 2 && strcmp(all[4].state, "refused") == 0);
+    gm_store_close(store);
+}
+
+static void an_alert_keeps_the_severity_that_others_know_it_by(void)
+{
+    gm_alert_record got, w = alert_of("firing");
+    fresh();
+    int64_t id = fire(1000, NULL, 0);
+    w.severity = "critical"; /* the file was changed */
+    CHECK_OK(gm_alert_take(store, &w, 2000, NULL, 0, &err), &err);
+    CHECK(w.id == id);
+    CHECK_OK(gm_alert_get(store, id, arena, &got, &err), &err);
+    CHECK_STR(got.severity, "warning");
     gm_store_close(store);
 }
 
@@ -368,8 +398,8 @@ static void a_crash_leaves_alert_and_message_together(void)
     gm_harness_fail(__FILE__, __LINE__, "the points of a take never ended");
 }
 
-TESTS(T(an_alert_begins_lasts_and_ends_and_its_memory_is_kept), T(a_window_is_taken_in_once),
-      T(a_message_is_claimed_by_one_and_comes_back_when_the_claimer_is_gone),
+TESTS(T(an_alert_keeps_the_severity_that_others_know_it_by), T(an_alert_begins_lasts_and_ends_and_its_memory_is_kept),
+      T(a_window_is_taken_in_once), T(a_message_is_claimed_by_one_and_comes_back_when_the_claimer_is_gone),
       T(a_batch_stays_together_and_later_messages_wait_behind_it), T(what_lasts_is_due_again_until_the_alert_ends),
       T(the_first_send_of_an_ended_alert_does_not_last), T(a_repeat_is_not_queued_behind_a_message_that_still_waits),
       T(what_was_said_long_ago_is_forgotten), T(snooze_and_silence_are_kept_and_end),

@@ -70,25 +70,24 @@ static void without_rules_there_are_three(void)
 static void the_whole_section_is_read(void)
 {
     gm_alerts_spec spec;
-    CHECK_OK(
-        read_yaml(
-            "alert:\n"
-            "  rules:\n"
-            "    - { when: decay > 0.02, name: worse, for: 2 of 3, severity: critical }\n"
-            "    - drifted_columns >= 3\n"
-            "    - drift\n"
-            "    - drift.temp > 0.5\n"
-            "  send:\n"
-            "    - webhook: { url: env:HOOK, secret: file:key }\n"
-            "    - webhook: https://example.com/2\n"
-            "    - email: { to: [a@example.com, b@example.com], smtp: smtp://mail.example.com:587, user: me, password: env:PW }\n"
-            "    - alertmanager: { url: http://am:9093, resend: 2m }\n"
-            "    - command: [./page.sh, ml-team]\n"
-            "    - slack: env:SLACK\n"
-            "  group: 5m\n"
-            "  repeat: 4h\n",
-            &spec),
-        errs.count ? &errs.items[0] : &err);
+    CHECK_OK(read_yaml("alert:\n"
+                       "  rules:\n"
+                       "    - { when: decay > 0.02, name: worse, for: 2 of 3, severity: critical }\n"
+                       "    - drifted_columns >= 3\n"
+                       "    - drift\n"
+                       "    - drift.temp > 0.5\n"
+                       "  send:\n"
+                       "    - webhook: { url: env:HOOK, secret: file:key }\n"
+                       "    - webhook: https://example.com/2\n"
+                       "    - email: { to: [a@example.com, b@example.com], smtp: smtp://mail.example.com:587, user: me, "
+                       "password: env:PW, ca: ca.pem }\n"
+                       "    - alertmanager: { url: http://am:9093, resend: 2m }\n"
+                       "    - command: [./page.sh, ml-team]\n"
+                       "    - slack: env:SLACK\n"
+                       "  group: 5m\n"
+                       "  repeat: 4h\n",
+                       &spec),
+             errs.count ? &errs.items[0] : &err);
     CHECK(spec.rules_count == 4 && spec.channels_count == 6);
     CHECK(spec.group_us == 300000000 && spec.repeat_us == 14400000000);
     CHECK_STR(spec.rules[0].name, "worse");
@@ -98,7 +97,9 @@ static void the_whole_section_is_read(void)
     CHECK_STR(spec.channels[0].name, "webhook");
     CHECK_STR(spec.channels[1].name, "webhook-2");
     CHECK_HAS(spec.channels[0].params_json, "file:dir/key"); /* beside the pipeline file */
+    CHECK_HAS(spec.channels[2].params_json, "\"dir/ca.pem\"");
     CHECK_STR(spec.channels[4].name, "command");
+    CHECK_HAS(spec.channels[4].params_json, "[\"dir/./page.sh\",\"ml-team\"]");
     CHECK(gm_channel_again_us(&spec.channels[3]) == 120000000);
     CHECK(gm_channel_again_us(&spec.channels[0]) == 0);
 }
@@ -454,6 +455,7 @@ static void a_command_gets_the_message_and_its_exit_code_decides(void)
     CHECK_HAS(err.message, "ended with code 3: no luck");
     CHECK(!strstr(err.message, "more"));
     CHECK_RC(send_command("alert: [command: [gristmill-no-such-program]]\n", 10000, &sent), GM_EREFUSED);
+    CHECK_HAS(err.hint, "beside the pipeline file");
     CHECK_RC(send_command("alert: [command: [sh, -c, 'kill -9 $$']]\n", 10000, &sent), GM_EUNAVAILABLE);
     CHECK_HAS(err.message, "signal 9");
     CHECK_RC(send_command("alert: [command: [sh, -c, 'exec 1>&- 2>&-; sleep 60']]\n", 100, &sent), GM_EUNAVAILABLE);
