@@ -102,16 +102,15 @@ static void pause_after(gm_retrain *r, int64_t now_us)
 static gm_rc drop_others(gm_retrain *r, const gm_trigger_record *t, gm_arena *a, gm_err *err)
 {
     gm_trigger_record *all = NULL;
-    size_t count = 0;
+    size_t count = 0, old = 0;
+    const char *outcome = gm_arena_printf(a, "trigger %" PRId64 " does its work", t->id);
+    if (!outcome) return gm_err_set(err, GM_ENOMEM, "not enough memory to look at the triggers");
     gm_rc rc = wishes(r, "waiting", a, &all, &count, err);
-    for (size_t i = 0; !rc && i < count; i++) {
-        if (all[i].asked_us > t->started_us) continue;
-        all[i].state = "dropped";
-        all[i].ended_us = t->started_us;
-        all[i].outcome = gm_arena_printf(a, "trigger %" PRId64 " does its work", t->id);
-        rc = gm_trigger_set(r->o.store, &all[i], err);
-        if (!rc) say(r, &all[i], gm_arena_printf(a, "dropped: %s", all[i].outcome));
-    }
+    for (size_t i = 0; !rc && i < count; i++)
+        if (all[i].asked_us <= t->started_us) all[old++] = all[i];
+    if (rc || !old) return rc;
+    rc = gm_trigger_drop_waiting(r->o.store, t->pipeline, t->started_us, t->started_us, outcome, err);
+    for (size_t i = 0; !rc && i < old; i++) say(r, &all[i], gm_arena_printf(a, "dropped: %s", outcome));
     return rc;
 }
 

@@ -43,12 +43,11 @@ static gm_rc newest_load(const gm_trigger_look *look, const gm_data_spec *d, gm_
     gm_run_record *runs = NULL;
     size_t count = 0;
     const char *name = gm_arena_printf(a, "load %s", d->name);
-    gm_rc rc =
-        name ? gm_run_list(look->store, RUNS_LOOKED_AT, a, &runs, &count, err) : gm_err_set(err, GM_ENOMEM, "not enough memory");
+    gm_rc rc = name ? gm_run_list_of(look->store, look->spec->pipeline, RUNS_LOOKED_AT, a, &runs, &count, err)
+                    : gm_err_set(err, GM_ENOMEM, "not enough memory");
     for (size_t i = 0; !rc && i < count; i++) {
         gm_step_record *steps = NULL;
         size_t steps_count = 0;
-        if (strcmp(runs[i].pipeline, look->spec->pipeline) != 0) continue;
         rc = gm_step_list(look->store, runs[i].id, a, &steps, &steps_count, err);
         for (size_t k = 0; !rc && k < steps_count; k++) {
             if (strcmp(steps[k].name, name) != 0) continue;
@@ -112,8 +111,8 @@ static gm_rc look_sqlite(const gm_trigger_look *look, const gm_data_spec *d, con
     int64_t written = sqlite_time(look, d, a);
     if (!written || written <= load->started_us) return GM_OK;
     (void)gm_time_text(written, when, sizeof(when));
-    return gm_trigger_wish(look, GM_TRIGGER_NEW_DATA, gm_arena_printf(a, "new data %s %s", d->name, when),
-                           gm_arena_printf(a, "\"%s\" was written at %s, after the last run read it", d->source.from, when), err);
+    const char *reason = gm_arena_printf(a, "\"%s\" was written at %s, after the last run read it", d->source.from, when);
+    return gm_trigger_wish_newest(look, gm_arena_printf(a, "new data %s", d->name), when, reason, a, err);
 }
 
 /* The least number of new rows that any `new data` trigger of the file asks for; 0 = any change. */
@@ -144,7 +143,7 @@ static gm_rc look_one(const gm_trigger_look *look, const gm_data_spec *d, gm_dig
     int64_t wanted = rows_wanted(look->spec), rows = -1;
     if (wanted > 0 && d != look->spec->primary) return GM_OK; /* rows are asked of the primary data set */
     /* With the run that read the other files: data that went back to what it once was is new again. */
-    const char *cause = gm_arena_printf(a, "new data %s %.16s since run %" PRId64, d->name, now.hex, load.run_id);
+    const char *state = gm_arena_printf(a, "%.16s since run %" PRId64, now.hex, load.run_id);
     if (wanted > 0) {
         if (strcmp(too_few->hex, now.hex) == 0) return GM_OK;
         rows = rows_now(look, d, a);
@@ -156,7 +155,7 @@ static gm_rc look_one(const gm_trigger_look *look, const gm_data_spec *d, gm_dig
     const char *reason = rows >= 0 ? gm_arena_printf(a, "%s: %" PRId64 " rows, %" PRId64 " more than the last run read", d->name,
                                                      rows, rows - load.rows)
                                    : gm_arena_printf(a, "%s: the files differ from those that the last run read", d->name);
-    return gm_trigger_wish(look, GM_TRIGGER_NEW_DATA, cause, reason, err);
+    return gm_trigger_wish_newest(look, gm_arena_printf(a, "new data %s", d->name), state, reason, a, err);
 }
 
 gm_rc gm_trigger_look_data(const gm_trigger_look *look, gm_trigger_data *seen, gm_err *err)
@@ -212,8 +211,7 @@ static gm_rc first(const gm_trigger_look *look, gm_trigger_data *seen, gm_arena 
     bool settled = strcmp(seen->first.hex, now.hex) == 0;
     seen->first = now;
     if (tried && !settled) return GM_OK;
-    return gm_trigger_wish(look, GM_TRIGGER_NEW_DATA, gm_arena_printf(a, GM_TRIGGER_FIRST " %.16s", now.hex),
-                           "there is no model yet", err);
+    return gm_trigger_wish_newest(look, GM_TRIGGER_FIRST, gm_arena_printf(a, "%.16s", now.hex), "there is no model yet", a, err);
 }
 
 gm_rc gm_trigger_look_first(const gm_trigger_look *look, gm_trigger_data *seen, gm_err *err)

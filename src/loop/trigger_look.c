@@ -9,7 +9,7 @@
 #include "store/windows.h"
 #include "watch/monitor.h"
 
-enum { WINDOWS_LOOKED_AT = 180, SCHEDULE_STEPS_MAX = 2000000, RUNS_LOOKED_AT = 50 };
+enum { WINDOWS_LOOKED_AT = 180, SCHEDULE_STEPS_MAX = 2000000 };
 static const int64_t missed_max_us = (int64_t)800 * 86400 * 1000000; /* no schedule is rarer than a year */
 
 bool gm_trigger_wanted(const gm_spec *spec, gm_trigger_kind kind)
@@ -19,7 +19,8 @@ bool gm_trigger_wanted(const gm_spec *spec, gm_trigger_kind kind)
     return false;
 }
 
-gm_rc gm_trigger_wish(const gm_trigger_look *look, gm_trigger_kind kind, const char *cause, const char *reason, gm_err *err)
+static gm_rc ask(const gm_trigger_look *look, gm_trigger_kind kind, const char *begin, const char *cause, const char *reason,
+                 gm_err *err)
 {
     bool is_new = false;
     gm_trigger_record t = {
@@ -27,9 +28,23 @@ gm_rc gm_trigger_wish(const gm_trigger_look *look, gm_trigger_kind kind, const c
     };
     t.asked_us = look->now_us;
     if (!cause || !reason) return gm_err_set(err, GM_ENOMEM, "not enough memory to ask for a retraining");
-    gm_rc rc = gm_trigger_ask(look->store, &t, &t.id, &is_new, err);
+    gm_rc rc = begin ? gm_trigger_ask_instead(look->store, &t, begin, &t.id, &is_new, err)
+                     : gm_trigger_ask(look->store, &t, &t.id, &is_new, err);
     if (!rc && is_new && look->asked) look->asked(look->ctx, &t);
     return rc;
+}
+
+gm_rc gm_trigger_wish(const gm_trigger_look *look, gm_trigger_kind kind, const char *cause, const char *reason, gm_err *err)
+{
+    return ask(look, kind, NULL, cause, reason, err);
+}
+
+gm_rc gm_trigger_wish_newest(const gm_trigger_look *look, const char *begin, const char *state, const char *reason, gm_arena *a,
+                             gm_err *err)
+{
+    const char *start = begin ? gm_arena_printf(a, "%s ", begin) : NULL;
+    const char *cause = start && state ? gm_arena_printf(a, "%s%s", start, state) : NULL;
+    return ask(look, GM_TRIGGER_NEW_DATA, start, cause, reason, err);
 }
 
 const char *gm_trigger_cause(gm_trigger_kind kind, int64_t now_us, gm_arena *a)
@@ -58,12 +73,9 @@ static gm_rc nothing_due_before(const gm_trigger_look *look, gm_arena *a, int64_
 {
     gm_run_record *runs = NULL;
     size_t count = 0;
-    int64_t begun = 0;
-    gm_rc rc = gm_run_list(look->store, RUNS_LOOKED_AT, a, &runs, &count, err);
-    for (size_t i = 0; !rc && !begun && i < count; i++)
-        if (strcmp(runs[i].pipeline, look->spec->pipeline) == 0) begun = runs[i].started_us;
+    gm_rc rc = gm_run_list_of(look->store, look->spec->pipeline, 1, a, &runs, &count, err);
     if (rc) return rc;
-    *out = begun ? begun : look->since_us;
+    *out = count ? runs[0].started_us : look->since_us;
     if (*out < look->now_us - missed_max_us) *out = look->now_us - missed_max_us;
     return GM_OK;
 }

@@ -64,7 +64,8 @@ static bool read_run(gm_stmt *st, gm_arena *a, gm_run_record *out)
 }
 
 struct list_call {
-    int64_t id, limit; /* id 0 = any; limit -1 = all */
+    int64_t id, limit;    /* id 0 = any; limit -1 = all */
+    const char *pipeline; /* NULL = any */
     gm_arena *a;
     gm_run_record *runs; /* [count] newest first */
     size_t count, capacity;
@@ -76,8 +77,8 @@ static gm_rc list_work(gm_tx *tx, void *ctx, gm_err *err)
     gm_stmt *st = NULL;
     bool row = false;
     gm_rc rc = call->id ? gm_meta_query(tx, &st, err, "SELECT " RUN_COLUMNS " FROM runs WHERE id = ?1", "i", call->id)
-                        : gm_meta_query(tx, &st, err, "SELECT " RUN_COLUMNS " FROM runs ORDER BY id DESC LIMIT ?1", "i",
-                                        call->limit);
+                        : gm_meta_query(tx, &st, err, "SELECT " RUN_COLUMNS " FROM runs WHERE (?2 = '' OR pipeline = ?2)"
+                                        " ORDER BY id DESC LIMIT ?1", "it", call->limit, call->pipeline);
     while (!rc && !(rc = gm_meta_next(st, &row, err)) && row) {
         call->runs = gm_meta_grow(call->a, call->runs, call->count, &call->capacity, sizeof(*call->runs));
         if (call->runs && read_run(st, call->a, &call->runs[call->count++])) continue;
@@ -87,14 +88,20 @@ static gm_rc list_work(gm_tx *tx, void *ctx, gm_err *err)
     return rc;
 }
 
-gm_rc gm_run_list(gm_store *s, int64_t limit, gm_arena *a, gm_run_record **out, size_t *out_count, gm_err *err)
+gm_rc gm_run_list_of(gm_store *s, const char *pipeline, int64_t limit, gm_arena *a, gm_run_record **out, size_t *out_count,
+                     gm_err *err)
 {
-    struct list_call call = { .limit = limit > 0 ? limit : INT64_MAX, .a = a };
+    struct list_call call = { .limit = limit > 0 ? limit : INT64_MAX, .pipeline = pipeline, .a = a };
     gm_rc rc = gm_store_read(s, list_work, &call, err);
     if (rc) return rc;
     *out = call.runs;
     *out_count = call.count;
     return GM_OK;
+}
+
+gm_rc gm_run_list(gm_store *s, int64_t limit, gm_arena *a, gm_run_record **out, size_t *out_count, gm_err *err)
+{
+    return gm_run_list_of(s, NULL, limit, a, out, out_count, err);
 }
 
 gm_rc gm_run_get(gm_store *s, int64_t id, gm_arena *a, gm_run_record *out, gm_err *err)

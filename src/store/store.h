@@ -101,6 +101,9 @@ gm_rc gm_run_begin(gm_store *s, const gm_run_record *r, int64_t *out_id, gm_err 
 gm_rc gm_run_end(gm_store *s, int64_t id, const char *state, const char *summary_json, gm_err *err);
 /* Newest first. limit 0 = all. */
 gm_rc gm_run_list(gm_store *s, int64_t limit, gm_arena *a, gm_run_record **out, size_t *out_count, gm_err *err);
+/* Those of one pipeline, however many others came since. */
+gm_rc gm_run_list_of(gm_store *s, const char *pipeline, int64_t limit, gm_arena *a, gm_run_record **out, size_t *out_count,
+                     gm_err *err);
 /* id 0 = the newest. GM_ENOTFOUND. */
 gm_rc gm_run_get(gm_store *s, int64_t id, gm_arena *a, gm_run_record *out, gm_err *err);
 

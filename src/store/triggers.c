@@ -101,34 +101,62 @@ gm_rc gm_trigger_count(gm_store *s, const char *pipeline, int64_t started_since_
 
 struct ask_call {
     const gm_trigger_record *t;
+    const char *begin; /* gm_trigger_ask_instead; NULL = each cause is a wish of its own */
     int64_t id;
     bool is_new;
 };
+
+/* The waiting one whose cause begins so becomes this one. */
+static gm_rc renew_waiting(gm_tx *tx, struct ask_call *call, gm_err *err)
+{
+    const gm_trigger_record *t = call->t;
+    gm_rc rc = gm_meta_int(tx, 0, &call->id, err, "SELECT id FROM triggers WHERE pipeline = ?1 AND cause = ?2", "tt", t->pipeline,
+                           t->cause);
+    if (rc || call->id) return rc;
+    return gm_meta_int(tx, 0, &call->id, err,
+                       "UPDATE triggers SET cause = ?3, reason = ?4 WHERE id = (SELECT max(id) FROM triggers WHERE pipeline = ?1"
+                       " AND state = 'waiting' AND substr(cause, 1, length(?2)) = ?2) RETURNING id",
+                       "tttt", t->pipeline, call->begin, t->cause, t->reason);
+}
 
 static gm_rc ask_work(gm_tx *tx, void *ctx, gm_err *err)
 {
     struct ask_call *call = ctx;
     const gm_trigger_record *t = call->t;
-    gm_rc rc = gm_meta_int(tx, 0, &call->id, err,
-                           "INSERT INTO triggers(pipeline, kind, cause, reason, asked_us, state, started_us, ended_us, attempts,"
-                           " run_id, model_version, outcome) VALUES(?1, ?2, ?3, ?4, ?5, 'waiting', 0, 0, 0, 0, 0, '')"
-                           " ON CONFLICT(pipeline, cause) DO NOTHING RETURNING id",
-                           "tttti", t->pipeline, t->kind, t->cause, t->reason, t->asked_us ? t->asked_us : gm_now_us());
+    gm_rc rc = call->begin ? renew_waiting(tx, call, err) : GM_OK;
+    if (rc || call->id) return rc;
+    rc = gm_meta_int(tx, 0, &call->id, err,
+                     "INSERT INTO triggers(pipeline, kind, cause, reason, asked_us, state, started_us, ended_us, attempts,"
+                     " run_id, model_version, outcome) VALUES(?1, ?2, ?3, ?4, ?5, 'waiting', 0, 0, 0, 0, 0, '')"
+                     " ON CONFLICT(pipeline, cause) DO NOTHING RETURNING id",
+                     "tttti", t->pipeline, t->kind, t->cause, t->reason, t->asked_us ? t->asked_us : gm_now_us());
     call->is_new = call->id != 0;
     if (rc || call->is_new) return rc;
     return gm_meta_int(tx, 0, &call->id, err, "SELECT id FROM triggers WHERE pipeline = ?1 AND cause = ?2", "tt", t->pipeline,
                        t->cause);
 }
 
-gm_rc gm_trigger_ask(gm_store *s, const gm_trigger_record *t, int64_t *out_id, bool *out_new, gm_err *err)
+static gm_rc ask(gm_store *s, const gm_trigger_record *t, const char *begin, int64_t *out_id, bool *out_new, gm_err *err)
 {
-    struct ask_call call = { .t = t };
+    struct ask_call call = { .t = t, .begin = begin };
     gm_assert(t->pipeline && t->pipeline[0] && t->kind && t->cause && t->cause[0]);
     gm_rc rc = gm_store_write(s, true, ask_work, &call, err);
     if (rc) return gm_err_ctx(err, rc, "asking for a retraining of \"%s\"", t->pipeline);
     if (out_id) *out_id = call.id;
     if (out_new) *out_new = call.is_new;
     return GM_OK;
+}
+
+gm_rc gm_trigger_ask(gm_store *s, const gm_trigger_record *t, int64_t *out_id, bool *out_new, gm_err *err)
+{
+    return ask(s, t, NULL, out_id, out_new, err);
+}
+
+gm_rc gm_trigger_ask_instead(gm_store *s, const gm_trigger_record *t, const char *begin, int64_t *out_id, bool *out_new,
+                             gm_err *err)
+{
+    gm_assert(begin && begin[0] && strncmp(t->cause, begin, strlen(begin)) == 0);
+    return ask(s, t, begin, out_id, out_new, err);
 }
 
 /* ---- moving --------------------------------------------------------------------------------------------------------- */
@@ -174,6 +202,17 @@ static gm_rc none_else_runs(gm_tx *tx, int64_t id, const char *pipeline, gm_err 
     return gm_err_set(err, GM_ECONFLICT, "trigger %" PRId64 " of pipeline \"%s\" is running", other, pipeline);
 }
 
+/* What is long over goes. A window is looked at for as long as it is kept, and would ask again. */
+static gm_rc forget(gm_tx *tx, const char *pipeline, int64_t now_us, gm_err *err)
+{
+    static const int64_t KEPT_US = 90 * 86400 * (int64_t)1000000;
+    return gm_meta_exec(tx, err,
+                        "DELETE FROM triggers WHERE pipeline = ?1 AND state IN ('done', 'failed', 'refused', 'dropped')"
+                        " AND ended_us < ?2 AND kind NOT IN ('drift', 'decay') AND id <="
+                        " (SELECT id FROM triggers WHERE pipeline = ?1 ORDER BY id DESC LIMIT 1 OFFSET 1000)",
+                        "ti", pipeline, now_us - KEPT_US);
+}
+
 static gm_rc set_work(gm_tx *tx, void *ctx, gm_err *err)
 {
     const struct set_call *call = ctx;
@@ -185,6 +224,7 @@ static gm_rc set_work(gm_tx *tx, void *ctx, gm_err *err)
     if (!may_move(was, t->state))
         return gm_err_set(err, GM_ECONFLICT, "trigger %" PRId64 " is %s, and cannot become %s", t->id, was, t->state);
     if (running) rc = none_else_runs(tx, t->id, pipeline, err);
+    if (!rc && is_end(t->state)) rc = forget(tx, pipeline, t->ended_us, err);
     if (rc) return rc;
     return gm_meta_exec(tx, err,
                         "UPDATE triggers SET state = ?2, started_us = ?3, ended_us = ?4, attempts = attempts + ?5, run_id = ?6,"
@@ -202,6 +242,27 @@ gm_rc gm_trigger_set(gm_store *s, const gm_trigger_record *t, gm_err *err)
         call.a ? gm_store_write(s, true, set_work, &call, err) : gm_err_set(err, GM_ENOMEM, "not enough memory for a trigger");
     gm_arena_free(call.a);
     return gm_err_ctx(err, rc, "changing trigger %" PRId64, t->id);
+}
+
+struct drop_call {
+    const char *pipeline, *outcome;
+    int64_t asked_until_us, ended_us;
+};
+
+static gm_rc drop_work(gm_tx *tx, void *ctx, gm_err *err)
+{
+    const struct drop_call *call = ctx;
+    return gm_meta_exec(tx, err,
+                        "UPDATE triggers SET state = 'dropped', ended_us = ?3, outcome = ?4 WHERE pipeline = ?1 AND"
+                        " state = 'waiting' AND asked_us <= ?2",
+                        "tiit", call->pipeline, call->asked_until_us, call->ended_us, call->outcome);
+}
+
+gm_rc gm_trigger_drop_waiting(gm_store *s, const char *pipeline, int64_t asked_until_us, int64_t ended_us, const char *outcome,
+                              gm_err *err)
+{
+    struct drop_call call = { .pipeline = pipeline, .outcome = outcome, .asked_until_us = asked_until_us, .ended_us = ended_us };
+    return gm_store_write(s, true, drop_work, &call, err);
 }
 
 struct note_call {

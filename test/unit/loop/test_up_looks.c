@@ -260,6 +260,7 @@ static void changed_files_ask_once_they_have_settled(void)
     look_data();
     look_data();
     CHECK(triggers(NULL) == 1);
+    CHECK_OK(gm_trigger_drop_waiting(store, "churn", INT64_MAX, 1, "a run did its work", &err), &err);
     write_data("a,b\n1,2\n"); /* as it once was: other files than those that the newest run read */
     look_data();
     look_data();
@@ -267,6 +268,58 @@ static void changed_files_ask_once_they_have_settled(void)
     CHECK(unlink(gm_path_join(arena, spec.base_dir, "t.csv")) == 0); /* being exchanged */
     look_data();
     CHECK(triggers(NULL) == 2);
+    done_up();
+}
+
+static void data_that_changes_all_the_time_has_one_wish_waiting(void)
+{
+    fresh_data();
+    write_data("a,b\n1,2\n");
+    load(1);
+    gm_trigger_record last = { 0 };
+    for (int i = 0; i < 5; i++) { /* none may begin yet */
+        write_data(gm_arena_printf(arena, "a,b\n1,2\n3,%d\n", i));
+        look_data();
+        look_data();
+        CHECK(triggers(NULL) == 1);
+        CHECK(i == 0 || strcmp(newest().cause, last.cause) != 0); /* it is about the data as they are */
+        last = newest();
+    }
+    gm_trigger_record run = last;
+    run.state = "running";
+    CHECK_OK(gm_trigger_set(store, &run, &err), &err);
+    look_data();
+    CHECK(triggers(NULL) == 1); /* nothing came since: the run will read it */
+    for (int i = 5; i < 8; i++) {
+        write_data(gm_arena_printf(arena, "a,b\n1,2\n3,%d\n", i));
+        look_data();
+        look_data();
+    }
+    CHECK(triggers(NULL) == 2 && triggers("waiting") == 1); /* what came while it runs */
+    done_up();
+}
+
+static void other_pipelines_hide_nothing(void)
+{
+    int64_t id = 0;
+    fresh_data();
+    write_data("a,b\n1,2\n");
+    load(1);
+    gm_run_record other = { .pipeline = "flights", .environment_json = "{}", .started_us = us("2026-12-01") };
+    for (int i = 0; i < 60; i++) CHECK_OK(gm_run_begin(store, &other, &id, &err), &err);
+    write_data("a,b\n1,2\n3,4\n");
+    look_data();
+    look_data();
+    CHECK(triggers(NULL) == 1); /* the run that read it is found */
+    gm_trigger_spec t = every("every day at 03:00");
+    spec.retrain.triggers = &t;
+    gm_run_record own = { .pipeline = "churn", .environment_json = "{}", .started_us = us("2026-11-29T04:00:00") };
+    CHECK_OK(gm_run_begin(store, &own, &id, &err), &err);
+    for (int i = 0; i < 60; i++) CHECK_OK(gm_run_begin(store, &other, &id, &err), &err);
+    gm_trigger_look look = look_at("2026-12-01T02:00:00", "2026-12-01T01:00:00");
+    CHECK_OK(gm_trigger_look_schedule(&look, &err), &err);
+    CHECK(triggers(NULL) == 2); /* missed since its own run, not since the program began */
+    CHECK_STR(newest().cause, "schedule 2026-11-30T03:00:00 every day at 03:00");
     done_up();
 }
 
@@ -327,6 +380,15 @@ static void the_first_training_needs_no_other_reason(void)
     look_first();
     CHECK(triggers(NULL) == 1);
     look_first();
+    CHECK(triggers(NULL) == 1); /* it waits, and will read what came */
+    gm_trigger_record t = newest();
+    t.state = "running";
+    CHECK_OK(gm_trigger_set(store, &t, &err), &err);
+    t.state = "failed";
+    CHECK_OK(gm_trigger_set(store, &t, &err), &err);
+    write_data("a,b\n1,2\n3,4\n5,6\n");
+    look_first();
+    look_first();
     look_first();
     CHECK(triggers(NULL) == 2); /* what failed is tried again with what came */
     (void)model_of(0, "a", "champion");
@@ -339,5 +401,6 @@ static void the_first_training_needs_no_other_reason(void)
 
 TESTS(T(the_first_training_needs_no_other_reason), T(a_time_that_came_asks_once), T(missed_times_are_one_training),
       T(a_drifted_window_of_the_champion_asks), T(two_of_three_windows_must_hold), T(decay_waits_for_the_labels),
-      T(a_condition_over_signals_is_asked), T(changed_files_ask_once_they_have_settled), T(so_many_new_rows_are_waited_for),
+      T(a_condition_over_signals_is_asked), T(changed_files_ask_once_they_have_settled),
+      T(data_that_changes_all_the_time_has_one_wish_waiting), T(other_pipelines_hide_nothing), T(so_many_new_rows_are_waited_for),
       T(a_database_file_goes_by_its_time))

@@ -228,6 +228,77 @@ static void the_outcome_of_what_is_over_may_be_renewed(void)
     done();
 }
 
-TESTS(T(what_another_writes_is_seen_at_the_next_look), T(the_outcome_of_what_is_over_may_be_renewed),
+static void a_wish_that_waits_takes_a_newer_cause_over(void)
+{
+    int64_t id = 0, same = 0;
+    bool is_new = false;
+    fresh();
+    gm_trigger_record t = { .pipeline = "churn", .kind = "new data", .cause = "new data t 1", .reason = "one", .asked_us = 5 };
+    CHECK_OK(gm_trigger_ask_instead(store, &t, "new data t ", &id, &is_new, &err), &err);
+    CHECK(is_new);
+    (void)ask("churn", "new data tt 1", NULL); /* another data set */
+    t.cause = "new data t 2";
+    t.reason = "two";
+    t.asked_us = 9;
+    CHECK_OK(gm_trigger_ask_instead(store, &t, "new data t ", &same, &is_new, &err), &err);
+    CHECK(same == id && !is_new);
+    CHECK_STR(get(id).cause, "new data t 2");
+    CHECK_STR(get(id).reason, "two");
+    CHECK(get(id).asked_us == 5);
+    CHECK_RC(set(id, "running", 10), GM_OK);
+    CHECK_OK(gm_trigger_ask_instead(store, &t, "new data t ", &same, &is_new, &err), &err);
+    CHECK(same == id && !is_new); /* known */
+    t.cause = "new data t 3";
+    CHECK_OK(gm_trigger_ask_instead(store, &t, "new data t ", &same, &is_new, &err), &err);
+    CHECK(same != id && is_new); /* what runs stays as it is */
+    done();
+}
+
+static void those_that_wait_are_dropped_at_once(void)
+{
+    fresh();
+    int64_t a = ask("churn", "a", NULL), b = ask("churn", "b", NULL), other = ask("flights", "a", NULL), later = 0;
+    gm_trigger_record t = { .pipeline = "churn", .kind = "manual", .cause = "c", .reason = "r", .asked_us = 1001 };
+    CHECK_OK(gm_trigger_ask(store, &t, &later, NULL, &err), &err);
+    CHECK_RC(set(b, "running", 10), GM_OK);
+    CHECK_OK(gm_trigger_drop_waiting(store, "churn", 1000, 77, "b does its work", &err), &err);
+    CHECK_STR(get(a).state, "dropped");
+    CHECK_STR(get(a).outcome, "b does its work");
+    CHECK(get(a).ended_us == 77);
+    CHECK_STR(get(b).state, "running");
+    CHECK_STR(get(later).state, "waiting");
+    CHECK_STR(get(other).state, "waiting");
+    done();
+}
+
+static void what_is_long_over_is_forgotten(void)
+{
+    gm_trigger_record *all = NULL;
+    size_t count = 0;
+    int64_t day = (int64_t)86400 * 1000000;
+    fresh();
+    int64_t window = 0, foreign = ask("flights", "a", NULL);
+    gm_trigger_record w = { .pipeline = "churn", .kind = "drift", .cause = "w", .reason = "r", .asked_us = 1000 };
+    CHECK_OK(gm_trigger_ask(store, &w, &window, NULL, &err), &err);
+    for (int i = 0; i < 1010; i++) (void)ask("churn", gm_arena_printf(arena, "old %d", i), NULL);
+    CHECK_OK(gm_trigger_drop_waiting(store, "churn", 1000, day, "old", &err), &err);
+    CHECK_OK(gm_trigger_drop_waiting(store, "flights", 1000, day, "old", &err), &err);
+    int64_t id = ask("churn", "one more", NULL);
+    CHECK_RC(set(id, "running", 90 * day), GM_OK);
+    CHECK_RC(set(id, "done", 90 * day), GM_OK); /* the old ones have been over for 89 days */
+    CHECK_OK(gm_trigger_list(store, "churn", NULL, 0, arena, &all, &count, &err), &err);
+    CHECK(count == 1012);
+    id = ask("churn", "another", NULL);
+    CHECK_RC(set(id, "running", 92 * day), GM_OK);
+    CHECK_RC(set(id, "done", 92 * day), GM_OK);
+    CHECK_OK(gm_trigger_list(store, "churn", NULL, 0, arena, &all, &count, &err), &err);
+    CHECK(count == 1001); /* the newest 1,000, and the window's */
+    CHECK(all[0].id == id && all[1000].id == window);
+    CHECK_STR(get(foreign).state, "dropped");
+    done();
+}
+
+TESTS(T(a_wish_that_waits_takes_a_newer_cause_over), T(those_that_wait_are_dropped_at_once), T(what_is_long_over_is_forgotten),
+      T(what_another_writes_is_seen_at_the_next_look), T(the_outcome_of_what_is_over_may_be_renewed),
       T(a_known_cause_is_the_old_wish), T(one_runs_at_a_time_in_a_pipeline), T(an_end_is_an_end),
       T(what_waits_runs_or_is_dropped), T(what_was_begun_is_counted_and_listed), T(processes_beside_each_other_agree))
