@@ -102,7 +102,10 @@ static void print_line(bool json, const char *part, const char *line, const char
         printf("%s\n", gm_buf_str(&b));
         gm_buf_clear(&b);
     } else {
-        printf("%s%s%s %s%-8s%s%s\n", gm_term_dim(), when, gm_term_plain(), gm_term_bold(), part, gm_term_plain(), line);
+        char plain[1024]; /* a line has words of whoever asked for a retraining */
+        (void)snprintf(plain, sizeof(plain), "%s", line);
+        printf("%s%s%s %s%-8s%s%s\n", gm_term_dim(), when, gm_term_plain(), gm_term_bold(), part, gm_term_plain(),
+               gm_show_plain(plain));
     }
     (void)fflush(stdout);
 }

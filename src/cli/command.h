@@ -56,7 +56,10 @@ const char *gm_show_bytes(int64_t n, char *out);
 /* "2013-11-03 14:05:09" in UTC; out holds 32. */
 const char *gm_show_time(int64_t us, char *out);
 
-/* A table with aligned columns, printed when done. Cells are copied. */
+/* Spaces in place of control characters (C0, DEL, C1), in place: words from outside must not move the cursor or begin a line. */
+char *gm_show_plain(char *text);
+
+/* A table with aligned columns, printed when done. Cells are copied, as gm_show_plain. */
 typedef struct gm_grid gm_grid;
 gm_grid *gm_grid_new(gm_arena *a, size_t columns);
 void gm_grid_right(gm_grid *g, size_t column); /* align right */

@@ -89,6 +89,15 @@ const char *gm_show_time(int64_t us, char *out)
     return out;
 }
 
+char *gm_show_plain(char *text)
+{
+    for (unsigned char *c = (unsigned char *)text; *c; c++) {
+        if (*c < 0x20 || *c == 0x7f) *c = ' ';
+        if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0) c[0] = c[1] = ' '; /* U+0080 to U+009F */
+    }
+    return text;
+}
+
 /* ---- tables ------------------------------------------------------------------------------------------------------ */
 
 enum { COLUMNS_MAX = 24 };
@@ -124,8 +133,9 @@ void gm_grid_add(gm_grid *g, const char *const *cells)
         g->capacity = capacity;
     }
     for (size_t i = 0; i < g->columns; i++) {
-        g->cells[g->rows * g->columns + i] = gm_arena_strdup(g->a, cells[i] ? cells[i] : "");
-        gm_assert(g->cells[g->rows * g->columns + i] != NULL);
+        char *cell = gm_arena_strdup(g->a, cells[i] ? cells[i] : "");
+        gm_assert(cell != NULL);
+        g->cells[g->rows * g->columns + i] = gm_show_plain(cell);
     }
     g->rows++;
 }

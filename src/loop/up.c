@@ -37,7 +37,8 @@ typedef struct up {
     gm_up_parts *parts;
     gm_trigger_data data;
     int64_t began_us, data_version, looked_ms, data_ms, windows_ms;
-    char failed[256]; /* what a look said last, so that it is said once */
+    char failed[GM_UP_WORDS];      /* what a look said last, so that it is said once */
+    char not_watched[GM_UP_WORDS]; /* the same, why nothing is watched */
     gm_up_status status, written;
     bool said_ready;
 } up;
@@ -57,12 +58,11 @@ static int64_t now_ms(void)
     return gm_monotonic_us() / 1000;
 }
 
-/* A look that fails is repeated; the same failure is not said again. */
-static void complain(up *u, const char *part, gm_rc rc, const gm_err *err)
+/* What fails is tried again; the same failure is not said again. said: u->failed or u->not_watched. */
+static void complain(up *u, const char *part, char *said, gm_rc rc, const gm_err *err)
 {
-    if (!rc || strcmp(u->failed, err->message) == 0) return;
-    (void)snprintf(u->failed, sizeof(u->failed), "%s", err->message);
-    say(u, part, err->message);
+    if (rc && strcmp(said, err->message) != 0) say(u, part, err->message);
+    (void)snprintf(said, GM_UP_WORDS, "%s", rc ? err->message : "");
 }
 
 /* ---- the file ------------------------------------------------------------------------------------------------------------- */
@@ -130,10 +130,16 @@ static void renew_spec(up *u)
         u->spec_a = a;
         u->spec = spec;
         gm_retrain_respec(u->retrain, &u->spec);
-        complain(u, "watch", start_parts(u, &err), &err);
         say(u, "up", "the file was read again");
     }
     gm_arena_free(errs_a);
+}
+
+/* Also when they could not be started before. */
+static void watch_too(up *u)
+{
+    gm_err err = { 0 };
+    if (!u->parts) complain(u, "watch", u->not_watched, start_parts(u, &err), &err);
 }
 
 /* ---- beginning ------------------------------------------------------------------------------------------------------------- */
@@ -194,8 +200,8 @@ static gm_rc prepare_serve(up *u, gm_err *err)
 static gm_rc begin(up *u, gm_errs *errs, gm_err *err)
 {
     sigset_t ours;
+    u->file_time = time_of(u->o->file); /* before it is read: a change that comes between is read again */
     gm_rc rc = read_spec(u, &u->spec_a, &u->spec, errs, err);
-    u->file_time = time_of(u->o->file);
     if (!rc) rc = open_store(u, err);
     if (!rc && !(u->dir = gm_up_dir(gm_store_root(u->store), u->a)))
         rc = gm_err_set(err, GM_ENOMEM, "not enough memory to begin");
@@ -248,6 +254,7 @@ static void look_for_reasons(up *u)
     u->data_version = version;
     u->looked_ms = ms;
     renew_spec(u);
+    watch_too(u);
     if (!rc) rc = gm_trigger_look_first(&look, &u->data, &err);
     if (!rc) rc = gm_trigger_look_schedule(&look, &err);
     if (!rc && (changed || ms - u->windows_ms >= WINDOWS_MS)) { /* a window's labels are waited for by the clock */
@@ -259,8 +266,7 @@ static void look_for_reasons(up *u)
         rc = gm_trigger_look_data(&look, &u->data, &err);
     }
     if (!rc) rc = gm_retrain_tick(u->retrain, look.now_us, &err);
-    complain(u, "retrain", rc, &err);
-    if (!rc) u->failed[0] = '\0';
+    complain(u, "retrain", u->failed, rc, &err);
 }
 
 static void tell_status(up *u)

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "loop/deliver.h"
+#include "loop/up_internal.h"
 #include "loop/watcher.h"
 
 enum { EVERY_MS = 1000, NOTES_MAX = 8 };
@@ -25,8 +26,8 @@ struct gm_up_parts {
     pthread_mutex_t lock; /* of stopping */
     pthread_cond_t wake;
     bool stopping;
-    char said[NOTES_MAX][200]; /* notes of the last look */
-    char failed[2][256];       /* failures of the last look: watching, sending */
+    char said[NOTES_MAX][GM_UP_WORDS]; /* notes of the last look */
+    char failed[2][GM_UP_WORDS];       /* failures of the last look: watching, sending */
 };
 
 static void say(const gm_up_parts *p, const char *part, const char *line)

@@ -14,7 +14,7 @@
 #include "loop/up_internal.h"
 #include "serve/supervise.h"
 
-enum { STOP_WAIT_MS = 90000 };
+enum { STOP_WAIT_MS = 90000, LOCK_WAIT_MS = 1000, LOCK_PAUSE_MS = 20 };
 
 const char *gm_up_dir(const char *store_root, gm_arena *a)
 {
@@ -25,10 +25,21 @@ static gm_rc taken(const char *path, int fd, gm_err *err)
 {
     char text[32] = "";
     (void)!pread(fd, text, sizeof(text) - 1, 0);
-    gm_rc rc = gm_err_set(err, GM_ECONFLICT, "it is up already, as process %ld", strtol(text, NULL, 10));
+    long pid = strtol(text, NULL, 10);
+    gm_rc rc = pid > 0 ? gm_err_set(err, GM_ECONFLICT, "it is up already, as process %ld", pid)
+                       : gm_err_set(err, GM_ECONFLICT, "it is up already, or \"%s\" is held by another program", path);
     gm_err_hint(err, "`gristmill up --status` shows it, `gristmill up --stop` ends it.");
-    (void)path;
     return rc;
+}
+
+/* Whoever asks whether one is up holds the lock for a moment, shared: that is waited for. */
+static int lock_soon(int fd)
+{
+    int failed = 0;
+    for (int ms = 0; (failed = flock(fd, LOCK_EX | LOCK_NB)) != 0 && errno == EWOULDBLOCK && ms < LOCK_WAIT_MS;
+         ms += LOCK_PAUSE_MS)
+        (void)usleep(LOCK_PAUSE_MS * 1000);
+    return failed;
 }
 
 gm_rc gm_up_lock(const char *dir, gm_arena *a, int *out_fd, gm_err *err)
@@ -37,7 +48,7 @@ gm_rc gm_up_lock(const char *dir, gm_arena *a, int *out_fd, gm_err *err)
     const char *path = gm_path_join(a, dir, "up.lock");
     int fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644) : -1;
     if (fd < 0) return gm_err_errno(err, errno, "open", path ? path : dir);
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (lock_soon(fd) != 0) {
         gm_rc rc = errno == EWOULDBLOCK ? taken(path, fd, err) : gm_err_errno(err, errno, "lock", path);
         (void)close(fd);
         return rc;

@@ -147,6 +147,25 @@ class Loop(gm.Case):
         u = Up(self, p, "--no-serve")
         self.assertEqual(u.trigger("manual")["state"], "done")
 
+    def test_a_reason_from_outside_moves_no_cursor_and_begins_no_line(self):
+        p = self.project(QUICK, **{"churn.csv": gm.churn(400)})
+        self.ok(p.gm("run"))
+        self.ok(p.gm("retrain", "--reason", "new\x1b[2J prices\n2026-12-01 up forged\x7f\u009b1m café"))
+        out = self.ok(p.gm("retrain", "--list")).out
+        self.assertIn("new [2J prices 2026-12-01 up forged   1m café", out)
+        self.assertEqual(len(out.splitlines()), 2)
+        log = open(p.dir / "plain.log", "wb")
+        self.addCleanup(log.close)
+        up = subprocess.Popen([gm.PROGRAM, "up", "--no-serve"], cwd=p.dir, stdout=log, stderr=log)
+        self.addCleanup(lambda: (up.kill(), up.wait()))
+        for _ in range(400):
+            text = (p.dir / "plain.log").read_text()
+            if "began:" in text:
+                break
+            time.sleep(0.1)
+        self.assertIn("began: new [2J prices 2026-12-01 up forged   1m café", text)
+        self.assertNotIn("\x1b", text)
+
     def test_new_data_retrains_and_a_worse_candidate_is_refused_though_the_file_compares_nothing(self):
         u = self.up(QUICK + "gates: [roc_auc >= 0.5]\nretrain: { when: new data, at_most: 100 per 1h }\n", "--no-serve")
         u.trigger("first")

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -170,6 +171,32 @@ static void one_is_up_in_a_folder(void)
     gm_arena_free(a);
 }
 
-TESTS(T(the_end_of_a_child_is_told), T(a_program_that_is_not_there_is_no_child), T(a_child_that_does_not_want_to_end_is_ended),
-      T(children_end_with_a_parent_that_is_killed), T(a_server_that_ends_is_started_again_after_growing_pauses),
-      T(one_is_up_in_a_folder))
+/* Somebody asks whether one is up, and is slow. */
+static void a_look_at_the_lock_keeps_nobody_from_starting(void)
+{
+    gm_arena *a = gm_arena_new(0);
+    const char *dir = gm_up_dir(gm_harness_tmpdir(), a);
+    int lock = -1, ready[2];
+    char byte = 0;
+    CHECK_OK(gm_fs_mkdirs(dir, &err), &err);
+    CHECK(pipe(ready) == 0);
+    pid_t looker = fork();
+    if (looker == 0) {
+        int fd = open(gm_path_join(a, dir, "up.lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+        bool held = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) == 0 && write(ready[1], "x", 1) == 1;
+        (void)usleep(200000);
+        _exit(held ? 0 : 1);
+    }
+    CHECK(read(ready[0], &byte, 1) == 1);
+    CHECK_OK(gm_up_lock(dir, a, &lock, &err), &err);
+    int status = 1;
+    CHECK(waitpid(looker, &status, 0) == looker && status == 0);
+    (void)close(lock);
+    (void)close(ready[0]);
+    (void)close(ready[1]);
+    gm_arena_free(a);
+}
+
+TESTS(T(a_look_at_the_lock_keeps_nobody_from_starting), T(the_end_of_a_child_is_told), T(a_program_that_is_not_there_is_no_child),
+      T(a_child_that_does_not_want_to_end_is_ended), T(children_end_with_a_parent_that_is_killed),
+      T(a_server_that_ends_is_started_again_after_growing_pauses), T(one_is_up_in_a_folder))
