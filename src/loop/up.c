@@ -14,13 +14,14 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "loop/trigger_look.h"
+#include "loop/up_data.h"
 #include "loop/up_internal.h"
 #include "loop/up_parts.h"
 #include "loop/up_run.h"
 #include "loop/up_serve.h"
 #include "store/release.h"
 
-enum { WAKE_MS = 250, LOOK_MS = 1000, DATA_MS = 3000, WINDOWS_MS = 20000, SERVE_STOP_MS = 45000, ARGS_MAX = 64 };
+enum { WAKE_MS = 250, LOOK_MS = 1000, WINDOWS_MS = 20000, SERVE_STOP_MS = 45000, ARGS_MAX = 64 };
 
 typedef struct up {
     const gm_up_options *o;
@@ -35,8 +36,9 @@ typedef struct up {
     gm_up_trainer run;
     gm_retrain *retrain;
     gm_up_parts *parts;
-    gm_trigger_data data;
-    int64_t began_us, data_version, looked_ms, data_ms, windows_ms;
+    gm_up_data *data; /* NULL, as parts: it could not be started, which is tried again */
+    gm_trigger_data seen;
+    int64_t began_us, data_version, looked_ms, windows_ms;
     char failed[GM_UP_WORDS];      /* what a look said last, so that it is said once */
     char not_watched[GM_UP_WORDS]; /* the same, why nothing is watched */
     gm_up_status status, written;
@@ -90,6 +92,19 @@ static gm_rc read_spec(up *u, gm_arena **out_a, gm_spec *out, gm_errs *errs, gm_
     return GM_OK;
 }
 
+static void asked(void *ctx, const gm_trigger_record *t)
+{
+    char line[600];
+    (void)snprintf(line, sizeof(line), "%" PRId64 " (%s) asked: %s", t->id, t->kind, t->reason);
+    say(ctx, "retrain", line);
+}
+
+static void part_says(void *ctx, const char *part, const char *line)
+{
+    say(ctx, part, line);
+}
+
+/* The threads that are not there yet. */
 static gm_rc start_parts(up *u, gm_err *err)
 {
     gm_up_parts_options o = { .spec = &u->spec,
@@ -99,7 +114,25 @@ static gm_rc start_parts(up *u, gm_err *err)
                               .now_ctx = u->o->now_ctx,
                               .say = u->o->say,
                               .say_ctx = u->o->say_ctx };
-    return gm_up_parts_start(&o, &u->parts, err);
+    gm_up_data_options d = { .spec = &u->spec,
+                             .store = u->store,
+                             .seen = &u->seen,
+                             .now_us = u->o->now_us,
+                             .now_ctx = u->o->now_ctx,
+                             .asked = asked,
+                             .say = part_says,
+                             .ctx = u };
+    gm_rc rc = u->parts ? GM_OK : gm_up_parts_start(&o, &u->parts, err);
+    return rc || u->data ? rc : gm_up_data_start(&d, &u->data, err);
+}
+
+/* Both borrow the file's words. */
+static void stop_parts(up *u)
+{
+    gm_up_data_stop(u->data);
+    gm_up_parts_stop(u->parts);
+    u->data = NULL;
+    u->parts = NULL;
 }
 
 /* The file changed: what it says now goes, if it can be read. */
@@ -124,8 +157,7 @@ static void renew_spec(up *u)
                        err.line, err.message);
         say(u, "up", line);
     } else {
-        gm_up_parts_stop(u->parts); /* borrows the old one */
-        u->parts = NULL;
+        stop_parts(u);
         gm_arena_free(u->spec_a);
         u->spec_a = a;
         u->spec = spec;
@@ -139,7 +171,7 @@ static void renew_spec(up *u)
 static void watch_too(up *u)
 {
     gm_err err = { 0 };
-    if (!u->parts) complain(u, "watch", u->not_watched, start_parts(u, &err), &err);
+    if (!u->parts || !u->data) complain(u, "watch", u->not_watched, start_parts(u, &err), &err);
 }
 
 /* ---- beginning ------------------------------------------------------------------------------------------------------------- */
@@ -165,13 +197,6 @@ static void retrain_says(void *ctx, const gm_trigger_record *t, const char *what
 {
     char line[600];
     (void)snprintf(line, sizeof(line), "%" PRId64 " (%s) %s", t->id, t->kind, what);
-    say(ctx, "retrain", line);
-}
-
-static void asked(void *ctx, const gm_trigger_record *t)
-{
-    char line[600];
-    (void)snprintf(line, sizeof(line), "%" PRId64 " (%s) asked: %s", t->id, t->kind, t->reason);
     say(ctx, "retrain", line);
 }
 
@@ -240,7 +265,7 @@ static bool told_to_stop(up *u)
     return stop;
 }
 
-/* Times and data are looked at every few seconds, records when they have changed. */
+/* Times are looked at every second, records when they have changed; data on a thread of its own. */
 static void look_for_reasons(up *u)
 {
     gm_err err = { 0 };
@@ -255,15 +280,10 @@ static void look_for_reasons(up *u)
     u->looked_ms = ms;
     renew_spec(u);
     watch_too(u);
-    if (!rc) rc = gm_trigger_look_first(&look, &u->data, &err);
     if (!rc) rc = gm_trigger_look_schedule(&look, &err);
     if (!rc && (changed || ms - u->windows_ms >= WINDOWS_MS)) { /* a window's labels are waited for by the clock */
         u->windows_ms = ms;
         rc = gm_trigger_look_windows(&look, &err);
-    }
-    if (!rc && ms - u->data_ms >= DATA_MS) {
-        u->data_ms = ms;
-        rc = gm_trigger_look_data(&look, &u->data, &err);
     }
     if (!rc) rc = gm_retrain_tick(u->retrain, look.now_us, &err);
     complain(u, "retrain", u->failed, rc, &err);
@@ -293,6 +313,7 @@ static void loop(up *u)
         if (u->o->serve_args) gm_up_serve_look(&u->serve, now_ms());
         if (!u->said_ready && (u->serve.ready || !u->o->serve_args)) {
             u->said_ready = true;
+            tell_status(u); /* whoever hears that it is ready asks where */
             if (u->o->ready) u->o->ready(u->o->ready_ctx, u->serve.url);
         }
         look_for_reasons(u);
@@ -318,7 +339,7 @@ gm_rc gm_up_run(const gm_up_options *o, gm_errs *errs, gm_err *err)
         say(&u, "up", "stopping");
     }
     gm_retrain_free(u.retrain); /* what trains is ended first; the server answers until the end */
-    gm_up_parts_stop(u.parts);
+    stop_parts(&u);
     gm_up_serve_stop(&u.serve, SERVE_STOP_MS);
     if (!rc) {
         u.status.pid = 0;

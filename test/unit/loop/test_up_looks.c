@@ -5,6 +5,7 @@
 
 #include "base/column.h"
 #include "loop/trigger_look.h"
+#include "loop/up_data.h"
 #include "store/windows.h"
 #include "unit/loop/up_fixture.h"
 #include "watch/monitor.h"
@@ -399,8 +400,49 @@ static void the_first_training_needs_no_other_reason(void)
     done_up();
 }
 
-TESTS(T(the_first_training_needs_no_other_reason), T(a_time_that_came_asks_once), T(missed_times_are_one_training),
-      T(a_drifted_window_of_the_champion_asks), T(two_of_three_windows_must_hold), T(decay_waits_for_the_labels),
-      T(a_condition_over_signals_is_asked), T(changed_files_ask_once_they_have_settled),
+/* ---- the thread of up ------------------------------------------------------------------------------------------------------ */
+
+static size_t asked_count;
+static void count_asked(void *ctx, const gm_trigger_record *t)
+{
+    (void)ctx;
+    (void)t;
+    __atomic_add_fetch(&asked_count, 1, __ATOMIC_SEQ_CST);
+}
+
+static bool asked_in_time(size_t wanted)
+{
+    for (int i = 0; i < 1000 && __atomic_load_n(&asked_count, __ATOMIC_SEQ_CST) < wanted; i++) (void)usleep(10000);
+    return __atomic_load_n(&asked_count, __ATOMIC_SEQ_CST) == wanted;
+}
+
+static void a_thread_looks_until_it_is_stopped(void)
+{
+    fresh_data();
+    gm_up_data *d = NULL;
+    gm_up_data_options o = { .spec = &spec, .store = store, .seen = &seen, .asked = count_asked, .every_ms = 10 };
+    asked_count = 0;
+    write_data("a,b\n1,2\n");
+    CHECK_OK(gm_up_data_start(&o, &d, &err), &err);
+    CHECK(asked_in_time(1)); /* the first */
+    gm_up_data_stop(d);
+    CHECK(strncmp(newest().cause, GM_TRIGGER_FIRST, 5) == 0);
+    (void)model_of(0, "a", "champion");
+    load(1);
+    CHECK_OK(gm_up_data_start(&o, &d, &err), &err);
+    write_data("a,b\n1,2\n3,4\n");
+    CHECK(asked_in_time(2));
+    CHECK(strncmp(newest().cause, "new data t ", 11) == 0);
+    gm_up_data_stop(d);
+    write_data("a,b\n1,2\n3,4\n5,6\n");
+    (void)usleep(100000);
+    CHECK(triggers(NULL) == 2 && asked_in_time(2)); /* nobody looks any more */
+    gm_up_data_stop(NULL);
+    done_up();
+}
+
+TESTS(T(a_thread_looks_until_it_is_stopped), T(the_first_training_needs_no_other_reason), T(a_time_that_came_asks_once),
+      T(missed_times_are_one_training), T(a_drifted_window_of_the_champion_asks), T(two_of_three_windows_must_hold),
+      T(decay_waits_for_the_labels), T(a_condition_over_signals_is_asked), T(changed_files_ask_once_they_have_settled),
       T(data_that_changes_all_the_time_has_one_wish_waiting), T(other_pipelines_hide_nothing), T(so_many_new_rows_are_waited_for),
       T(a_database_file_goes_by_its_time))
