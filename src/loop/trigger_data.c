@@ -112,7 +112,7 @@ static gm_rc look_sqlite(const gm_trigger_look *look, const gm_data_spec *d, con
     if (!written || written <= load->started_us) return GM_OK;
     (void)gm_time_text(written, when, sizeof(when));
     const char *reason = gm_arena_printf(a, "\"%s\" was written at %s, after the last run read it", d->source.from, when);
-    return gm_trigger_wish_newest(look, gm_arena_printf(a, "new data %s", d->name), when, reason, a, err);
+    return gm_trigger_wish_newest(look, GM_TRIGGER_NEW_DATA, gm_arena_printf(a, "new data %s", d->name), when, reason, a, err);
 }
 
 /* The least number of new rows that any `new data` trigger of the file asks for; 0 = any change. */
@@ -155,7 +155,7 @@ static gm_rc look_one(const gm_trigger_look *look, const gm_data_spec *d, gm_dig
     const char *reason = rows >= 0 ? gm_arena_printf(a, "%s: %" PRId64 " rows, %" PRId64 " more than the last run read", d->name,
                                                      rows, rows - load.rows)
                                    : gm_arena_printf(a, "%s: the files differ from those that the last run read", d->name);
-    return gm_trigger_wish_newest(look, gm_arena_printf(a, "new data %s", d->name), state, reason, a, err);
+    return gm_trigger_wish_newest(look, GM_TRIGGER_NEW_DATA, gm_arena_printf(a, "new data %s", d->name), state, reason, a, err);
 }
 
 gm_rc gm_trigger_look_data(const gm_trigger_look *look, gm_trigger_data *seen, gm_err *err)
@@ -211,7 +211,8 @@ static gm_rc first(const gm_trigger_look *look, gm_trigger_data *seen, gm_arena 
     bool settled = strcmp(seen->first.hex, now.hex) == 0;
     seen->first = now;
     if (tried && !settled) return GM_OK;
-    return gm_trigger_wish_newest(look, GM_TRIGGER_FIRST, gm_arena_printf(a, "%.16s", now.hex), "there is no model yet", a, err);
+    return gm_trigger_wish_newest(look, GM_TRIGGER_NEW_DATA, GM_TRIGGER_FIRST, gm_arena_printf(a, "%.16s", now.hex),
+                                  "there is no model yet", a, err);
 }
 
 gm_rc gm_trigger_look_first(const gm_trigger_look *look, gm_trigger_data *seen, gm_err *err)

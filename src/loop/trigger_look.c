@@ -39,12 +39,12 @@ gm_rc gm_trigger_wish(const gm_trigger_look *look, gm_trigger_kind kind, const c
     return ask(look, kind, NULL, cause, reason, err);
 }
 
-gm_rc gm_trigger_wish_newest(const gm_trigger_look *look, const char *begin, const char *state, const char *reason, gm_arena *a,
-                             gm_err *err)
+gm_rc gm_trigger_wish_newest(const gm_trigger_look *look, gm_trigger_kind kind, const char *begin, const char *state,
+                             const char *reason, gm_arena *a, gm_err *err)
 {
     const char *start = begin ? gm_arena_printf(a, "%s ", begin) : NULL;
     const char *cause = start && state ? gm_arena_printf(a, "%s%s", start, state) : NULL;
-    return ask(look, GM_TRIGGER_NEW_DATA, start, cause, reason, err);
+    return ask(look, kind, start, cause, reason, err);
 }
 
 const char *gm_trigger_cause(gm_trigger_kind kind, int64_t now_us, gm_arena *a)
@@ -80,9 +80,11 @@ static gm_rc nothing_due_before(const gm_trigger_look *look, gm_arena *a, int64_
     return GM_OK;
 }
 
+/* Of all times in the file that came, the newest asks: the others are its work too. */
 static gm_rc schedules(const gm_trigger_look *look, gm_arena *a, gm_err *err)
 {
-    int64_t since = 0;
+    int64_t since = 0, newest = 0;
+    const char *text = "";
     char when[48];
     gm_rc rc = nothing_due_before(look, a, &since, err);
     for (size_t i = 0; !rc && i < look->spec->retrain.triggers_count; i++) {
@@ -91,12 +93,15 @@ static gm_rc schedules(const gm_trigger_look *look, gm_arena *a, gm_err *err)
         if (t->kind != GM_TRIGGER_SCHEDULE) continue;
         int64_t at = gm_schedule_next(&t->schedule, since);
         for (int n = 0; at <= look->now_us && n < SCHEDULE_STEPS_MAX; n++, at = gm_schedule_next(&t->schedule, at)) due = at;
-        if (!due) continue;
-        rc = gm_trigger_wish(look, GM_TRIGGER_SCHEDULE,
-                             gm_arena_printf(a, "schedule %s %s", gm_time_text(due, when, sizeof(when)), t->text),
-                             gm_arena_printf(a, "%s: it was due at %s", t->text, when), err);
+        if (due > newest) {
+            newest = due;
+            text = t->text;
+        }
     }
-    return rc;
+    if (rc || !newest) return rc;
+    return gm_trigger_wish_newest(look, GM_TRIGGER_SCHEDULE, "schedule",
+                                  gm_arena_printf(a, "%s %s", gm_time_text(newest, when, sizeof(when)), text),
+                                  gm_arena_printf(a, "%s: it was due at %s", text, when), a, err);
 }
 
 gm_rc gm_trigger_look_schedule(const gm_trigger_look *look, gm_err *err)

@@ -27,8 +27,8 @@ bool gm_trigger_wanted(const gm_spec *spec, gm_trigger_kind kind);
 gm_rc gm_trigger_wish(const gm_trigger_look *look, gm_trigger_kind kind, const char *cause, const char *reason, gm_err *err);
 /* A wish for new data, its cause "BEGIN STATE": the one of the same begin that waits is about this state then, so that what
  * changes all the time has one wish waiting. state: a text that is the same while the data is. */
-gm_rc gm_trigger_wish_newest(const gm_trigger_look *look, const char *begin, const char *state, const char *reason, gm_arena *a,
-                             gm_err *err);
+gm_rc gm_trigger_wish_newest(const gm_trigger_look *look, gm_trigger_kind kind, const char *begin, const char *state,
+                             const char *reason, gm_arena *a, gm_err *err);
 /* A cause for a wish that is like no other: "manual 2013-04-09T12:00:00 5c1f...". In a. */
 const char *gm_trigger_cause(gm_trigger_kind kind, int64_t now_us, gm_arena *a);
 

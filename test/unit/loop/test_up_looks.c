@@ -80,6 +80,26 @@ static void missed_times_are_one_training(void)
     done_up();
 }
 
+static void times_that_come_while_one_waits_are_taken_into_it(void)
+{
+    fresh_up();
+    gm_trigger_spec t[2] = { every("every 6 hours"), every("every day at 03:00") };
+    spec.retrain.triggers = t;
+    spec.retrain.triggers_count = 2;
+    gm_trigger_look look = look_at("2026-12-01T01:00:00", "2026-12-01T01:00:00");
+    for (int h = 0; h < 48; h++) { /* at_most holds it up */
+        look.now_us += (int64_t)3600000000;
+        CHECK_OK(gm_trigger_look_schedule(&look, &err), &err);
+        CHECK(triggers(NULL) == (h > 0));
+    }
+    CHECK_STR(newest().cause, "schedule 2026-12-03T00:00:00 every 6 hours");
+    look.now_us = us("2026-12-03T03:30:00");
+    CHECK_OK(gm_trigger_look_schedule(&look, &err), &err);
+    CHECK(triggers(NULL) == 1);
+    CHECK_STR(newest().cause, "schedule 2026-12-03T03:00:00 every day at 03:00");
+    done_up();
+}
+
 /* ---- windows ----------------------------------------------------------------------------------------------------------- */
 
 static void window(int64_t version, int day, bool drifted, bool decayed, bool final)
@@ -442,7 +462,8 @@ static void a_thread_looks_until_it_is_stopped(void)
 }
 
 TESTS(T(a_thread_looks_until_it_is_stopped), T(the_first_training_needs_no_other_reason), T(a_time_that_came_asks_once),
-      T(missed_times_are_one_training), T(a_drifted_window_of_the_champion_asks), T(two_of_three_windows_must_hold),
-      T(decay_waits_for_the_labels), T(a_condition_over_signals_is_asked), T(changed_files_ask_once_they_have_settled),
+      T(missed_times_are_one_training), T(times_that_come_while_one_waits_are_taken_into_it),
+      T(a_drifted_window_of_the_champion_asks), T(two_of_three_windows_must_hold), T(decay_waits_for_the_labels),
+      T(a_condition_over_signals_is_asked), T(changed_files_ask_once_they_have_settled),
       T(data_that_changes_all_the_time_has_one_wish_waiting), T(other_pipelines_hide_nothing), T(so_many_new_rows_are_waited_for),
       T(a_database_file_goes_by_its_time))
