@@ -33,6 +33,8 @@ static const gm_param watch_options[] = {
     { 0 },
 };
 
+enum { LOOK_MS = 2000 }; /* a look takes no longer where another one follows: a signal to end is heard in between */
+
 typedef struct watching {
     gm_cli *cli;
     const watch_opts *o;
@@ -44,6 +46,7 @@ typedef struct watching {
     gm_shown_window current; /* as it was at the last look; in current_arena */
     int64_t said_us;         /* end of the newest window that was printed as a line */
     bool lines;              /* no screen */
+    bool more;               /* the last look left windows for the next one */
 } watching;
 
 /* A message that could not leave is told; it stays in the queue. */
@@ -144,6 +147,7 @@ static gm_rc look(watching *w, gm_err *err)
     gm_arena *a = gm_arena_new(0);
     if (!a) return gm_err_set(err, GM_ENOMEM, "not enough memory to watch");
     gm_rc rc = w->watcher ? gm_watcher_tick(w->watcher, now, &seen, err) : GM_OK;
+    w->more = !rc && seen.more;
     if (!rc && w->watcher) deliver(w, now);
     if (!rc)
         rc = gm_watch_read(w->store, &w->spec, w->o->since > 0 ? now - (int64_t)(w->o->since * 1e6) : 0, w->o->limit, a, &s, err);
@@ -170,6 +174,7 @@ static gm_rc look(watching *w, gm_err *err)
 static gm_rc look_again_and_again(watching *w, gm_err *err)
 {
     sigset_t ends;
+    const struct timespec at_once = { 0 };
     struct timespec every = { (time_t)w->o->every, (long)((w->o->every - (double)(time_t)w->o->every) * 1e9) };
     sigemptyset(&ends);
     sigaddset(&ends, SIGTERM);
@@ -179,13 +184,15 @@ static gm_rc look_again_and_again(watching *w, gm_err *err)
         gm_rc rc = look(w, err);
         if (rc && !gm_rc_may_retry(rc)) return rc;
         if (rc) fprintf(stderr, "watch: %s\n", err->message);
-        if (sigtimedwait(&ends, NULL, &every) > 0) return GM_OK;
+        if (sigtimedwait(&ends, NULL, w->more ? &at_once : &every) > 0) return GM_OK;
     }
 }
 
 static gm_rc open_parts(watching *w, const char *scratch, gm_err *err)
 {
-    gm_watcher_options o = { .spec = &w->spec, .scratch = scratch, .rows_max = w->o->rows_max };
+    gm_watcher_options o = {
+        .spec = &w->spec, .scratch = scratch, .rows_max = w->o->rows_max, .budget_ms = w->o->once ? 0 : LOOK_MS
+    };
     gm_rc rc = w->o->all_kept ? gm_cli_store(w->cli, false, &w->store, err) : gm_cli_registry(w->cli, &w->store, err);
     if (rc || w->o->all_kept) return rc;
     o.store = w->store;

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 #include "loop/up_internal.h"
 #include "loop/watcher.h"
 
-enum { EVERY_MS = 1000, NOTES_MAX = 8 };
+enum { EVERY_MS = 1000, NOTES_MAX = 8, LOOK_MS = 2000 /* messages are sent in between */ };
 
 struct gm_up_parts {
     gm_up_parts_options o;
@@ -25,7 +26,8 @@ struct gm_up_parts {
     bool runs;
     pthread_mutex_t lock; /* of stopping */
     pthread_cond_t wake;
-    bool stopping;
+    atomic_bool stopping; /* written under the lock */
+    bool more;            /* the last look left windows for the next one */
     char said[NOTES_MAX][GM_UP_WORDS]; /* notes of the last look */
     char failed[2][GM_UP_WORDS];       /* failures of the last look: watching, sending */
 };
@@ -63,10 +65,13 @@ static void watch(gm_up_parts *p, int64_t now_us)
 {
     gm_err err = { 0 };
     gm_watcher_look look = { 0 };
-    gm_watcher_options o = { .spec = p->o.spec, .store = p->o.store, .scratch = p->scratch };
+    gm_watcher_options o = {
+        .spec = p->o.spec, .store = p->o.store, .scratch = p->scratch, .stop = &p->stopping, .budget_ms = LOOK_MS
+    };
     gm_rc rc = p->watcher ? GM_OK : gm_watcher_open(&o, &p->watcher, &err);
     if (!rc) rc = gm_watcher_tick(p->watcher, now_us, &look, &err);
     if (!rc) tell(p, &look);
+    p->more = !rc && look.more;
     complain(p, 0, rc, err.message);
 }
 
@@ -78,7 +83,8 @@ static void deliver(gm_up_parts *p, int64_t now_us)
     gm_err err = { 0 };
     gm_deliver_result r = { 0 };
     char line[160];
-    gm_rc rc = gm_deliver_tick(p->o.store, &p->o.spec->monitor.alerts, now_us, &(gm_deliver_options){ .model = p->o.spec->pipeline }, &r, &err);
+    gm_rc rc = gm_deliver_tick(p->o.store, &p->o.spec->monitor.alerts, now_us,
+                               &(gm_deliver_options){ .model = p->o.spec->pipeline, .budget_ms = LOOK_MS }, &r, &err);
     if (!rc && r.sent) {
         (void)snprintf(line, sizeof(line), "%" PRId64 " messages sent", r.sent);
         say(p, "alert", line);
@@ -96,7 +102,7 @@ static void deliver(gm_up_parts *p, int64_t now_us)
 static bool wait_a_moment(gm_up_parts *p)
 {
     struct timespec until;
-    int64_t ms = p->o.every_ms ? p->o.every_ms : EVERY_MS;
+    int64_t ms = p->more ? 1 : p->o.every_ms ? p->o.every_ms : EVERY_MS;
     (void)clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += (time_t)(ms / 1000);
     until.tv_nsec += (long)(ms % 1000) * 1000000;
@@ -105,8 +111,8 @@ static bool wait_a_moment(gm_up_parts *p)
         until.tv_sec++;
     }
     (void)pthread_mutex_lock(&p->lock);
-    if (!p->stopping) (void)pthread_cond_timedwait(&p->wake, &p->lock, &until);
-    bool stopping = p->stopping;
+    if (!atomic_load(&p->stopping)) (void)pthread_cond_timedwait(&p->wake, &p->lock, &until);
+    bool stopping = atomic_load(&p->stopping);
     (void)pthread_mutex_unlock(&p->lock);
     return stopping;
 }
@@ -117,7 +123,7 @@ static void *work(void *ctx)
     do {
         int64_t now_us = p->o.now_us ? p->o.now_us(p->o.now_ctx) : gm_now_us();
         watch(p, now_us);
-        deliver(p, now_us);
+        if (!atomic_load(&p->stopping)) deliver(p, now_us);
     } while (!wait_a_moment(p));
     return NULL;
 }
@@ -146,7 +152,7 @@ void gm_up_parts_stop(gm_up_parts *p)
 {
     if (!p) return;
     (void)pthread_mutex_lock(&p->lock);
-    p->stopping = true;
+    atomic_store(&p->stopping, true);
     (void)pthread_cond_signal(&p->wake);
     (void)pthread_mutex_unlock(&p->lock);
     if (p->runs) (void)pthread_join(p->thread, NULL);

@@ -22,7 +22,7 @@ typedef struct gm_up_parts_options {
 typedef struct gm_up_parts gm_up_parts; /* owned */
 /* Errors: GM_EINVALID (the file), GM_ENOMEM, GM_EUNAVAILABLE. */
 gm_rc gm_up_parts_start(const gm_up_parts_options *o, gm_up_parts **out, gm_err *err);
-/* Waits for the look that is under way. */
+/* Waits for the step that is under way: a window, a message. */
 void gm_up_parts_stop(gm_up_parts *p);
 
 #endif

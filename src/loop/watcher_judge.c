@@ -37,23 +37,32 @@ static gm_rc open_engine(gm_watcher *w, gm_err *err)
 void gm_watched_close(gm_watched *v)
 {
     gm_monitor_free(v->monitor);
+    gm_err ignored;
+    if (v->dir) (void)gm_fs_remove_tree(v->dir, &ignored); /* scratch */
     gm_arena_free(v->a);
     *v = (gm_watched){ 0 };
 }
 
-/* A version whose package is gone, or of another program's making, cannot be judged; the others can. */
+/* What would be the same however often it is tried. */
+static bool is_lasting(gm_rc rc)
+{
+    return rc == GM_ECORRUPT || rc == GM_EUNSUPPORTED;
+}
+
+/* A version whose package is damaged, or of another program's making, cannot be judged; the others can. GM_ENOTFOUND: its package
+ * is not there now. */
 static gm_rc open_version(gm_watcher *w, gm_watched *v, gm_err *err)
 {
     gm_err why = { 0 };
     gm_model_version registered;
     const gm_data_spec *data = w->o.spec->primary;
     const char *ref = gm_arena_printf(v->a, "%s/%" PRId64, w->model, v->version);
-    const char *dir = gm_arena_printf(v->a, "%s/%" PRId64, w->o.scratch, w->laid_out++);
-    if (!ref || !dir) return no_memory(err);
+    v->dir = gm_arena_printf(v->a, "%s/%" PRId64, w->o.scratch, w->laid_out++);
+    if (!ref || !v->dir) return no_memory(err);
     gm_rc rc = gm_model_resolve(w->o.store, ref, v->a, &registered, &why);
     if (!rc) rc = open_engine(w, &why);
-    if (!rc) rc = gm_reference_open(w->o.store, &registered, dir, w->engine, v->a, &v->reference, &why);
-    if (rc == GM_ENOTFOUND || rc == GM_ECORRUPT || rc == GM_EUNSUPPORTED) {
+    if (!rc) rc = gm_reference_open(w->o.store, &registered, v->dir, w->engine, v->a, &v->reference, &why);
+    if (is_lasting(rc)) {
         v->gone = gm_arena_strdup(v->a, why.message);
         return v->gone ? GM_OK : no_memory(err);
     }
@@ -168,7 +177,7 @@ static gm_rc judge_version(gm_watcher *w, const gm_served_log *log, gm_watched *
 }
 
 gm_rc gm_watcher_judge(gm_watcher *w, int64_t from_us, int64_t until_us, int64_t now_us, gm_arena *a, gm_judged **out,
-                       size_t *out_count, gm_err *err)
+                       size_t *out_count, bool *out_answered, gm_err *err)
 {
     gm_served_log log;
     size_t count = 0;
@@ -178,16 +187,23 @@ gm_rc gm_watcher_judge(gm_watcher *w, int64_t from_us, int64_t until_us, int64_t
     for (size_t i = 0; !rc && i < log.versions_count; i++) {
         gm_watched *v = NULL;
         if (log.versions[i].version <= 0) continue;
-        rc = find_version(w, log.versions[i].version, &v, err);
-        if (rc || v->gone) {
-            if (!rc) gm_watcher_note(w, "%s/%" PRId64 " is not judged: %s", w->model, v->version, v->gone);
+        gm_err why = { 0 };
+        rc = gm_watcher_stops(w) ? gm_err_set(&why, GM_ECANCELED, "told to stop")
+                                 : find_version(w, log.versions[i].version, &v, &why);
+        if (rc == GM_ENOTFOUND || (!rc && v->gone)) {
+            gm_watcher_note(w, "%s/%" PRId64 " is not judged: %s", w->model, log.versions[i].version, rc ? why.message : v->gone);
+            rc = GM_OK;
             continue;
         }
-        if (count == 0) rc = fresh_labels(w, v, err);
+        if (rc) *err = why;
+        if (!rc && count == 0) rc = fresh_labels(w, v, err);
         if (!rc) rc = judge_version(w, &log, v, now_us, a, &judged[count], err);
-        if (!rc) count++;
+        if (rc) return rc;
+        judged[count].result.beside = count > 0;
+        count++;
     }
     if (rc) return rc;
+    *out_answered = log.versions_count > 0;
     *out = judged;
     *out_count = count;
     return GM_OK;
@@ -204,6 +220,7 @@ gm_rc gm_watcher_shapes(gm_watcher *w, int64_t version, int64_t from_us, int64_t
     gm_rc rc = gm_served_log_read(w->log_dir, w->model, from_us, until_us, w->o.rows_max, a, &log, err);
     if (!rc) rc = find_version(w, version, &v, err);
     *out_count = 0;
+    if (rc == GM_ENOTFOUND) return GM_OK; /* its package is gone: nothing to draw beside */
     if (!rc && !v->gone)
         rc = gm_collect_window(&log, &v->reference, &(gm_collect_options){ .recompute_rows = -1 }, a, &rows, &why, err);
     if (!rc && !v->gone && rows.rows) rc = gm_profile_of(rows.table, a, &profile, err);

@@ -47,7 +47,10 @@ static gm_rc place_file(gm_store *store, const gm_digest *d, int64_t size, const
     gm_rc rc = how == FILES_VIEWED ? gm_blob_path_now(store, d, a, &blob, err) : gm_blob_path(store, d, a, &blob, err);
     if (rc || !wanted) return rc;
     if (how == FILES_SYNCED) return gm_fs_copy(blob, path, true, err);
-    return symlink(blob, path) != 0 && errno != EEXIST ? gm_err_errno(err, errno, "link", path) : GM_OK;
+    int failed = symlink(blob, path) ? errno : 0;
+    if (failed == EEXIST) /* of an earlier time, maybe of another package */
+        failed = (unlink(path) && errno != ENOENT) || symlink(blob, path) ? errno : 0;
+    return failed ? gm_err_errno(err, failed, "link", path) : GM_OK;
 }
 
 static bool is_among(const char *const *names, const char *name)

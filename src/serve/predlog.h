@@ -68,6 +68,13 @@ gm_rc gm_predlog_seal(const char *dir, int64_t keep_days, int64_t keep_bytes, in
 gm_rc gm_predlog_read(const char *dir, const char *model, int64_t since_us, int64_t until_us, gm_arena *a, gm_table *out, gm_err *err);
 /* The same of each `every`-th row alone, in the memory of these. */
 gm_rc gm_predlog_sample(const char *dir, const char *model, int64_t since_us, int64_t until_us, int64_t every, gm_arena *a, gm_table *out, gm_err *err);
+/* When the rows were answered that a model [not NULL] gave in since_us <= time < until_us, those of the shadow left out, in order [*out_count]; in a. limit > 0: about
+ * so many at least, the first ones, where there are more (*out_more), without reading what was sealed later. Other columns are not read where rows are sealed.
+ * Errors: those of reading. */
+gm_rc gm_predlog_times(const char *dir, const char *model, int64_t since_us, int64_t until_us, int64_t limit, gm_arena *a, int64_t **out, int64_t *out_count, bool *out_more,
+                       gm_err *err);
+/* Changes when files of the log come, grow or go; read from their names and sizes. Errors: GM_EIO, GM_ENOMEM. */
+gm_rc gm_predlog_stamp(const char *dir, uint64_t *out, gm_err *err);
 /* About from when on and until when there is something in the log, of any model, without reading it; both 0: nothing is there. Not later than its first row, and
  * not earlier than its last but for what an open segment still takes. Errors: GM_EIO, GM_ENOMEM. */
 gm_rc gm_predlog_extent(const char *dir, int64_t *out_first_us, int64_t *out_last_us, gm_err *err);

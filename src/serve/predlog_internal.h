@@ -62,8 +62,8 @@ char *gm_predlog_folder(const char *name, gm_arena *a);
 /* The profiles of a part, a file for each hour in it. Before its Parquet is there, so that a Parquet file that has any has all of them.
  * Errors: GM_EIO, GM_ENOMEM. */
 gm_rc gm_predlog_profiles_write(const char *dir, const char *segment, size_t number, const gm_predlog_part *p, gm_arena *a, gm_err *err);
-/* Remove those of hours that ended before oldest_us. */
-gm_rc gm_predlog_profiles_retain(const char *dir, int64_t oldest_us, gm_arena *a, gm_err *err);
+/* Remove those of hours that ended before oldest_us, and those of Parquet files that were removed [removed_count]. */
+gm_rc gm_predlog_profiles_retain(const char *dir, int64_t oldest_us, const gm_predlog_file *removed, size_t removed_count, gm_arena *a, gm_err *err);
 /* Rows of all segments that pass, and the segments that were read: Parquet files of these do not count. */
 gm_rc gm_predlog_read_segments(const char *dir, const gm_predlog_filter *f, gm_arena *a, gm_predlog_parts *parts, gm_predlog_file **out, size_t *out_count,
                                gm_err *err);

@@ -100,12 +100,17 @@ gm_rc gm_predlog_profiles_write(const char *dir, const char *segment, size_t num
     int64_t *index = GM_ARENA_ARRAY(a, int64_t, p->table.rows);
     if (!folder || !index) return no_memory(err);
     gm_rc rc = gm_fs_mkdirs(folder, err);
-    for (int64_t hour = hour_of(p->first_us); !rc && hour <= p->last_us; hour += GM_PREDLOG_HOUR_US) {
+    /* From hour to hour that has rows: where a clock jumped there may be decades between them. */
+    for (int64_t hour = hour_of(p->first_us), next; !rc && hour != INT64_MAX; hour = next) {
         gm_table some;
         gm_profile *profile = NULL;
         int64_t count = 0;
-        for (int64_t i = 0; i < p->table.rows; i++)
-            if (hour_of(time->i64[i]) == hour) index[count++] = i;
+        next = INT64_MAX;
+        for (int64_t i = 0; i < p->table.rows; i++) {
+            int64_t of = hour_of(time->i64[i]);
+            if (of == hour) index[count++] = i;
+            if (of > hour && of < next) next = of;
+        }
         if (!count) continue;
         gm_arena *scratch = gm_arena_new(0);
         rc = scratch ? some_inputs(&p->table, p->inputs, p->inputs_count, index, count, scratch, &some, err) : no_memory(err);
@@ -189,13 +194,34 @@ static gm_rc list_profiles(const char *dir, const char *model, const char *versi
     return rc;
 }
 
-gm_rc gm_predlog_profiles_retain(const char *dir, int64_t oldest_us, gm_arena *a, gm_err *err)
+/* "<segment>-<number>" of a Parquet file's name. */
+static const char *part_of(const gm_predlog_file *f, gm_arena *a)
+{
+    const char *name = strrchr(f->path, '/'), *end = strrchr(f->path, '.');
+    const char *at = name ? strstr(name, f->segment) : NULL;
+    return at && end > at ? gm_arena_strndup(a, at, (size_t)(end - at)) : NULL;
+}
+
+static bool is_among(const char *const *parts, size_t count, const char *part)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(parts[i], part) == 0) return true;
+    return false;
+}
+
+gm_rc gm_predlog_profiles_retain(const char *dir, int64_t oldest_us, const gm_predlog_file *removed, size_t removed_count,
+                                 gm_arena *a, gm_err *err)
 {
     hour_list l = { 0 };
+    const char **parts = GM_ARENA_ARRAY(a, const char *, removed_count + 1);
+    if (!parts) return no_memory(err);
+    for (size_t i = 0; i < removed_count; i++)
+        if (!(parts[i] = part_of(&removed[i], a))) return no_memory(err);
     gm_rc rc = list_profiles(dir, NULL, NULL, a, &l, err);
-    for (size_t i = 0; !rc && i < l.count; i++)
-        if (l.items[i].hour_us + GM_PREDLOG_HOUR_US <= oldest_us && unlink(l.items[i].path) && errno != ENOENT)
-            rc = gm_err_errno(err, errno, "remove", l.items[i].path);
+    for (size_t i = 0; !rc && i < l.count; i++) {
+        bool over = l.items[i].hour_us + GM_PREDLOG_HOUR_US <= oldest_us || is_among(parts, removed_count, l.items[i].part);
+        if (over && unlink(l.items[i].path) && errno != ENOENT) rc = gm_err_errno(err, errno, "remove", l.items[i].path);
+    }
     return rc;
 }
 
@@ -286,14 +312,6 @@ static gm_rc add_rows(window *w, const gm_table *t, gm_err *err)
 static bool whole_hour(const window *w, int64_t hour_us)
 {
     return hour_us >= w->since_us && hour_us + GM_PREDLOG_HOUR_US <= w->until_us;
-}
-
-/* "<segment>-<number>" of a Parquet file's name. */
-static const char *part_of(const gm_predlog_file *f, gm_arena *a)
-{
-    const char *name = strrchr(f->path, '/'), *end = strrchr(f->path, '.');
-    const char *at = name ? strstr(name, f->segment) : NULL;
-    return at && end > at ? gm_arena_strndup(a, at, (size_t)(end - at)) : NULL;
 }
 
 /* The hours at the window's ends; all of it when nothing profiled it. */

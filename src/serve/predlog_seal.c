@@ -204,15 +204,20 @@ static void remove_unborn(const char *raw, gm_arena *a)
 static gm_rc retain(const char *dir, int64_t keep_days, int64_t keep_bytes, gm_arena *a, gm_err *err)
 {
     gm_predlog_file *files = NULL;
-    size_t count = 0;
+    size_t count = 0, gone = 0;
     int64_t total = 0, oldest = gm_now_us() - keep_days * 86400 * 1000000;
     gm_rc rc = gm_predlog_sealed(dir, a, &files, &count, err);
     for (size_t i = 0; !rc && i < count; i++) total += files[i].size_bytes;
     for (size_t i = 0; !rc && i < count && (files[i].last_us < oldest || total > keep_bytes); i++) {
-        if (unlink(files[i].path) && errno != ENOENT) return gm_err_errno(err, errno, "remove", files[i].path);
         total -= files[i].size_bytes;
+        gone++;
     }
-    return rc ? rc : gm_predlog_profiles_retain(dir, oldest, a, err);
+    if (rc) return rc;
+    /* Profiles first: killed in between, the Parquet file is still counted, and goes the next time. */
+    rc = gm_predlog_profiles_retain(dir, oldest, files, gone, a, err);
+    for (size_t i = 0; !rc && i < gone; i++)
+        if (unlink(files[i].path) && errno != ENOENT) rc = gm_err_errno(err, errno, "remove", files[i].path);
+    return rc;
 }
 
 static gm_rc seal_all(const char *dir, gm_arena *a, int64_t *out_files, gm_err *err)

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* What is known of a window however few rows it has. */
-static bool about_traffic(const gm_expr *e)
+bool gm_alert_about_traffic(const gm_expr *e)
 {
     static const char *const known[] = { "rows", "requests", "error_rate", "latency_ms_p99" };
     bool any = false;
@@ -15,7 +15,7 @@ static bool about_traffic(const gm_expr *e)
         return any;
     }
     for (size_t i = 0; i < e->args_count; i++)
-        if (!about_traffic(e->args[i])) return false;
+        if (!gm_alert_about_traffic(e->args[i])) return false;
     return true;
 }
 
@@ -31,7 +31,7 @@ gm_rc gm_alert_step(const gm_alert_rule *rule, const gm_alerts_spec *spec, const
 {
     bool holds = false, was = state->firing;
     *out = was ? GM_ALERT_LASTS : GM_ALERT_NONE;
-    if (!w->judged && !about_traffic(rule->when)) return GM_OK;
+    if (!w->judged && !gm_alert_about_traffic(rule->when)) return GM_OK;
     gm_rc rc = gm_signal_holds(rule->when, w, &holds, err);
     if (rc) return gm_err_ctx(err, rc, "judging the alert rule \"%s\"", rule->name);
     state->held = state->held << 1 | (uint64_t)holds;

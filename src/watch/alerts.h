@@ -30,6 +30,8 @@ typedef enum gm_alert_change {
     GM_ALERT_REPEAT,
     GM_ALERT_ENDED
 } gm_alert_change;
+/* Is the condition about rows, requests, error_rate and latency_ms_p99 alone? */
+bool gm_alert_about_traffic(const gm_expr *when);
 /* Takes one window in. now_us: for repeats. LASTS: it fires as before, and nothing is to be said. Errors: GM_ENOMEM. */
 gm_rc gm_alert_step(const gm_alert_rule *rule, const gm_alerts_spec *spec, const gm_window_result *w, int64_t now_us,
                     gm_alert_state *state, gm_alert_change *out, gm_err *err);

@@ -85,6 +85,7 @@ typedef struct gm_window_result {
     int64_t recomputed, skewed;                  /* as in gm_window_rows: skew between training and serving */
     const char *const *notes;                    /* [notes_count] what could not be said and why: "not estimated: ..." */
     size_t notes_count;
+    bool beside; /* another version answered more rows of this window; set by who judges several */
     bool drifted, decayed; /* verdicts: drifted by the spec's share or count; decayed: decay_sure */
 } gm_window_result;
 

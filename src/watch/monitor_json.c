@@ -127,6 +127,7 @@ void gm_window_json(const gm_window_result *r, gm_json *j)
     gm_json_kint(j, "until_us", r->until_us);
     gm_json_kint(j, "rows", r->rows);
     gm_json_kbool(j, "judged", r->judged);
+    if (r->beside) gm_json_kbool(j, "beside", true);
     gm_json_kbool(j, "drifted", r->drifted);
     gm_json_kbool(j, "decayed", r->decayed);
     gm_json_kint(j, "drifted_columns", r->drifted_columns);

@@ -154,6 +154,7 @@ gm_rc gm_window_read(const gm_node *json, gm_arena *a, gm_window_result *out, gm
                            .until_us = gm_node_int_or(json, "until_us", 0),
                            .rows = gm_node_int_or(json, "rows", 0),
                            .judged = gm_node_bool_or(json, "judged", false),
+                           .beside = gm_node_bool_or(json, "beside", false),
                            .drifted = gm_node_bool_or(json, "drifted", false),
                            .decayed = gm_node_bool_or(json, "decayed", false),
                            .drifted_columns = gm_node_int_or(json, "drifted_columns", 0),

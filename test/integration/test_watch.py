@@ -3,6 +3,7 @@ import html.parser
 import http.server
 import json
 import re
+import sqlite3
 import struct
 import subprocess
 import threading
@@ -10,6 +11,7 @@ import time
 
 import gm
 import serving
+from test_up import Up
 
 YAML = """pipeline: leavers
 data: { people: { from: t.csv, key: customer, checks: [rows >= 10, age between 0 and 90, missing(monthly) < 50%, customer is unique] } }
@@ -100,6 +102,20 @@ class Watch(gm.Case):
 
     def settle(self):
         time.sleep(6)  # a window counts once its rows are surely in the log
+
+    def sql(self, text):
+        db = sqlite3.connect(self.p.dir / ".gristmill/meta.db", timeout=20)
+        try:
+            with db:
+                return db.execute(text).fetchall()
+        finally:
+            db.close()
+
+    def log_began_earlier(self, seconds):
+        """Once its server has ended; the names of segments say when they were begun."""
+        for path in (self.p.dir / ".gristmill/predictions/raw").glob("*.seg"):
+            begun, rest = path.name.split("-", 1)
+            path.rename(path.with_name(f"{int(begun) - seconds * 1_000_000:016d}-{rest}"))
 
     def look(self, *args, **more):
         return self.ok(self.p.gm("watch", "--once", "--json", *args, **more)).json()
@@ -346,6 +362,122 @@ class Alerts(Watch):
         self.settle()
         self.look()
         self.assertEqual([m["kind"] for m in self.hook.got if m["rule"] == "drift"], ["firing", "resolved"])
+
+
+    def test_no_traffic_is_told_and_its_end_too(self):
+        self.begin("4s", alert=f', alert: {{ send: [{{ webhook: "http://127.0.0.1:{self.hook.server_port}/" }}],'
+                               " rules: [{ when: rows < 10, name: no traffic }] }")
+        self.send(self.rows[:100])
+        self.server.terminate()
+        self.log_began_earlier(100)
+        time.sleep(10)  # the window is over, and so is the one after it
+        self.look()
+        quiet = [m for m in self.hook.got if m["rule"] == "no traffic"]
+        self.assertEqual([m["kind"] for m in quiet], ["firing", "resolved", "firing"], quiet)
+        self.assertEqual({m["version"] for m in quiet}, {"leavers/1"}, quiet)
+        began = min(int(p.name.split("-")[0]) for p in (self.p.dir / ".gristmill/predictions/raw").glob("*.seg"))
+        self.assertGreaterEqual(self.sql("SELECT min(window_until_us) FROM alert_memory")[0][0], began)
+
+    def test_labels_that_come_out_of_order(self):
+        self.begin(alert=f', alert: {{ send: [{{ webhook: "http://127.0.0.1:{self.hook.server_port}/" }}], rules: [decayed] }}')
+        self.send(self.rows)
+        self.settle()
+        self.labels(self.rows[WINDOW:])
+        seen = self.look()
+        self.assertEqual([w["performance"]["labelled"] for w in self.whole(seen)], [0, WINDOW])
+        self.labels(self.rows[:WINDOW], "labels-2.csv", turned=True)
+        self.look()  # the first window fires, and the second one, held until now, ends it
+        self.assertEqual([m["kind"] for m in self.hook.got], ["firing", "resolved"], self.hook.got)
+
+
+class Trouble(Watch):
+    """Clocks, kills, and packages that are not there."""
+
+    def begin(self, window, alert=""):
+        self.p = self.project(YAML.replace("WINDOW", window).replace("ALERT", alert), **{"t.csv": gm.churn(ROWS)})
+        self.ok(self.p.gm("run"))
+        self.rows = serving.records(self.p.read("t.csv"))
+
+    def up(self):
+        return Up(self, self.p, "--log", "full").ready()
+
+    def ask(self, u, rows):
+        for at in range(0, len(rows), 50):
+            body = [{k: v for k, v in r.items() if k != "churned"} for r in rows[at:at + 50]]
+            u.until(lambda: u.post("/v1/models/leavers:predict", {"instances": body})[0] == 200)
+
+    def windows(self, where):
+        return self.sql(f"SELECT version, from_us, until_us, rows, final, result FROM windows WHERE {where} ORDER BY from_us")
+
+    def test_killed_it_goes_by_the_package_of_the_new_champion(self):
+        self.begin("100 rows")
+        u = self.up()
+        self.ask(u, self.rows[:100])
+        u.until(lambda: self.windows("version = 1"))
+        u.process.kill()
+        u.process.wait()
+        self.assertTrue((self.p.dir / ".gristmill/up/watch/0").exists())
+        self.p.write("gristmill.yaml", self.p.read("gristmill.yaml").replace("try: [logistic]", "try: [lightgbm]"))
+        self.ok(self.p.gm("run"))
+        (self.p.dir / "up.log").unlink()
+        u = self.up()
+        self.ask(u, self.rows[100:200])
+        u.until(lambda: self.windows("version = 2"))
+        first, second = (json.loads(self.windows(f"version = {v}")[0][-1]) for v in (1, 2))
+        self.assertEqual((second["traffic"]["recomputed"], second["traffic"]["skewed"]), (100, 0))
+        self.assertNotEqual(first["performance"]["reference"], second["performance"]["reference"])
+        u.stop()
+        self.assertFalse((self.p.dir / ".gristmill/up/watch").exists())
+
+    def test_a_clock_that_ran_ahead_hides_no_window(self):
+        self.begin("4s")
+        u = self.up()
+        self.ask(u, self.rows[:50])
+        u.later(60_000_000)
+        u.until(lambda: self.windows(f"until_us > {(time.time() + 20) * 1e6:.0f}"))
+        u.later(-60_000_000)
+        time.sleep(4 - time.time() % 4 + 0.1)
+        now = time.time() * 1e6
+        self.assertEqual([(w[0], w[4]) for w in self.windows(f"from_us <= {now:.0f} AND until_us > {now:.0f}")], [(0, 1)])
+        self.ask(u, self.rows[:100])
+        u.until(lambda: self.windows(f"version = 1 AND until_us > {now:.0f}"))
+        self.assertEqual(sum(w[3] for w in self.windows(f"version = 1 AND until_us > {now:.0f}")), 100)
+        u.stop()
+
+    def test_what_nobody_could_judge_is_judged_later(self):
+        self.begin("100 rows")
+        self.server = serving.Server(self.p.dir, "leavers", "--log", "full")
+        self.addCleanup(self.server.close)
+        self.send(self.rows[:100])
+        self.server.terminate()
+        self.settle()
+        self.sql("UPDATE model_versions SET version = 77")
+        self.assertTrue(any("leavers/1 is not judged" in note for note in self.look()["notes"]))
+        self.assertEqual([(w[0], w[4]) for w in self.windows("1")], [(0, 0)])
+        self.sql("UPDATE model_versions SET version = 1")
+        self.assertEqual(self.look()["judged"], 0)  # not at once
+        self.sql("UPDATE windows SET updated_us = updated_us - 61000000")
+        seen = self.look()
+        self.assertEqual((seen["judged"], [w["rows"] for w in self.whole(seen)]), (1, [100]))
+        self.assertEqual(self.look()["judged"], 0)
+
+    def test_it_stops_in_the_midst_of_many_windows(self):
+        self.begin("1s")
+        server = serving.Server(self.p.dir, "leavers", "--log", "full")
+        self.server = server
+        self.addCleanup(server.close)
+        self.send(self.rows[:100])
+        server.terminate()
+        self.log_began_earlier(4000)
+        u = Up(self, self.p, "--no-serve")
+        u.until(lambda: self.windows("1"))
+        began = time.monotonic()
+        u.stop()
+        self.assertLess(time.monotonic() - began, 2)
+        count = len(self.windows("1"))
+        self.assertLess(count, 1900)
+        self.look()
+        self.assertGreaterEqual(len(self.windows("1")), 1990)
 
 
 class Command(Watch):

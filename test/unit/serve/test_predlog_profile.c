@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "serve/predlog_internal.h"
 #include "unit/serve/schema_case.h"
@@ -198,6 +199,40 @@ static void a_share_of_the_rows(void)
     gm_predlog_close(l);
 }
 
+/* Times alone, whole and by and by: what is read until more is known to come is what comes first. */
+static void times_in_parts(void)
+{
+    gm_table all;
+    uint64_t stamp = 0, again = 0;
+    int64_t *times = NULL, count = 0, since = 0, seen = 0;
+    bool more = true;
+    gm_arena *a = gm_harness_arena();
+    gm_predlog *l = write_hours(a);
+    CHECK_OK(gm_predlog_stamp(dir, &stamp, &err), &err);
+    CHECK_OK(gm_predlog_stamp(dir, &again, &err), &err);
+    CHECK(stamp == again);
+    CHECK_OK(gm_predlog_read(dir, "flights", BEGIN, BEGIN + 9 * HOUR, a, &all, &err), &err);
+    const gm_column *time = gm_table_find(&all, "time");
+    CHECK_OK(gm_predlog_times(dir, "flights", BEGIN, BEGIN + 9 * HOUR, 0, a, &times, &count, &more, &err), &err);
+    CHECK(count == all.rows && !more);
+    for (int64_t i = 0; i < count; i++) CHECK(times[i] == time->i64[i]);
+    CHECK_OK(gm_predlog_times(dir, "else", BEGIN, BEGIN + 9 * HOUR, 0, a, &times, &count, &more, &err), &err);
+    CHECK(count == 0 && !more);
+    gm_predlog_close(l);
+    seal();
+    CHECK_OK(gm_predlog_stamp(dir, &again, &err), &err);
+    CHECK(stamp != again);
+    int parts = 0;
+    for (more = true, since = BEGIN; more && parts < 50; parts++) {
+        CHECK_OK(gm_predlog_times(dir, "flights", since, BEGIN + 9 * HOUR, 30, a, &times, &count, &more, &err), &err);
+        CHECK(!more || count > 30);
+        for (int64_t i = 0; i < count; i++) CHECK(times[i] == time->i64[seen + i]);
+        seen += count;
+        since = count ? times[count - 1] + 1 : since;
+    }
+    CHECK(seen == all.rows && parts > 1);
+}
+
 static void the_extent_holds_all_rows(void)
 {
     int64_t first = 1, last = 1;
@@ -212,6 +247,39 @@ static void the_extent_holds_all_rows(void)
     CHECK(first == BEGIN && last == BEGIN + 17 * HOUR / 4 + 2);
 }
 
-TESTS(T(any_window_is_its_rows), T(a_file_for_each_version_and_hour_of_a_segment),
+/* A clock that began in 1970 and was set right: 490,000 hours without rows, and 400 rows that would be looked at in each of them. */
+static void a_clock_that_jumped_costs_no_more(void)
+{
+    gm_arena *a = gm_harness_arena();
+    gm_served three = served_case(a, "3");
+    (void)snprintf(dir, sizeof(dir), "%s/log", gm_harness_tmpdir());
+    gm_predlog *l = open_log();
+    add(l, &three, 1, 20, 0);
+    for (int64_t i = 0; i < 500; i++) add(l, &three, BEGIN + i, 20, 100);
+    gm_predlog_close(l);
+    int64_t began = gm_monotonic_us();
+    seal();
+    CHECK(gm_monotonic_us() - began < 5000000);
+    CHECK(files_in("3") == 2);
+    same(BEGIN, BEGIN + HOUR, a);
+    same(0, HOUR, a);
+}
+
+/* Rows of removed Parquet files leave no profiles behind, which would count them. */
+static void profiles_go_with_their_rows(void)
+{
+    int64_t files = 0, rows = 0, first = 0, last = 0;
+    gm_arena *a = gm_harness_arena();
+    gm_predlog *l = write_hours(a);
+    gm_predlog_close(l);
+    CHECK(files_in("3") > 0);
+    CHECK_OK(gm_predlog_seal(dir, 36500, 1, &files, &err), &err);
+    CHECK(files == 1 && files_in("3") == 0 && files_in("4") == 0);
+    CHECK_OK(gm_predlog_rows_sealed(dir, "flights", NULL, BEGIN, BEGIN + 9 * HOUR, &rows, &err), &err);
+    CHECK_OK(gm_predlog_extent(dir, &first, &last, &err), &err);
+    CHECK(rows == 0 && first == 0 && last == 0);
+}
+
+TESTS(T(a_clock_that_jumped_costs_no_more), T(profiles_go_with_their_rows), T(any_window_is_its_rows), T(a_file_for_each_version_and_hour_of_a_segment),
       T(killed_anywhere_while_sealing_each_row_counts_once), T(logs_without_profiles_are_read_by_rows), T(a_share_of_the_rows),
-      T(the_extent_holds_all_rows))
+      T(times_in_parts), T(the_extent_holds_all_rows))
