@@ -45,7 +45,7 @@ class Up:
 
     def ready(self):
         self.until(lambda: '"line":"ready"' in self.text())
-        self.port = int(self.status()["url"].rsplit(":", 1)[1])
+        self.port = int(self.until(lambda: self.status().get("url")).rsplit(":", 1)[1])  # written a moment later
         return self
 
     def trigger(self, cause, *states, seconds=40):

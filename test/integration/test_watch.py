@@ -370,7 +370,7 @@ class Alerts(Watch):
         self.send(self.rows[:100])
         self.server.terminate()
         self.log_began_earlier(100)
-        time.sleep(10)  # the window is over, and so is the one after it
+        time.sleep(14)  # the window is over and settled, and so is the one after it
         self.look()
         quiet = [m for m in self.hook.got if m["rule"] == "no traffic"]
         self.assertEqual([m["kind"] for m in quiet], ["firing", "resolved", "firing"], quiet)
