@@ -42,7 +42,9 @@ static gm_rc place_file(gm_store *store, const gm_digest *d, int64_t size, const
         void *bytes = NULL;
         size_t len = 0;
         gm_rc rc = gm_blob_get(store, d, a, &bytes, &len, err);
-        return rc || !wanted ? rc : gm_fs_write(path, bytes, len, err);
+        if (rc || !wanted) return rc;
+        if (unlink(path) && errno != ENOENT) return gm_err_errno(err, errno, "replace", path); /* what a link of an earlier time leads to stays as it is */
+        return gm_fs_write(path, bytes, len, err);
     }
     gm_rc rc = how == FILES_VIEWED ? gm_blob_path_now(store, d, a, &blob, err) : gm_blob_path(store, d, a, &blob, err);
     if (rc || !wanted) return rc;

@@ -1,5 +1,6 @@
 """`watch` on what a real server logged: drift, decay once labels come, checks, alerts, the page, the metrics, and kills on the way."""
 import html.parser
+import http.client
 import http.server
 import json
 import re
@@ -428,6 +429,27 @@ class Trouble(Watch):
         self.assertNotEqual(first["performance"]["reference"], second["performance"]["reference"])
         u.stop()
         self.assertFalse((self.p.dir / ".gristmill/up/watch").exists())
+
+    def test_folders_of_packages_go_with_their_versions(self):
+        self.begin("180 rows")
+        u = self.up()
+        lines = self.p.read("t.csv").splitlines(keepends=True)
+        for version in range(1, 10):
+            if version > 1:
+                self.p.write("t.csv", "".join(lines[:-version]))
+                self.ok(self.p.gm("run"))
+            u.until(lambda: (f'gristmill_model_info{{model="leavers",version="{version}"' in self.metrics(u)))
+            self.ask(u, self.rows[20 * version:20 * version + 20])
+        u.until(lambda: self.windows("version = 9"))
+        self.assertEqual([w[3] for w in self.windows("1")], 9 * [20])
+        folders = {p.name for p in (self.p.dir / ".gristmill/up/watch").iterdir() if p.is_dir()}
+        self.assertEqual(len(folders), 8, folders)  # as many as are kept open
+        u.stop()
+
+    def metrics(self, u):
+        c = http.client.HTTPConnection("127.0.0.1", u.port, timeout=20)
+        c.request("GET", "/metrics")
+        return c.getresponse().read().decode()
 
     def test_a_clock_that_ran_ahead_hides_no_window(self):
         self.begin("4s")
