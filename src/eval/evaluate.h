@@ -32,6 +32,11 @@ typedef struct gm_comparison {
 /* Both scored on the same rows. */
 gm_rc gm_compare(const gm_metric *m, const gm_scores *candidate, const gm_scores *champion, uint64_t seed, gm_arena *scratch,
                  gm_comparison *out, gm_err *err);
+/* The same where rows are not independent but come in blocks, days say: whole blocks are drawn. block: [rows] 0 .. blocks - 1. With fewer
+ * than GM_BLOCKS_MIN blocks there is no interval (NaN). */
+#define GM_BLOCKS_MIN 10
+gm_rc gm_compare_blocks(const gm_metric *m, const gm_scores *candidate, const gm_scores *champion, const int32_t *block, int64_t blocks,
+                        uint64_t seed, gm_arena *scratch, gm_comparison *out, gm_err *err);
 gm_rc gm_mcnemar(const gm_scores *a, const gm_scores *b, int64_t *out_only_a, int64_t *out_only_b, double *out_p, gm_err *err);
 
 /* Permutation importance: how much the metric falls when one feature's rows are shuffled. predict is called with the table changed in one column. */

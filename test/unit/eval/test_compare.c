@@ -103,4 +103,52 @@ static void p_values_are_honest(void)
     CHECK(small >= 8 && small <= 34);
 }
 
-TESTS(T(the_better_model_is_told), T(a_model_equals_itself), T(mcnemar_by_hand), T(other_rows_are_refused), T(p_values_are_honest))
+/* Rows that come in blocks, in each of which one of two equal models is better by chance: the rows' own interval takes their number for
+ * knowledge, that of blocks is right about as often as it says. */
+static void blocks_are_drawn_whole(void)
+{
+    int by_rows = 0, by_blocks = 0;
+    enum { N = 600, BLOCKS = 40, DRAWS = 150 };
+    static double t[N], x[N], y[N];
+    static int32_t block[N];
+    gm_err err;
+    for (uint64_t d = 0; d < DRAWS; d++) {
+        gm_random r;
+        gm_comparison c;
+        gm_arena *arena = gm_arena_new(0);
+        double bias = 0;
+        gm_random_init(&r, 900 + d);
+        for (int i = 0; i < N; i++) {
+            block[i] = i * BLOCKS / N;
+            if (i % (N / BLOCKS) == 0) bias = gm_random_normal(&r);
+            t[i] = gm_random_double(&r) < 0.5;
+            x[i] = fmin(0.95, fmax(0.05, 0.5 + (t[i] - 0.5) * 0.3 * bias));
+            y[i] = fmin(0.95, fmax(0.05, 0.5 - (t[i] - 0.5) * 0.3 * bias));
+        }
+        gm_scores a = binary_scores(t, x, N), b = binary_scores(t, y, N);
+        by_rows += compared("brier", &a, &b).p_value < 0.1;
+        CHECK_OK(gm_compare_blocks(metric_named("brier"), &a, &b, block, BLOCKS, 1, arena, &c, &err), &err);
+        CHECK_NEAR(c.delta, metric_of("brier", &a) - metric_of("brier", &b), 1e-12);
+        CHECK(c.low <= c.delta && c.delta <= c.high);
+        by_blocks += c.p_value < 0.1;
+        gm_arena_free(arena);
+    }
+    CHECK(by_rows > DRAWS / 2);
+    CHECK(by_blocks >= 5 && by_blocks <= 30);
+}
+
+static void few_blocks_say_nothing(void)
+{
+    static int32_t block[ROWS];
+    gm_comparison c;
+    gm_err err;
+    gm_arena *arena = gm_arena_new(0);
+    make();
+    gm_scores a = binary_scores(truth, good, ROWS), b = binary_scores(truth, worse, ROWS);
+    for (int i = 0; i < ROWS; i++) block[i] = i % (GM_BLOCKS_MIN - 1);
+    CHECK_OK(gm_compare_blocks(metric_named("roc_auc"), &a, &b, block, GM_BLOCKS_MIN - 1, 1, arena, &c, &err), &err);
+    CHECK(c.delta > 0 && isnan(c.low) && isnan(c.high) && isnan(c.p_value));
+    gm_arena_free(arena);
+}
+
+TESTS(T(blocks_are_drawn_whole), T(few_blocks_say_nothing), T(the_better_model_is_told), T(a_model_equals_itself), T(mcnemar_by_hand), T(other_rows_are_refused), T(p_values_are_honest))
