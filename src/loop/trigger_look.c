@@ -114,7 +114,7 @@ gm_rc gm_trigger_look_schedule(const gm_trigger_look *look, gm_err *err)
 /* A judged window, and whether its labels are as complete as they get in the time that the file gives them. */
 typedef struct seen_window {
     gm_window_result r;
-    bool labels_are_in, held;
+    bool labels_are_in;
 } seen_window;
 
 /* The judged windows of a version, oldest first. */
@@ -139,13 +139,16 @@ static gm_rc judged_windows(const gm_trigger_look *look, int64_t version, gm_are
     return rc;
 }
 
-/* A condition over labels is not asked before they are in. */
-static gm_rc holds(const gm_trigger_spec *t, seen_window *w, gm_err *err)
+/* What a trigger may ask about, newest first: a condition over labels is not asked before they are in. In a. */
+static gm_rc askable(const gm_trigger_spec *t, const seen_window *w, size_t count, gm_arena *a, const gm_window_result ***out,
+                     size_t *out_count, gm_err *err)
 {
-    w->held = false;
-    if (t->kind == GM_TRIGGER_DECAY && !w->labels_are_in) return GM_OK;
-    if (t->when) return gm_signal_holds(t->when, &w->r, &w->held, err);
-    w->held = t->kind == GM_TRIGGER_DECAY ? w->r.decayed : w->r.drifted;
+    const gm_window_result **list = GM_ARENA_ARRAY(a, const gm_window_result *, count);
+    *out_count = 0;
+    if (!list) return gm_err_set(err, GM_ENOMEM, "not enough memory to read the windows");
+    for (size_t i = count; i-- > 0;)
+        if (!gm_trigger_waits(t) || w[i].labels_are_in) list[(*out_count)++] = &w[i].r;
+    *out = list;
     return GM_OK;
 }
 
@@ -184,11 +187,13 @@ static gm_rc windows(const gm_trigger_look *look, gm_arena *a, gm_err *err)
     for (size_t i = 0; !rc && i < look->spec->retrain.triggers_count; i++) {
         const gm_trigger_spec *t = &look->spec->retrain.triggers[i];
         if (t->kind != GM_TRIGGER_DRIFT && t->kind != GM_TRIGGER_DECAY) continue;
-        for (size_t k = 0; !rc && k < count; k++) {
-            int64_t in = 0;
-            rc = holds(t, &w[k], err);
-            for (size_t b = 0; b <= k && b < (size_t)t->n; b++) in += w[k - b].held;
-            if (!rc && w[k].held && in >= t->k) rc = ask_window(look, t, &w[k].r, champion.version, a, err);
+        const gm_window_result **list = NULL;
+        size_t askable_count = 0;
+        rc = askable(t, w, count, a, &list, &askable_count, err);
+        for (size_t k = askable_count; !rc && k-- > 0;) { /* each once, in order of time */
+            bool pulled = false;
+            rc = gm_trigger_pulled(t, list + k, askable_count - k, &pulled, err);
+            if (!rc && pulled) rc = ask_window(look, t, list[k], champion.version, a, err);
         }
     }
     return rc;

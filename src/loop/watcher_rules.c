@@ -13,17 +13,6 @@ static gm_rc no_memory(gm_err *err)
     return gm_err_set(err, GM_ENOMEM, "not enough memory to ask the rules");
 }
 
-/* What a rule needs labels for. */
-static bool about_labels(const gm_expr *e)
-{
-    static const char *const names[] = { "labelled", "labels_late", "realised", "decay", "decayed" };
-    for (size_t i = 0; e->op == GM_EXPR_COLUMN && i < sizeof(names) / sizeof(names[0]); i++)
-        if (strcmp(e->name, names[i]) == 0) return true;
-    for (size_t i = 0; i < e->args_count; i++)
-        if (about_labels(e->args[i])) return true;
-    return false;
-}
-
 /* The windows of that version up to this one, oldest first, this one last; in w->window. */
 static gm_rc history(gm_watcher *w, const gm_judged *main, gm_window_result **out, size_t *out_count, gm_err *err)
 {
@@ -128,7 +117,7 @@ gm_rc gm_watcher_rules(gm_watcher *w, const gm_judged *main, int64_t now_us, gm_
     const gm_alerts_spec *spec = &w->o.spec->monitor.alerts;
     gm_rc rc = GM_OK;
     for (size_t i = 0; !rc && i < spec->rules_count; i++)
-        if (!about_labels(spec->rules[i].when)) rc = ask(w, &spec->rules[i], main, now_us, err);
+        if (gm_signal_needs(spec->rules[i].when) != GM_ABOUT_LABELS) rc = ask(w, &spec->rules[i], main, now_us, err);
     return rc;
 }
 
@@ -260,6 +249,6 @@ gm_rc gm_watcher_rules_labels(gm_watcher *w, int64_t now_us, gm_err *err)
     const gm_alerts_spec *spec = &w->o.spec->monitor.alerts;
     gm_rc rc = GM_OK;
     for (size_t i = 0; !rc && i < spec->rules_count; i++)
-        if (about_labels(spec->rules[i].when)) rc = ask_in_order(w, &spec->rules[i], now_us, err);
+        if (gm_signal_needs(spec->rules[i].when) == GM_ABOUT_LABELS) rc = ask_in_order(w, &spec->rules[i], now_us, err);
     return rc;
 }

@@ -208,19 +208,6 @@ static bool is_new_data(const char *text, int64_t *out_rows)
     return sscanf(text, "new data of %" SCNd64 " rows%n", out_rows, &used) == 1 && used && !text[used] && *out_rows > 0;
 }
 
-/* A condition is about decay when it asks for labels or their estimate, else about drift. */
-static gm_trigger_kind kind_of(const gm_expr *e, gm_arena *a)
-{
-    static const char *const performance[] = { "decay", "decay_estimated", "realised", "estimated", "labelled", "labels_late" };
-    const char **names = NULL;
-    size_t count = 0;
-    if (gm_expr_columns(e, a, &names, &count, NULL)) return GM_TRIGGER_DRIFT;
-    for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; k < sizeof(performance) / sizeof(performance[0]); k++)
-            if (strcmp(names[i], performance[k]) == 0) return GM_TRIGGER_DECAY;
-    return GM_TRIGGER_DRIFT;
-}
-
 void gm_trigger_read(const char *text, gm_pos pos, gm_arena *a, gm_trigger_spec *t, gm_errs *errs)
 {
     gm_err err;
@@ -245,7 +232,10 @@ void gm_trigger_read(const char *text, gm_pos pos, gm_arena *a, gm_trigger_spec 
     }
     t->kind = strcmp(text, "decay") == 0 ? GM_TRIGGER_DECAY : GM_TRIGGER_DRIFT;
     if (strcmp(text, "drift") == 0 || strcmp(text, "decay") == 0) return;
-    if (gm_signal_check(text, pos, NULL, 0, a, &t->when, errs) == GM_OK) t->kind = kind_of(t->when, a);
+    if (gm_signal_check(text, pos, NULL, 0, a, &t->when, errs)) return;
+    gm_signal_about about = gm_signal_needs(t->when); /* decay: it asks for labels or their estimate */
+    t->kind = about == GM_ABOUT_ROWS ? GM_TRIGGER_DRIFT : GM_TRIGGER_DECAY;
+    t->estimate_only = about == GM_ABOUT_ESTIMATE;
 }
 
 /* "1 per day", "2 per 6h" */

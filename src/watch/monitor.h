@@ -109,13 +109,24 @@ gm_rc gm_signal_check(const char *text, gm_pos at, const char *const *columns, s
                       gm_errs *errs);
 /* true, false; missing counts as false. Errors: GM_ENOMEM. */
 gm_rc gm_signal_holds(const gm_expr *e, const gm_window_result *r, bool *out, gm_err *err);
+/* Does it ask for labels, so that a window is not asked about before they are in? */
+bool gm_trigger_waits(const gm_trigger_spec *t);
+/* Is a trigger pulled by the newest window? It must hold there, and in k of the last n judged ones. windows: [count] newest
+ * first; NULL and those that were not judged are passed over and do not count, but for the first: then the answer is no, since
+ * what came before was asked about when it was the newest. Live triggers and rehearsal both go by this. Errors: GM_ENOMEM. */
+gm_rc gm_trigger_pulled(const gm_trigger_spec *t, const gm_window_result *const *windows, size_t count, bool *out, gm_err *err);
 /* The value of one signal ("decay", "drift.temp"); NaN = not known, or no such signal. Verdicts are 0 and 1. */
 double gm_signal_value(const char *name, const gm_window_result *r);
+/* What a signal is about: alerts on labels wait for them; triggers on labels or their estimate are about decay. */
+typedef enum gm_signal_about { GM_ABOUT_ROWS = 0, GM_ABOUT_ESTIMATE, GM_ABOUT_LABELS } gm_signal_about;
 /* The names with one line each, for documents. */
 typedef struct gm_signal {
     const char *name, *help;
+    gm_signal_about about;
 } gm_signal;
 extern const gm_signal gm_signals[]; /* ends with an empty row */
+/* The most that a condition asks for: labels, else an estimate, else the rows alone. */
+gm_signal_about gm_signal_needs(const gm_expr *e);
 
 /* The likely cause in one line, in a: the column that moved first over the windows (oldest first) and how: "weather.temp moved
  * first (2013-04-09, psi 0.31 to 1.92 since); then dest". That no column moved is said where the performance fell. "" when

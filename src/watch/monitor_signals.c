@@ -35,30 +35,33 @@ typedef enum signal_id {
 } signal_id;
 
 const gm_signal gm_signals[] = {
-    [ROWS] = { "rows", "rows served in the window" },
-    [DRIFTED] = { "drifted", "true when enough columns drifted for the window to count as drifted" },
-    [DRIFTED_COLUMNS] = { "drifted_columns", "columns that drifted, or are absent" },
-    [DRIFTED_SHARE] = { "drifted_share", "their share of the columns judged" },
-    [MAX_DRIFT] = { "max_drift", "the largest value of a column's detector" },
-    [PREDICTION_DRIFT] = { "prediction_drift", "how far the predictions are from those on the reference rows" },
-    [MISSING_SHARE] = { "missing_share", "the largest rise of a column's share of missing values" },
-    [NEW_SHARE] = { "new_share", "the largest share of values that the reference never had" },
-    [RANGE_SHARE] = { "range_share", "the largest share of values outside the reference's smallest and largest" },
-    [PCA_ERROR] = { "pca_error", "PCA reconstruction error over all columns (multivariate: true)" },
-    [DOMAIN_AUC] = { "domain_auc", "how well a classifier tells the window from the reference (multivariate: true)" },
-    [LABELLED] = { "labelled", "rows whose label is there" },
-    [LABELS_LATE] = { "labels_late", "rows whose label should be there and is not" },
-    [REALISED] = { "realised", "the metric on the labelled rows" },
-    [ESTIMATED] = { "estimated", "the metric, estimated without labels" },
-    [DECAY] = { "decay", "how much worse the metric is than on the reference, in its own units; positive is worse" },
-    [DECAY_ESTIMATED] = { "decay_estimated", "the same of the estimate" },
-    [DECAYED] = { "decayed", "true when the metric is worse than on the reference by more than the 95 % intervals of both" },
-    [FAILED_CHECKS] = { "failed_checks", "data checks that the served rows break; warnings do not count" },
-    [REQUESTS] = { "requests", "requests answered" },
-    [ERROR_RATE] = { "error_rate", "share of the requests that failed" },
-    [LATENCY_MS_P99] = { "latency_ms_p99", "99 % of the rows were answered within so many milliseconds" },
-    [SKEWED_ROWS] = { "skewed_rows", "rows that the package, asked again, answers otherwise than was served" },
-    [SIGNALS] = { NULL, NULL },
+    [ROWS] = { "rows", "rows served in the window", GM_ABOUT_ROWS },
+    [DRIFTED] = { "drifted", "true when enough columns drifted for the window to count as drifted", GM_ABOUT_ROWS },
+    [DRIFTED_COLUMNS] = { "drifted_columns", "columns that drifted, or are absent", GM_ABOUT_ROWS },
+    [DRIFTED_SHARE] = { "drifted_share", "their share of the columns judged", GM_ABOUT_ROWS },
+    [MAX_DRIFT] = { "max_drift", "the largest value of a column's detector", GM_ABOUT_ROWS },
+    [PREDICTION_DRIFT] = { "prediction_drift", "how far the predictions are from those on the reference rows", GM_ABOUT_ROWS },
+    [MISSING_SHARE] = { "missing_share", "the largest rise of a column's share of missing values", GM_ABOUT_ROWS },
+    [NEW_SHARE] = { "new_share", "the largest share of values that the reference never had", GM_ABOUT_ROWS },
+    [RANGE_SHARE] = { "range_share", "the largest share of values outside the reference's smallest and largest", GM_ABOUT_ROWS },
+    [PCA_ERROR] = { "pca_error", "PCA reconstruction error over all columns (multivariate: true)", GM_ABOUT_ROWS },
+    [DOMAIN_AUC] = { "domain_auc", "how well a classifier tells the window from the reference (multivariate: true)",
+                     GM_ABOUT_ROWS },
+    [LABELLED] = { "labelled", "rows whose label is there", GM_ABOUT_LABELS },
+    [LABELS_LATE] = { "labels_late", "rows whose label should be there and is not", GM_ABOUT_LABELS },
+    [REALISED] = { "realised", "the metric on the labelled rows", GM_ABOUT_LABELS },
+    [ESTIMATED] = { "estimated", "the metric, estimated without labels", GM_ABOUT_ESTIMATE },
+    [DECAY] = { "decay", "how much worse the metric is than on the reference, in its own units; positive is worse",
+                GM_ABOUT_LABELS },
+    [DECAY_ESTIMATED] = { "decay_estimated", "the same of the estimate", GM_ABOUT_ESTIMATE },
+    [DECAYED] = { "decayed", "true when the metric is worse than on the reference by more than the 95 % intervals of both",
+                  GM_ABOUT_LABELS },
+    [FAILED_CHECKS] = { "failed_checks", "data checks that the served rows break; warnings do not count", GM_ABOUT_ROWS },
+    [REQUESTS] = { "requests", "requests answered", GM_ABOUT_ROWS },
+    [ERROR_RATE] = { "error_rate", "share of the requests that failed", GM_ABOUT_ROWS },
+    [LATENCY_MS_P99] = { "latency_ms_p99", "99 % of the rows were answered within so many milliseconds", GM_ABOUT_ROWS },
+    [SKEWED_ROWS] = { "skewed_rows", "rows that the package, asked again, answers otherwise than was served", GM_ABOUT_ROWS },
+    [SIGNALS] = { NULL, NULL, GM_ABOUT_ROWS },
 };
 
 /* ---- values ------------------------------------------------------------------------------------------------------------ */
@@ -170,6 +173,18 @@ gm_rc gm_signal_check(const char *text, gm_pos at, const char *const *columns, s
     return rc;
 }
 
+gm_signal_about gm_signal_needs(const gm_expr *e)
+{
+    gm_signal_about most = GM_ABOUT_ROWS;
+    for (size_t i = 0; e->op == GM_EXPR_COLUMN && i < SIGNALS; i++)
+        if (strcmp(gm_signals[i].name, e->name) == 0) most = gm_signals[i].about;
+    for (size_t i = 0; i < e->args_count; i++) {
+        gm_signal_about here = gm_signal_needs(e->args[i]);
+        most = here > most ? here : most;
+    }
+    return most;
+}
+
 /* ---- does it hold? ----------------------------------------------------------------------------------------------------- */
 
 static gm_rc look_up(void *ctx, const gm_expr *e, double *out, gm_err *err)
@@ -187,4 +202,30 @@ gm_rc gm_signal_holds(const gm_expr *e, const gm_window_result *r, bool *out, gm
     gm_rc rc = gm_expr_eval_scalar(e, look_up, &copy, &value, err);
     if (!rc) *out = !isnan(value) && value != 0;
     return rc;
+}
+
+bool gm_trigger_waits(const gm_trigger_spec *t)
+{
+    return t->kind == GM_TRIGGER_DECAY && !t->estimate_only;
+}
+
+gm_rc gm_trigger_pulled(const gm_trigger_spec *t, const gm_window_result *const *windows, size_t count, bool *out, gm_err *err)
+{
+    int64_t held = 0, looked = 0;
+    *out = false;
+    for (size_t i = 0; i < count && looked < t->n; i++) {
+        const gm_window_result *w = windows[i];
+        bool here = false;
+        if (w && w->judged) {
+            gm_rc rc = GM_OK;
+            here = t->kind == GM_TRIGGER_DECAY ? w->decayed : w->drifted;
+            if (t->when) rc = gm_signal_holds(t->when, w, &here, err);
+            if (rc) return rc;
+            looked++;
+            held += here;
+        }
+        if (i == 0 && !here) return GM_OK;
+    }
+    *out = held >= t->k && held > 0;
+    return GM_OK;
 }

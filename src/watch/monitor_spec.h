@@ -86,6 +86,7 @@ typedef struct gm_trigger_spec {
     const char *text;     /* as written */
     gm_schedule schedule; /* SCHEDULE */
     gm_expr *when;        /* DECAY, DRIFT with a condition over signals: `decay > 0.02`; NULL = the window's own verdict */
+    bool estimate_only;   /* DECAY: asks for no labels, and does not wait for them */
     int64_t k, n;         /* k of the last n windows; 1 of 1 */
     int64_t rows_min;     /* NEW_DATA: so many more rows; 0 = any */
     gm_pos pos;

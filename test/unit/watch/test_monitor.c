@@ -446,6 +446,59 @@ static void wrong_names_are_told_with_a_near_one(void)
     for (size_t i = 0; gm_signals[i].name; i++) CHECK(gm_signals[i].help && gm_signals[i].help[0]);
 }
 
+/* What a condition asks for decides what it waits for, and which kind of trigger it makes. */
+static void signals_know_what_they_are_about(void)
+{
+    static const struct {
+        const char *text;
+        gm_signal_about about;
+    } cases[] = { { "drifted", GM_ABOUT_ROWS },
+                  { "skewed_rows > 3", GM_ABOUT_ROWS },
+                  { "decay_estimated > 0.1 or drifted", GM_ABOUT_ESTIMATE },
+                  { "decayed", GM_ABOUT_LABELS },
+                  { "drifted and not (estimated > 0.5 or labels_late < 3)", GM_ABOUT_LABELS } };
+    gm_arena *a = gm_harness_arena();
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        gm_errs errs = { .arena = a };
+        gm_expr *e = NULL;
+        CHECK_OK(gm_signal_check(cases[i].text, (gm_pos){ 0 }, columns, 2, a, &e, &errs), &err);
+        CHECK(gm_signal_needs(e) == cases[i].about);
+    }
+}
+
+/* d drifted, . not, - not judged (whatever it says), blank: no window; the newest first. */
+static bool pulled(const char *windows, int64_t k, int64_t n)
+{
+    gm_window_result r[16];
+    const gm_window_result *list[16];
+    gm_trigger_spec t = { .kind = GM_TRIGGER_DRIFT, .k = k, .n = n };
+    size_t count = strlen(windows);
+    bool out = true;
+    for (size_t i = 0; i < count; i++) {
+        r[i] = (gm_window_result){ .judged = windows[i] != '-', .drifted = windows[i] != '.', .decayed = windows[i] == '.' };
+        list[i] = windows[i] == ' ' ? NULL : &r[i];
+    }
+    CHECK_OK(gm_trigger_pulled(&t, list, count, &out, &err), &err);
+    return out;
+}
+
+static void a_trigger_is_pulled_by_the_newest_window(void)
+{
+    CHECK(pulled("d", 1, 1) && !pulled(".", 1, 1) && !pulled("", 1, 1));
+    CHECK(!pulled(".d", 1, 3) && !pulled("-d", 1, 3) && !pulled(" d", 1, 3)); /* that one was asked about before */
+    CHECK(pulled("d.d", 2, 3) && !pulled("d..d", 2, 3) && !pulled("dd", 3, 3));
+    CHECK(pulled("d-- d", 2, 2) && pulled("d--.--d", 2, 3) && !pulled("d--.--d", 2, 2)); /* not judged: does not count */
+    gm_trigger_spec decay = { .kind = GM_TRIGGER_DECAY, .k = 1, .n = 1 };
+    gm_window_result r = { .judged = false, .decayed = true };
+    const gm_window_result *one = &r;
+    bool out = true;
+    CHECK_OK(gm_trigger_pulled(&decay, &one, 1, &out, &err), &err);
+    CHECK(!out);
+    r.judged = true;
+    CHECK_OK(gm_trigger_pulled(&decay, &one, 1, &out, &err), &err);
+    CHECK(out);
+}
+
 /* ---- JSON --------------------------------------------------------------------------------------------------------------- */
 
 static const char *as_json(const gm_window_result *r, gm_arena *a)
@@ -528,5 +581,6 @@ TESTS(T(the_same_rows_have_not_drifted), T(the_reference_metric_is_that_of_its_r
       T(the_cause_is_dated_by_the_length_of_the_windows), T(few_rows_are_not_judged),
       T(checks_that_say_nothing_of_a_window_are_left_out), T(columns_are_judged_together_where_it_is_wanted),
       T(a_share_of_the_rows_with_the_profile_of_all), T(a_rule_for_no_input_is_an_error),
-      T(conditions_hold_or_do_not_and_the_unknown_never_does), T(wrong_names_are_told_with_a_near_one),
-      T(a_window_comes_back_from_its_json), T(windows_are_read_from_words))
+      T(conditions_hold_or_do_not_and_the_unknown_never_does), T(signals_know_what_they_are_about),
+      T(a_trigger_is_pulled_by_the_newest_window), T(wrong_names_are_told_with_a_near_one), T(a_window_comes_back_from_its_json),
+      T(windows_are_read_from_words))
