@@ -172,9 +172,10 @@ static void print_table(const gm_rehearsal *r, gm_arena *a)
     for (size_t i = 0; i < r->policies_count; i++) {
         const gm_rehearsal_policy *p = &r->policies[i];
         char day[48];
-        const char *delta = !p->against_first.method ? ""
-                                                     : gm_arena_printf(a, "%+.4f [%+.4f, %+.4f]", p->against_first.delta,
-                                                                       p->against_first.low, p->against_first.high);
+        const gm_comparison *c = &p->against_first;
+        const char *delta = !c->method      ? ""
+                            : isnan(c->low) ? gm_arena_printf(a, "%+.4f", c->delta)
+                                            : gm_arena_printf(a, "%+.4f [%+.4f, %+.4f]", c->delta, c->low, c->high);
         gm_grid_add(g,
                     (const char *[]){ p->name, number(p->overall.value, a), delta, number(p->mean, a), number(p->worst, a),
                                       isnan(p->worst) ? "" : moment(p->worst_from_us, r->step_us, day), trainings(p, a),
@@ -197,6 +198,10 @@ void gm_rehearsal_print(const gm_rehearsal *r, const char *html, gm_arena *a)
     if (r->history_us) printf("; trainings on the last %s", days(r->history_us, a));
     for (size_t i = 0; i < r->uncut_count; i++)
         printf("%s%s", i ? ", " : "; without a time, the same at every moment: ", r->uncut[i]);
+    for (size_t i = 0; i < r->policies_count; i++)
+        if (r->policies[i].unknown_class)
+            printf("\nLeft out     %s: %" PRId64 " rows of classes that the model which answered did not know",
+                   r->policies[i].name, r->policies[i].unknown_class);
     printf("\nCost        ");
     for (size_t i = 0; i < r->policies_count; i++)
         printf(" %s %s%s", r->policies[i].name, gm_show_seconds((double)r->policies[i].cpu_us / 1e6, cpu),

@@ -34,6 +34,10 @@ typedef struct gm_source {
 gm_rc gm_source_files(const gm_source *s, const char *base_dir, gm_arena *a, const char ***out, size_t *out_count,
                       gm_err *err);
 
+/* Have its columns types of their own (Parquet, JSON), or are they found from texts (CSV, databases)? false also when it cannot be
+ * told. a: for a moment. */
+bool gm_source_is_typed(const gm_source *s, const char *base_dir, gm_arena *a);
+
 /* Read the source, infer kinds (thousands separators, three or more date formats, BOM, CRLF, latin-1 refused with the byte's place,
  * ragged rows refused with file:line), normalise types to the five of column.h, and write one Parquet file: the dataset's snapshot.
  * The bytes of out_path depend on the content only (threads do not matter).

@@ -134,6 +134,16 @@ static gm_rc find_format(const gm_source *s, const char **files, size_t count, f
     return GM_OK;
 }
 
+bool gm_source_is_typed(const gm_source *s, const char *base_dir, gm_arena *a)
+{
+    const char **files = NULL;
+    size_t count = 0;
+    format f = FORMAT_UNKNOWN;
+    gm_err ignored;
+    if (is_database(s->from) || gm_source_files(s, base_dir, a, &files, &count, &ignored)) return false;
+    return !find_format(s, files, count, &f, &ignored) && f != FORMAT_CSV;
+}
+
 /* ---- what is read ---- */
 
 /* The open source: chunks, and what has to be closed afterwards. */

@@ -22,13 +22,20 @@ typedef struct gm_reference {
         *logged; /* [logged_count] names of columns that the log has: inputs, keys, time; personal ones are not among them */
     size_t logged_count, logged_inputs_count; /* the inputs come first */
     const char *time;                         /* event time column; NULL = none */
-    gm_table rows;                            /* reference.parquet */
+    const char *note;                         /* what it has not, and why; NULL */
 } gm_reference;
 
 /* Lay the package out below dir (made here; the caller removes it), and read what monitoring compares with.
  * Errors: GM_ECORRUPT, GM_ENOTFOUND (its blobs are gone), GM_EINVALID, GM_ENOMEM. */
 gm_rc gm_reference_open(gm_store *store, const gm_model_version *v, const char *dir, gm_engine *e, gm_arena *a, gm_reference *out,
                         gm_err *err);
+
+/* The inputs that are watched, into out->columns: those that training profiled (out->profile) and that may be logged. */
+gm_rc gm_reference_columns(const char *dir, const gm_scorer *s, gm_arena *a, gm_monitor_reference *out, gm_err *err);
+/* The reference rows of a package laid out in dir, with their predictions and truth, into out; there may be none, and *out_note
+ * says why (else NULL). All in a. Errors: GM_EINVALID, GM_ENOMEM. */
+gm_rc gm_reference_rows(const char *dir, const gm_scorer *s, gm_engine *e, gm_arena *a, gm_monitor_reference *out,
+                        const char **out_note, gm_err *err);
 
 /* The log of a model over some time, and which versions are in it. In an arena. */
 typedef struct gm_served_version {

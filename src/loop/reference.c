@@ -39,14 +39,30 @@ static gm_rc read_metric(const char *dir, gm_arena *a, gm_monitor_reference *m, 
     return GM_OK;
 }
 
-/* Columns that the log has, and of them the inputs that training profiled. */
-static gm_rc read_columns(const char *dir, gm_arena *a, gm_reference *r, gm_err *err)
+gm_rc gm_reference_columns(const char *dir, const gm_scorer *s, gm_arena *a, gm_monitor_reference *out, gm_err *err)
+{
+    gm_served_schema schema;
+    gm_rc rc = gm_served_schema_read(dir, s, a, &schema, err);
+    const char **watched = rc ? NULL : GM_ARENA_ARRAY(a, const char *, schema.columns_count);
+    if (!rc && !watched) rc = no_memory(err);
+    if (rc) return rc;
+    out->columns = watched;
+    out->columns_count = 0;
+    for (size_t i = 0; i < schema.columns_count; i++) {
+        const gm_served_column *c = &schema.columns[i];
+        if (c->input && !c->personal && gm_profile_find(out->profile, c->name) != SIZE_MAX)
+            watched[out->columns_count++] = c->name;
+    }
+    return GM_OK;
+}
+
+/* Columns that the log has. */
+static gm_rc read_logged(const char *dir, gm_arena *a, gm_reference *r, gm_err *err)
 {
     gm_served_schema schema;
     gm_rc rc = gm_served_schema_read(dir, &r->scorer, a, &schema, err);
     const char **logged = rc ? NULL : GM_ARENA_ARRAY(a, const char *, schema.columns_count);
-    const char **watched = rc ? NULL : GM_ARENA_ARRAY(a, const char *, schema.columns_count);
-    if (!rc && (!logged || !watched)) rc = no_memory(err);
+    if (!rc && !logged) rc = no_memory(err);
     if (rc) return rc;
     for (size_t i = 0; i < schema.columns_count; i++) {
         const gm_served_column *c = &schema.columns[i];
@@ -54,41 +70,63 @@ static gm_rc read_columns(const char *dir, gm_arena *a, gm_reference *r, gm_err 
         if (c->personal) continue;
         logged[r->logged_count++] = c->name;
         if (c->input) r->logged_inputs_count++;
-        if (c->input && gm_profile_find(r->monitor.profile, c->name) != SIZE_MAX) watched[r->monitor.columns_count++] = c->name;
     }
     r->logged = logged;
-    r->monitor.columns = watched;
     return GM_OK;
 }
 
-/* Predictions of more than one value a row are not kept in the file: they are made again. */
-static gm_rc read_rows(const char *dir, gm_engine *e, gm_arena *a, gm_reference *r, gm_err *err)
+static gm_rc read_truth(const gm_table *rows, gm_arena *a, const double **out, gm_err *err)
 {
-    gm_table rows;
+    const gm_column *truth = gm_table_find(rows, GM_TARGET_COLUMN);
+    *out = truth && truth->type == GM_TYPE_FLOAT ? truth->f64 : NULL;
+    if (!truth || *out) return GM_OK;
+    double *y = GM_ARENA_ARRAY(a, double, rows->rows);
+    if (!y) return no_memory(err);
+    for (int64_t i = 0; i < rows->rows; i++) y[i] = gm_column_double(truth, i);
+    *out = y;
+    return GM_OK;
+}
+
+/* The first input that the rows do not have, since it is personal; NULL = all are there. */
+static const char *input_left_out(const gm_scorer *s, const gm_table *rows)
+{
+    for (size_t i = 0; i < s->inputs_count; i++)
+        if (!gm_table_find(rows, s->inputs[i])) return s->inputs[i];
+    return NULL;
+}
+
+/* Predictions of more than one value a row are not kept in the file: they are made again, where all inputs are. */
+gm_rc gm_reference_rows(const char *dir, const gm_scorer *s, gm_engine *e, gm_arena *a, gm_monitor_reference *out,
+                        const char **out_note, gm_err *err)
+{
+    gm_table rows, *kept = GM_ARENA_NEW(a, gm_table);
     const char *path = gm_path_join(a, dir, "reference.parquet");
-    if (!path) return no_memory(err);
+    *out_note = NULL;
+    if (!path || !kept) return no_memory(err);
     if (!gm_fs_exists(path)) return GM_OK;
-    gm_rc rc = gm_data_read(e, path, NULL, 0, 0, a, &r->rows, err);
+    gm_rc rc = gm_data_read(e, path, NULL, 0, 0, a, kept, err);
     if (rc) return rc;
-    const gm_column *truth = gm_table_find(&r->rows, GM_TARGET_COLUMN), *predicted = gm_table_find(&r->rows, "__prediction");
-    if (truth && truth->type == GM_TYPE_FLOAT)
-        r->monitor.truth = truth->f64;
-    else if (truth) {
-        double *y = GM_ARENA_ARRAY(a, double, r->rows.rows);
-        if (!y) return no_memory(err);
-        for (int64_t i = 0; i < r->rows.rows; i++) y[i] = gm_column_double(truth, i);
-        r->monitor.truth = y;
+    const gm_column *predicted = gm_table_find(kept, "__prediction");
+    const char *left_out = input_left_out(s, kept);
+    bool recorded = predicted && predicted->type == GM_TYPE_FLOAT && s->outputs == 1;
+    if (!recorded && left_out) {
+        *out_note =
+            gm_arena_printf(a,
+                            "no reference rows: the package leaves out \"%s\", which is personal, so that its rows cannot "
+                            "be scored again",
+                            left_out);
+        return *out_note ? GM_OK : no_memory(err);
     }
-    r->monitor.rows = &r->rows;
-    if (predicted && predicted->type == GM_TYPE_FLOAT) {
-        r->monitor.predicted = predicted->f64;
-        return GM_OK;
-    }
-    double *again = GM_ARENA_ARRAY(a, double, r->rows.rows * r->scorer.outputs);
+    rc = read_truth(kept, a, &out->truth, err);
+    if (rc) return rc;
+    out->rows = kept;
+    out->predicted = recorded ? predicted->f64 : NULL;
+    if (recorded) return GM_OK;
+    double *again = GM_ARENA_ARRAY(a, double, kept->rows * s->outputs);
     if (!again) return no_memory(err);
-    rc = gm_conform(&r->scorer, &r->rows, a, &rows, err);
-    if (!rc) rc = gm_scorer_predict(&r->scorer, &rows, again, err);
-    if (!rc) r->monitor.predicted = again;
+    rc = gm_conform(s, kept, a, &rows, err);
+    if (!rc) rc = gm_scorer_predict(s, &rows, again, err);
+    if (!rc) out->predicted = again;
     return rc;
 }
 
@@ -110,7 +148,8 @@ gm_rc gm_reference_open(gm_store *store, const gm_model_version *v, const char *
                                                .version = name,
                                                .class_names = out->scorer.classes };
     if (!rc) rc = read_metric(dir, a, &out->monitor, err);
-    if (!rc) rc = read_columns(dir, a, out, err);
-    if (!rc) rc = read_rows(dir, e, a, out, err);
+    if (!rc) rc = gm_reference_columns(dir, &out->scorer, a, &out->monitor, err);
+    if (!rc) rc = read_logged(dir, a, out, err);
+    if (!rc) rc = gm_reference_rows(dir, &out->scorer, e, a, &out->monitor, &out->note, err);
     return gm_err_ctx(err, rc, "reading the reference of %s/%lld", v->model, (long long)v->version);
 }

@@ -69,6 +69,15 @@ static gm_rc find_period(gm_rehearsing *r, gm_err *err)
             end = floor_to((int64_t)time->max, unit) + unit;
     out->from_us = o->from_us == INT64_MIN || o->from_us < first_row ? first_row : o->from_us;
     out->until_us = o->until_us == INT64_MAX || o->until_us > end ? end : o->until_us;
+    if (o->until_us <= first_row || o->from_us >= end) {
+        bool before = o->until_us <= first_row;
+        gm_rc rc = gm_err_set(
+            err, GM_EINVALID, "the period %s at %s, and the data %s at %s: nothing is left to replay", before ? "ends" : "begins",
+            gm_time_text(before ? o->until_us : o->from_us, begin_text, sizeof(begin_text)), before ? "begin" : "end",
+            gm_time_text((int64_t)(before ? time->min : time->max), end_text, sizeof(end_text)));
+        gm_err_hint(err, "Name a period within the data with --from and --to.");
+        return rc;
+    }
     int64_t period = out->until_us - out->from_us, fifth = ceil_to(period / 5, out->step_us), before = out->from_us - first_row;
     int64_t begin = first_row + (o->first_us ? o->first_us : before >= fifth ? before : fifth);
     out->begin_us = begin <= out->from_us ? out->from_us : out->from_us + ceil_to(begin - out->from_us, out->step_us);
@@ -103,13 +112,17 @@ static gm_rc find_uncut(gm_rehearsing *r, gm_err *err)
 /* ---- over all rows
  * -------------------------------------------------------------------------------------------------------------- */
 
-/* All answers of a policy beside their truth. false: its models answer different questions, and there is no such number. */
-static bool all_answers(const gm_rehearsing *r, gm_rehearse_package *const *by_step, gm_arena *a, gm_scores *out)
+/* All answers of a policy beside their truth, and the day of each (with longer steps, the step). false: its models answer
+ * different questions, and there is no such number. */
+static bool all_answers(const gm_rehearsing *r, gm_rehearse_package *const *by_step, gm_arena *a, gm_scores *out,
+                        int32_t **out_day, int64_t *out_days)
 {
+    int64_t unit = r->out->step_us > day_us ? r->out->step_us : day_us;
+    int32_t *day = GM_ARENA_ARRAY(a, int32_t, r->table.rows);
     const gm_rehearse_package *any = by_step[r->steps - 1];
     int64_t width = any->scorer.outputs, count = 0;
     double *truth = GM_ARENA_ARRAY(a, double, r->table.rows), *answers = GM_ARENA_ARRAY(a, double, r->table.rows *width);
-    if (!truth || !answers) return false;
+    if (!truth || !answers || !day) return false;
     for (int64_t i = 0; i < r->steps; i++) {
         const gm_rehearse_package *p = by_step[i];
         if (!p) continue;
@@ -117,16 +130,19 @@ static bool all_answers(const gm_rehearsing *r, gm_rehearse_package *const *by_s
         for (int64_t k = r->step_row[i]; k < r->step_row[i + 1]; k++) {
             if (isnan(p->truth[k])) continue;
             truth[count] = p->truth[k];
+            day[count] = (int32_t)((r->row_us[k] - r->out->begin_us) / unit); /* STEPS_MAX keeps it small */
             memcpy(answers + count * width, p->answers + k * width, (size_t)width * sizeof(double));
             count++;
         }
     }
-    *out = (gm_scores){ .task = r->task,
+    *out = (gm_scores){ .task = any->scorer.task,
                         .rows = count,
                         .classes = any->scorer.classes_count,
                         .truth = truth,
                         .predicted = answers,
                         .threshold = 0.5 };
+    *out_day = day;
+    *out_days = count ? day[count - 1] + 1 : 0;
     return true;
 }
 
@@ -139,15 +155,18 @@ static gm_rc over_all_rows(gm_rehearsing *r, gm_rehearse_package ***by_step, gm_
         gm_rehearsal_policy *p = &r->out->policies[i];
         gm_scores s;
         gm_err undefined;
+        int32_t *day = NULL;
+        int64_t days = 0;
         p->overall = (gm_interval){ (double)NAN, (double)NAN, (double)NAN, "" };
         p->against_first =
             (gm_comparison){ .delta = (double)NAN, .low = (double)NAN, .high = (double)NAN, .p_value = (double)NAN };
-        if (!all_answers(r, by_step[i], a, &s) || s.rows < r->spec.monitor.labels_min) continue;
+        if (!all_answers(r, by_step[i], a, &s, &day, &days) || s.rows < r->spec.monitor.labels_min) continue;
         if (gm_metric_interval(r->metric, &s, 1, scratch, &p->overall, &undefined))
             p->overall = (gm_interval){ (double)NAN, (double)NAN, (double)NAN, "" };
         if (i == 0)
             first = s;
-        else if (first.rows == s.rows && gm_compare(r->metric, &s, &first, 1, scratch, &p->against_first, &undefined))
+        else if (first.rows == s.rows &&
+                 gm_compare_blocks(r->metric, &s, &first, day, days, 1, scratch, &p->against_first, &undefined))
             p->against_first =
                 (gm_comparison){ .delta = (double)NAN, .low = (double)NAN, .high = (double)NAN, .p_value = (double)NAN };
         gm_arena_reset(scratch);

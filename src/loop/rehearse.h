@@ -4,9 +4,9 @@
  * Time is the rows' own. At time t nothing is known that happened at t or later, and no label of a row whose time is later than t
  * less the labels' delay: a training at t is an ordinary run of the pipeline (pipe/run.h) on data sets cut at t
  * (pipe/kinds/cut.c), up to its gates. What passes them answers from t on. Its package is, bit for bit, that of a run on a source
- * that ended there. Everything is kept in a store of its own, so that the real registry sees nothing of it, a second rehearsal
- * takes what it shares with the first, and one that was killed goes on. docs/guides/rehearsal.md has the definitions that people
- * need.
+ * that ended there, where the types of the columns are those of the whole source (pipe/kinds/cut.c says when they are not).
+ * Everything is kept in a store of its own, so that the real registry sees nothing of it, a second rehearsal takes what it shares
+ * with the first, and one that was killed goes on. docs/guides/rehearsal.md has the definitions that people need.
  */
 #ifndef GM_LOOP_REHEARSE_H
 #define GM_LOOP_REHEARSE_H
@@ -75,8 +75,9 @@ typedef struct gm_rehearsal_policy {
     gm_rehearsal_decision *decisions; /* [decisions_count] in order of time, the first training among them */
     size_t decisions_count;
     int64_t rows, labelled;      /* served */
+    int64_t unknown_class;       /* rows whose label is a class that the model which answered did not know: in no number */
     gm_interval overall;         /* the metric over all served rows that have a label */
-    gm_comparison against_first; /* overall less that of the first policy; method NULL for the first itself */
+    gm_comparison against_first; /* overall less that of the first policy, days drawn whole; method NULL for the first itself */
     double mean, worst;          /* of the windows */
     int64_t worst_from_us;
     int64_t trainings, promoted, refused, failed, put_off;        /* after the first */

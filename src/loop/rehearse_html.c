@@ -244,7 +244,9 @@ static void summary(const gm_rehearsal *r, gm_buf *b)
         cell(b, "", p->name);
         number_cell(b, p->overall.value);
         text[0] = '\0';
-        if (p->against_first.method)
+        if (p->against_first.method && isnan(p->against_first.low))
+            (void)snprintf(text, sizeof(text), "%+.4f", p->against_first.delta);
+        else if (p->against_first.method)
             (void)snprintf(text, sizeof(text), "%+.4f [%+.4f, %+.4f]", p->against_first.delta, p->against_first.low,
                            p->against_first.high);
         cell(b, " class=\"r\"", text);

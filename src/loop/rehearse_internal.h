@@ -30,7 +30,8 @@ typedef struct gm_rehearse_package {
     struct gm_rehearse_package *next;
     gm_digest digest;
     const char *dir, *trainer, *params_json;
-    double test_metric;
+    const char *metric;  /* the one that decided in its training */
+    const gm_node *test; /* all metrics of its test rows */
     gm_scorer scorer;
     double *answers;                   /* [rows of the table * outputs] */
     bool *answered;                    /* [steps] */
@@ -38,7 +39,6 @@ typedef struct gm_rehearse_package {
     const double *truth;               /* [rows]; shared by packages of equal classes */
     gm_monitor *monitor;               /* NULL until it is needed; freed with the arena */
     gm_table watched;                  /* the columns it looks at, all rows of the period */
-    const char *const *watched_names;  /* [watched.columns_count] */
     gm_rehearse_judged *judged;        /* newest first */
     bool judged_recalled, judged_kept; /* asked the store; the store has them all */
 } gm_rehearse_package;
@@ -68,9 +68,9 @@ typedef struct gm_rehearsing {
     const int64_t *row_us; /* [table.rows] */
     int64_t steps;
     int64_t *step_row; /* [steps + 1] the first row of each step */
+    bool *has_label;   /* [table.rows]; NULL before the first package is open */
     gm_digest table_digest;
-    const gm_metric *metric;
-    gm_task task;
+    const gm_metric *metric; /* of the first model that was let in: everything is judged by it; NULL before */
     gm_rehearse_training *trainings;
     gm_rehearse_package *packages;
     gm_rehearse_verdict *verdicts;
@@ -101,6 +101,10 @@ gm_rc gm_rehearse_keep(gm_rehearsing *r, const char *kind, const char *const *fi
 /* The rows of the period, joined, in order of time. */
 gm_rc gm_rehearse_table(gm_rehearsing *r, gm_err *err);
 gm_rc gm_rehearse_package_open(gm_rehearsing *r, const gm_digest *digest, gm_rehearse_package **out, gm_err *err);
+/* The metric that everything is judged by is the first champion's: later calls change nothing. */
+gm_rc gm_rehearse_metric_by(gm_rehearsing *r, const gm_rehearse_package *champion, gm_err *err);
+/* That metric on the package's test rows (its own metric, as long as there is no champion); NaN when it was not computed. */
+double gm_rehearse_test_metric(const gm_rehearsing *r, const gm_rehearse_package *p);
 /* Its answers for the rows of a step. */
 gm_rc gm_rehearse_answer(gm_rehearsing *r, gm_rehearse_package *p, int64_t step, gm_err *err);
 /* Keep the answers of all packages and what the monitor said of them. */
@@ -109,6 +113,8 @@ gm_rc gm_rehearse_keep_all(gm_rehearsing *r, gm_err *err);
  * undefined. */
 gm_rc gm_rehearse_metric(gm_rehearsing *r, const gm_rehearse_package *p, int64_t from, int64_t until, int64_t *out_labelled,
                          double *out, gm_err *err);
+/* Rows of a step with a label that the package does not know. */
+int64_t gm_rehearse_unknown(const gm_rehearsing *r, const gm_rehearse_package *p, int64_t step);
 /* Rows [from, until) of a table, without copying. In a. */
 gm_rc gm_rehearse_view(const gm_table *t, int64_t from, int64_t until, gm_arena *a, gm_table *out, gm_err *err);
 

@@ -97,6 +97,7 @@ static void policy_json(const gm_rehearsal_policy *p, gm_json *j)
     gm_json_kstr(j, "policy", p->name);
     gm_json_kint(j, "rows", p->rows);
     gm_json_kint(j, "labelled", p->labelled);
+    gm_json_kint(j, "unknown_class", p->unknown_class);
     interval_json(&p->overall, "overall", j);
     comparison_json(&p->against_first, j);
     gm_json_kdouble(j, "mean", p->mean);

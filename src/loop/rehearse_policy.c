@@ -10,8 +10,7 @@
 
 #include "loop/rehearse_internal.h"
 
-/* Where the file says nothing of how often: a drift that lasts would train at every step. */
-static const int64_t week_us = 7 * (int64_t)86400000000;
+static const int64_t day_us = 86400000000, week_us = 7 * day_us;
 
 typedef struct replay {
     gm_rehearsing *r;
@@ -24,6 +23,7 @@ typedef struct replay {
     int64_t champion_step, version;
     int64_t trained_us;                      /* the newest training, for `new data` */
     const gm_window_result **first, **final; /* [steps] as judged at its end, and once its labels were known; NULL = not */
+    const gm_window_result **newest_first;   /* [steps] room */
     const char *waiting;                     /* why a training was asked for that at_most has put off; NULL = none */
     int64_t next_final;                      /* the first window that waits for labels */
     size_t decisions_capacity;
@@ -83,12 +83,30 @@ static gm_rc one_trigger(replay *p, const char *text, gm_err *err)
     return rc;
 }
 
-static gm_rc read_policy(replay *p, const char *name, gm_err *err)
+static bool looks_at_windows(const gm_trigger_spec *t)
+{
+    return t->kind == GM_TRIGGER_DRIFT || t->kind == GM_TRIGGER_DECAY;
+}
+
+/* How often, where the file says nothing: once a day as live; a drift or decay that lasts would train at every step, and is asked
+ * about once in seven days. */
+static void read_at_most(replay *p, bool whole)
 {
     const gm_retrain_spec *file = &p->r->spec.retrain;
-    bool says = gm_node_get(file->node, "at_most") != NULL, whole = strcmp(name, "file") == 0;
-    p->at_most = says || whole ? file->at_most : 1;
-    p->at_most_us = says || whole ? file->at_most_us : week_us;
+    bool says = gm_node_get(file->node, "at_most") != NULL;
+    p->at_most = 1;
+    p->at_most_us = day_us;
+    for (size_t i = 0; i < p->count; i++)
+        if (looks_at_windows(&p->triggers[i])) p->at_most_us = week_us;
+    if (!says && !whole) return;
+    p->at_most = file->at_most;
+    p->at_most_us = file->at_most_us;
+}
+
+static gm_rc read_triggers(replay *p, const char *name, gm_err *err)
+{
+    const gm_retrain_spec *file = &p->r->spec.retrain;
+    bool whole = strcmp(name, "file") == 0;
     if (strcmp(name, "never") == 0) return GM_OK;
     if (strcmp(name, "weekly") == 0) return one_trigger(p, "every week", err);
     if (strcmp(name, "monthly") == 0) return one_trigger(p, "every month", err);
@@ -109,37 +127,23 @@ static gm_rc read_policy(replay *p, const char *name, gm_err *err)
 /* ---- triggers
  * -------------------------------------------------------------------------------------------------------------------- */
 
-/* Whether a trigger is for the windows of the monitor at all. */
-static bool looks_at_windows(const gm_trigger_spec *t)
-{
-    return t->kind == GM_TRIGGER_DRIFT || t->kind == GM_TRIGGER_DECAY;
-}
-
-static gm_rc holds(const gm_trigger_spec *t, const gm_window_result *w, bool *out, gm_err *err)
-{
-    if (t->when) return gm_signal_holds(t->when, w, out, err);
-    *out = t->kind == GM_TRIGGER_DRIFT ? w->drifted : w->decayed;
-    return GM_OK;
-}
-
-/* k of the last n windows that the champion answered; *out_window: the newest in which it holds, NULL = not pulled. What asks for
- * labels looks at windows whose labels are known, and at a new one only once. */
+/* Each window that the champion answered is asked about once, with those before it: at its end, or, by what asks for labels, once
+ * they are known. *out_window: the one that pulled the trigger; NULL = none. newest_first: room for [steps]. */
 static gm_rc pulled_by_windows(const replay *p, const gm_trigger_spec *t, int64_t step, int64_t known_before,
                                const gm_window_result **out_window, gm_err *err)
 {
-    int64_t found = 0, looked = 0, newest = t->kind == GM_TRIGGER_DECAY ? p->next_final - 1 : step;
+    bool waits = gm_trigger_waits(t);
+    const gm_window_result *const *from = waits ? p->final : p->first;
+    int64_t first_new = waits ? known_before : step, end = waits ? p->next_final : step + 1;
     *out_window = NULL;
-    if (t->kind == GM_TRIGGER_DECAY && p->next_final == known_before) return GM_OK; /* nothing new */
-    for (int64_t i = newest; i >= p->champion_step && looked < t->n; i--, looked++) {
-        const gm_window_result *w = t->kind == GM_TRIGGER_DECAY ? p->final[i] : p->first[i];
-        bool yes = false;
-        if (!w) continue;
-        gm_rc rc = holds(t, w, &yes, err);
+    for (int64_t i = first_new > p->champion_step ? first_new : p->champion_step; i < end && !*out_window; i++) {
+        bool pulled = false;
+        size_t count = 0;
+        for (int64_t k = i; k >= p->champion_step; k--) p->newest_first[count++] = from[k];
+        gm_rc rc = gm_trigger_pulled(t, p->newest_first, count, &pulled, err);
         if (rc) return rc;
-        if (yes && !*out_window) *out_window = w;
-        found += yes;
+        if (pulled) *out_window = from[i];
     }
-    if (found < t->k) *out_window = NULL;
     return GM_OK;
 }
 
@@ -194,12 +198,15 @@ static gm_rehearsal_decision *add_decision(replay *p, int64_t at_us, const char 
     return d;
 }
 
-static void promote(replay *p, gm_rehearse_package *candidate, int64_t step, gm_rehearsal_decision *d)
+static gm_rc promote(replay *p, gm_rehearse_package *candidate, int64_t step, gm_rehearsal_decision *d, gm_err *err)
 {
+    gm_rc rc = gm_rehearse_metric_by(p->r, candidate, err);
+    if (rc) return rc;
     d->outcome = p->champion ? GM_REHEARSAL_PROMOTED : GM_REHEARSAL_FIRST;
     p->champion = candidate;
     p->champion_step = step;
     d->version = ++p->version;
+    return GM_OK;
 }
 
 /* Train at a moment, ask the gates, promote or not. step: the first that a new champion answers. */
@@ -225,7 +232,7 @@ static gm_rc decide(replay *p, int64_t at_us, int64_t step, const char *reason, 
         rc = gm_rehearse_package_open(r, &t->package, &candidate, err);
         if (rc) return rc;
         d->trainer = candidate->trainer;
-        d->test_metric = candidate->test_metric;
+        d->test_metric = gm_rehearse_test_metric(r, candidate);
         if (candidate == p->champion) {
             d->outcome = GM_REHEARSAL_SAME;
         } else {
@@ -233,10 +240,11 @@ static gm_rc decide(replay *p, int64_t at_us, int64_t step, const char *reason, 
             if (rc) return rc;
             d->cpu_us += v->cpu_us;
             d->detail = v->why;
-            if (!v->rc)
-                promote(p, candidate, step, d);
-            else
+            if (v->rc)
                 d->outcome = v->rc == GM_EREFUSED ? GM_REHEARSAL_REFUSED : GM_REHEARSAL_FAILED;
+            else
+                rc = promote(p, candidate, step, d, err);
+            if (rc) return rc;
         }
     }
     p->out->cpu_us += d->cpu_us;
@@ -313,6 +321,7 @@ static gm_rc one_step(replay *p, int64_t step, gm_err *err)
                                 .estimated = (double)NAN };
     gm_rc rc = gm_rehearse_answer(r, p->champion, step, err);
     if (!rc) rc = gm_rehearse_metric(r, p->champion, r->step_row[step], r->step_row[step + 1], &w->labelled, &w->metric, err);
+    p->out->unknown_class += gm_rehearse_unknown(r, p->champion, step);
     if (!rc) rc = judge_what_is_known(p, step, now_us, err);
     if (rc || step + 1 >= r->steps) return rc;
     rc = asked(p, step, now_us, known_before, &reason, err);
@@ -345,7 +354,8 @@ static gm_rc was_false(replay *p, int64_t step, bool *out, gm_err *err)
         if (!rc) rc = gm_rehearse_metric(r, model, r->step_row[next], r->step_row[next + 1], &labelled, &value, err);
         if (rc) return rc;
         if (isnan(value)) continue;
-        *out = r->metric->higher_is_better ? value >= model->test_metric : value <= model->test_metric;
+        double expected = gm_rehearse_test_metric(r, model);
+        *out = r->metric->higher_is_better ? value >= expected : value <= expected;
         return GM_OK;
     }
     return GM_OK;
@@ -420,9 +430,11 @@ gm_rc gm_rehearse_policy(gm_rehearsing *r, const char *name, gm_rehearsal_policy
     p.by_step = GM_ARENA_ARRAY(r->a, gm_rehearse_package *, r->steps);
     p.first = GM_ARENA_ARRAY(r->a, const gm_window_result *, r->steps);
     p.final = GM_ARENA_ARRAY(r->a, const gm_window_result *, r->steps);
-    if (!out->windows || !p.by_step || !p.first || !p.final)
+    p.newest_first = GM_ARENA_ARRAY(r->a, const gm_window_result *, r->steps);
+    if (!out->windows || !p.by_step || !p.first || !p.final || !p.newest_first)
         return gm_err_set(err, GM_ENOMEM, "not enough memory for %" PRId64 " steps", r->steps);
-    gm_rc rc = read_policy(&p, name, err);
+    gm_rc rc = read_triggers(&p, name, err);
+    read_at_most(&p, strcmp(name, "file") == 0);
     if (!rc) rc = begin(&p, &step, err);
     p.next_final = step;
     int64_t first_step = step;

@@ -151,6 +151,11 @@ static gm_rc truth_of(gm_rehearsing *r, gm_rehearse_package *p, gm_err *err)
     gm_errs errs = { .arena = r->a };
     gm_rc rc = gm_target_column(&r->table, r->spec.target_text, r->spec.target_pos, r->a, &e, &target, &errs);
     if (rc) return gm_errs_first(&errs, rc, err);
+    if (!r->has_label) {
+        r->has_label = GM_ARENA_ARRAY(r->a, bool, r->table.rows);
+        if (!r->has_label) return gm_err_set(err, GM_ENOMEM, "not enough memory for %" PRId64 " rows", r->table.rows);
+        for (int64_t i = 0; i < r->table.rows; i++) r->has_label[i] = !gm_column_is_missing(&target, i);
+    }
     if (r->table.rows > 0)
         rc = gm_target_values(&target, p->scorer.task, p->scorer.classes, (size_t)p->scorer.classes_count, r->a, &y, err);
     p->truth = y;
@@ -164,36 +169,48 @@ static gm_rc read_metrics(gm_rehearsing *r, gm_rehearse_package *p, gm_err *err)
     gm_json j;
     gm_rc rc = gm_node_read_file(gm_path_join(r->a, p->dir, "metrics.json"), r->a, &metrics, err);
     if (rc) return rc;
-    const char *name = gm_node_str_or(metrics, "metric", "");
+    p->metric = gm_node_str_or(metrics, "metric", "");
     p->trainer = gm_node_str_or(metrics, "trainer", "");
-    p->test_metric = gm_node_double_or(gm_node_get(gm_node_get(metrics, "test"), name), "value", (double)NAN);
+    p->test = gm_node_get(metrics, "test");
     gm_json_init(&j, &b, false);
     gm_node_json(gm_node_get(metrics, "params"), &j);
     p->params_json = gm_arena_strdup(r->a, gm_buf_str(&b));
     gm_buf_clear(&b);
-    if (!p->params_json) return gm_err_set(err, GM_ENOMEM, "not enough memory for a model");
-    if (r->metric) return GM_OK;
-    r->task = p->scorer.task; /* the first model's metric is the one that everything is judged by */
-    rc = gm_metric_find(name, r->task, &r->metric, err);
-    r->out->metric = rc ? "" : r->metric->item.name;
-    r->out->higher_is_better = !rc && r->metric->higher_is_better;
-    return rc;
+    return p->params_json ? GM_OK : gm_err_set(err, GM_ENOMEM, "not enough memory for a model");
 }
 
-static const char *const *answer_fields(const gm_rehearsing *r, const gm_rehearse_package *p, const char *fields[2])
+gm_rc gm_rehearse_metric_by(gm_rehearsing *r, const gm_rehearse_package *champion, gm_err *err)
+{
+    if (r->metric) return GM_OK;
+    gm_rc rc = gm_metric_find(champion->metric, champion->scorer.task, &r->metric, err);
+    if (rc) return rc;
+    r->out->metric = r->metric->item.name;
+    r->out->higher_is_better = r->metric->higher_is_better;
+    return GM_OK;
+}
+
+double gm_rehearse_test_metric(const gm_rehearsing *r, const gm_rehearse_package *p)
+{
+    return gm_node_double_or(gm_node_get(p->test, r->metric ? r->metric->item.name : p->metric), "value", (double)NAN);
+}
+
+enum { FIELDS = 3 };
+
+static const char *const *answer_fields(const gm_rehearsing *r, const gm_rehearse_package *p, const char *fields[FIELDS])
 {
     fields[0] = p->digest.hex;
     fields[1] = r->table_digest.hex;
+    fields[2] = GM_VERSION; /* another program may add the same numbers in another order */
     return fields;
 }
 
 /* Kept answers: a byte for each step, then the values of the steps that have them. */
 static gm_rc recall_answers(gm_rehearsing *r, gm_rehearse_package *p, gm_err *err)
 {
-    const char *fields[2];
+    const char *fields[FIELDS];
     void *bytes = NULL;
     size_t len = 0, at = (size_t)r->steps;
-    gm_rc rc = gm_rehearse_recall(r, "answers", answer_fields(r, p, fields), 2, &bytes, &len, err);
+    gm_rc rc = gm_rehearse_recall(r, "answers", answer_fields(r, p, fields), FIELDS, &bytes, &len, err);
     if (rc || len < at) return rc;
     for (int64_t i = 0; i < r->steps; i++) {
         size_t first = (size_t)(r->step_row[i] * p->scorer.outputs),
@@ -211,14 +228,14 @@ static gm_rc recall_answers(gm_rehearsing *r, gm_rehearse_package *p, gm_err *er
 static gm_rc keep_answers(gm_rehearsing *r, gm_rehearse_package *p, gm_err *err)
 {
     gm_buf b = { 0 };
-    const char *fields[2];
+    const char *fields[FIELDS];
     for (int64_t i = 0; i < r->steps; i++) gm_buf_char(&b, p->answered[i] ? 1 : 0);
     for (int64_t i = 0; i < r->steps; i++)
         if (p->answered[i])
             gm_buf_add(&b, p->answers + r->step_row[i] * p->scorer.outputs,
                        (size_t)((r->step_row[i + 1] - r->step_row[i]) * p->scorer.outputs) * sizeof(double));
     gm_rc rc = b.failed ? gm_err_set(err, GM_ENOMEM, "not enough memory to keep the answers")
-                        : gm_rehearse_keep(r, "answers", answer_fields(r, p, fields), 2, gm_buf_str(&b), b.len, err);
+                        : gm_rehearse_keep(r, "answers", answer_fields(r, p, fields), FIELDS, gm_buf_str(&b), b.len, err);
     p->answers_kept = !rc;
     gm_buf_clear(&b);
     return rc;
@@ -276,6 +293,13 @@ gm_rc gm_rehearse_answer(gm_rehearsing *r, gm_rehearse_package *p, int64_t step,
     return GM_OK;
 }
 
+int64_t gm_rehearse_unknown(const gm_rehearsing *r, const gm_rehearse_package *p, int64_t step)
+{
+    int64_t count = 0;
+    for (int64_t i = r->step_row[step]; i < r->step_row[step + 1]; i++) count += r->has_label[i] && isnan(p->truth[i]);
+    return count;
+}
+
 gm_rc gm_rehearse_metric(gm_rehearsing *r, const gm_rehearse_package *p, int64_t from, int64_t until, int64_t *out_labelled,
                          double *out, gm_err *err)
 {
@@ -294,7 +318,7 @@ gm_rc gm_rehearse_metric(gm_rehearsing *r, const gm_rehearse_package *p, int64_t
     *out_labelled = count;
     if (!rc && count >= r->spec.monitor.labels_min) {
         gm_err undefined;
-        gm_scores s = { .task = r->task,
+        gm_scores s = { .task = p->scorer.task,
                         .rows = count,
                         .classes = p->scorer.classes_count,
                         .truth = truth,

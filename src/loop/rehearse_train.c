@@ -121,6 +121,7 @@ static gm_rc cut_data(gm_rehearsing *r, gm_spec *s, int64_t at_us, gm_err *err)
         gm_cut_spec *c = GM_ARENA_NEW(s->a, gm_cut_spec);
         if (!c) return gm_err_set(err, GM_ENOMEM, "not enough memory to cut the data sets");
         *c = (gm_cut_spec){ .data = r->data[i], .schema = r->schema[i], .time = primary ? r->time : d->time, .until_us = at_us };
+        c->typed = gm_source_is_typed(&d->source, s->base_dir, s->a);
         if (primary && r->out->delay_us) {
             c->hidden = r->label_columns;
             c->hidden_after_us = at_us - r->out->delay_us;
@@ -189,6 +190,7 @@ static gm_rc run(gm_rehearsing *r, int64_t at_us, const gm_rehearse_package *lik
     gm_errs errs = { .arena = a };
     gm_run_options o = run_options(r, plan);
     o.goal = goal;
+    o.now_us = at_us;
     o.champion = champion;
     *out = (gm_run_result){ 0 };
     gm_rc rc = gm_spec_read(r->o->file, a, &s, &errs);

@@ -4,43 +4,26 @@
 #include <string.h>
 
 #include "base/fs.h"
+#include "loop/collect.h"
 #include "loop/rehearse_internal.h"
-#include "pipe/examples.h"
 
-/* What the monitor looks at: the model's inputs but the time that orders the rows, which is always new. */
-static gm_rc watched(gm_rehearsing *r, gm_rehearse_package *p, gm_err *err)
+/* What the monitor looks at, as live; but the time that orders the rows, which is always new. */
+static gm_rc watched(gm_rehearsing *r, gm_rehearse_package *p, gm_monitor_reference *ref, gm_err *err)
 {
-    const gm_scorer *s = &p->scorer;
-    const char **names = GM_ARENA_ARRAY(r->a, const char *, s->inputs_count);
-    gm_table t = { .rows = r->table.rows, .columns = GM_ARENA_ARRAY(r->a, gm_column, s->inputs_count) };
+    gm_rc rc = gm_reference_columns(p->dir, &p->scorer, r->a, ref, err);
+    if (rc) return rc;
+    const char **names = GM_ARENA_ARRAY(r->a, const char *, ref->columns_count);
+    gm_table t = { .rows = r->table.rows, .columns = GM_ARENA_ARRAY(r->a, gm_column, ref->columns_count) };
     if (!names || !t.columns) return gm_err_set(err, GM_ENOMEM, "not enough memory for a monitor");
-    for (size_t i = 0; i < s->inputs_count; i++) {
-        const gm_column *c = gm_table_find(&r->table, s->inputs[i]);
-        if (!c || strcmp(s->inputs[i], r->time) == 0) continue;
-        names[t.columns_count] = s->inputs[i];
+    for (size_t i = 0; i < ref->columns_count; i++) {
+        const gm_column *c = gm_table_find(&r->table, ref->columns[i]);
+        if (!c || strcmp(c->name, r->time) == 0) continue;
+        names[t.columns_count] = c->name;
         t.columns[t.columns_count++] = *c;
     }
     p->watched = t;
-    p->watched_names = names;
-    return GM_OK;
-}
-
-/* The reference rows with their answers, made by the scorer itself: the package keeps those of one output only. */
-static gm_rc reference_rows(gm_rehearsing *r, gm_rehearse_package *p, gm_monitor_reference *ref, gm_err *err)
-{
-    gm_table *rows = GM_ARENA_NEW(r->a, gm_table);
-    const gm_column *truth = NULL;
-    if (!rows) return gm_err_set(err, GM_ENOMEM, "not enough memory for a monitor");
-    gm_rc rc = r->engine ? GM_OK : gm_engine_open(&(gm_engine_options){ .threads = r->spec.threads }, &r->engine, err);
-    if (!rc) rc = gm_data_read(r->engine, gm_path_join(r->a, p->dir, "reference.parquet"), NULL, 0, 0, r->a, rows, err);
-    if (!rc) rc = gm_table_column(rows, GM_TARGET_COLUMN, &truth, err);
-    double *answers = rc ? NULL : GM_ARENA_ARRAY(r->a, double, rows->rows * p->scorer.outputs);
-    if (!rc && !answers) rc = gm_err_set(err, GM_ENOMEM, "not enough memory for a monitor");
-    if (!rc) rc = gm_scorer_predict(&p->scorer, rows, answers, err);
-    if (rc) return rc;
-    ref->rows = rows;
-    ref->predicted = answers;
-    ref->truth = truth->f64;
+    ref->columns = names;
+    ref->columns_count = t.columns_count;
     return GM_OK;
 }
 
@@ -53,21 +36,25 @@ static gm_rc open_monitor(gm_rehearsing *r, gm_rehearse_package *p, gm_err *err)
 {
     gm_buf b = { 0 };
     gm_profile *profile = NULL;
+    const gm_node *test = gm_node_get(p->test, r->metric->item.name);
     gm_monitor_reference ref = { .task = p->scorer.task,
                                  .classes = p->scorer.classes_count,
                                  .metric = r->metric,
-                                 .metric_value = p->test_metric,
+                                 .metric_value = gm_rehearse_test_metric(r, p),
+                                 .metric_low = gm_node_double_or(test, "low", (double)NAN),
+                                 .metric_high = gm_node_double_or(test, "high", (double)NAN),
                                  .threshold = 0.5,
                                  .version = r->spec.pipeline,
                                  .class_names = p->scorer.classes };
-    gm_rc rc = watched(r, p, err);
-    if (!rc) rc = gm_fs_read(gm_path_join(r->a, p->dir, "profile.bin"), 0, &b, err);
+    const char *note = NULL;
+    gm_rc rc = gm_fs_read(gm_path_join(r->a, p->dir, "profile.bin"), 0, &b, err);
     if (!rc) rc = gm_profile_read(b.data, b.len, r->a, &profile, err);
     gm_buf_clear(&b);
-    if (!rc) rc = reference_rows(r, p, &ref, err);
     ref.profile = profile;
-    ref.columns = p->watched_names;
-    ref.columns_count = p->watched.columns_count;
+    if (!rc) rc = watched(r, p, &ref, err);
+    if (!rc && !r->engine) rc = gm_engine_open(&(gm_engine_options){ .threads = r->spec.threads }, &r->engine, err);
+    if (!rc) rc = gm_reference_rows(p->dir, &p->scorer, r->engine, r->a, &ref, &note, err);
+    if (note) gm_rehearse_note(r, "%s", note);
     const gm_data_spec *d = r->spec.primary;
     bool checks = r->spec.monitor.checks;
     if (!rc)
@@ -98,8 +85,10 @@ static gm_rc known_truth(gm_rehearsing *r, const gm_rehearse_package *p, int64_t
 
 /* ---- verdicts ------------------------------------------------------------------------------------------------------------- */
 
-/* What a verdict depends on beside the rows: the section without who is told, and the checks. */
-static gm_rc judged_fields(gm_rehearsing *r, const gm_rehearse_package *p, const char *fields[5], gm_err *err)
+enum { FIELDS = 6 };
+
+/* What a verdict depends on beside the rows: the section without who is told, the checks, and the metric. */
+static gm_rc judged_fields(gm_rehearsing *r, const gm_rehearse_package *p, const char *fields[FIELDS], gm_err *err)
 {
     const gm_node *section = r->spec.monitor.node;
     gm_buf b = { 0 };
@@ -111,13 +100,17 @@ static gm_rc judged_fields(gm_rehearsing *r, const gm_rehearse_package *p, const
         gm_node_json(section->items[i], &j);
     }
     gm_buf_text(&b, "; checks ");
-    for (size_t i = 0; r->spec.monitor.checks && i < r->spec.primary->checks_count; i++)
-        gm_buf_printf(&b, "%s; ", r->spec.primary->check_specs[i].text);
+    if (r->spec.monitor.checks && r->spec.primary->checks) { /* as written: their texts, and where, allow and severity */
+        gm_json j;
+        gm_json_init(&j, &b, false);
+        gm_node_json(r->spec.primary->checks, &j);
+    }
     fields[0] = p->digest.hex;
     fields[1] = r->table_digest.hex;
     fields[2] = b.failed ? NULL : gm_arena_strdup(r->a, gm_buf_str(&b));
     fields[3] = GM_VERSION;
     fields[4] = gm_arena_printf(r->a, "%" PRId64, r->out->delay_us);
+    fields[5] = r->metric->item.name;
     gm_buf_clear(&b);
     return fields[2] && fields[4] ? GM_OK : gm_err_set(err, GM_ENOMEM, "not enough memory for a key");
 }
@@ -140,13 +133,13 @@ static gm_rc add_judged(gm_rehearsing *r, gm_rehearse_package *p, int64_t first_
 /* A list of [first step, last step, now, result], as they were judged. */
 static gm_rc recall_judged(gm_rehearsing *r, gm_rehearse_package *p, gm_err *err)
 {
-    const char *fields[5];
+    const char *fields[FIELDS];
     void *bytes = NULL;
     size_t len = 0;
     gm_node *list = NULL;
     p->judged_recalled = true;
     gm_rc rc = judged_fields(r, p, fields, err);
-    if (!rc) rc = gm_rehearse_recall(r, "windows", fields, 5, &bytes, &len, err);
+    if (!rc) rc = gm_rehearse_recall(r, "windows", fields, FIELDS, &bytes, &len, err);
     if (rc || !len || gm_json_read(bytes, len, "windows", r->a, &list, NULL)) return rc;
     for (size_t i = 0; !rc && i < list->count; i++) {
         const gm_node *entry = list->items[i];
@@ -168,7 +161,7 @@ static gm_rc recall_judged(gm_rehearsing *r, gm_rehearse_package *p, gm_err *err
 
 gm_rc gm_rehearse_keep_judged(gm_rehearsing *r, gm_rehearse_package *p, gm_err *err)
 {
-    const char *fields[5];
+    const char *fields[FIELDS];
     gm_buf b = { 0 };
     gm_json j;
     gm_rc rc = judged_fields(r, p, fields, err);
@@ -185,7 +178,7 @@ gm_rc gm_rehearse_keep_judged(gm_rehearsing *r, gm_rehearse_package *p, gm_err *
     }
     gm_json_array_end(&j);
     rc = b.failed ? gm_err_set(err, GM_ENOMEM, "not enough memory to keep the windows")
-                  : gm_rehearse_keep(r, "windows", fields, 5, gm_buf_str(&b), b.len, err);
+                  : gm_rehearse_keep(r, "windows", fields, FIELDS, gm_buf_str(&b), b.len, err);
     p->judged_kept = !rc;
     gm_buf_clear(&b);
     return rc;

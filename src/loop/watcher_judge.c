@@ -171,6 +171,7 @@ static gm_rc judge_version(gm_watcher *w, const gm_served_log *log, gm_watched *
     gm_rc rc = gm_collect_window(log, &v->reference, &o, a, &rows, &why, err);
     if (!rc) rc = gm_monitor_window(v->monitor, &rows, a, &out->result, err);
     if (rc) return rc;
+    if (v->reference.note) gm_watcher_note(w, "%s/%" PRId64 ": %s", w->model, v->version, v->reference.note);
     if (w->no_labels) why = w->no_labels;
     if (why && why[0] && rows.rows) gm_watcher_note(w, "no labels: %s", why);
     return GM_OK;

@@ -73,7 +73,7 @@ static gm_rc write_step_json(gm_runner *r, const gm_step *s, const char *dir, co
     if (s->local_json) gm_buf_printf(&b, ",\"local\":%s", s->local_json);
     gm_json_kint(&j, "threads", r->g->spec->threads);
     gm_json_kint(&j, "memory_bytes", step_memory_bytes);
-    gm_json_kint(&j, "now_us", gm_now_us());
+    gm_json_kint(&j, "now_us", r->o->now_us ? r->o->now_us : gm_now_us());
     gm_json_key(&j, "inputs");
     gm_json_array(&j);
     for (size_t i = 0; i < s->inputs_count; i++) {

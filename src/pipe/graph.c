@@ -136,6 +136,7 @@ static void add_cut(gm_graph *g, const gm_data_spec *d)
         strings_json(&t.j, "hidden", c->hidden.items, c->hidden.count);
         gm_json_kint(&t.j, "hidden_after_us", c->hidden_after_us);
     }
+    if (c->typed) gm_json_kbool(&t.j, "typed", true);
     s->params_json = text_end(&t, g->a);
     gm_edge *e = add_edge(g, s, "data");
     e->type = "dataset";
@@ -222,6 +223,13 @@ static void link_references(gm_graph *g, gm_step *s, const gm_data_spec *d)
     }
 }
 
+static bool asks_the_time(const gm_data_spec *d)
+{
+    for (size_t i = 0; i < d->checks_count; i++)
+        if (strstr(d->check_specs[i].text, "freshness")) return true;
+    return false;
+}
+
 static void add_check(gm_graph *g, const gm_data_spec *d)
 {
     gm_step *s = add_step(g, named(g, "check", d->name), "check", d->pos);
@@ -230,6 +238,7 @@ static void add_check(gm_graph *g, const gm_data_spec *d)
     gm_json_key(&t.j, "checks");
     gm_node_json(d->checks, &t.j);
     strings_json(&t.j, "personal", d->personal.items, d->personal.count);
+    if (d->cut && asks_the_time(d)) gm_json_kint(&t.j, "as_of_us", d->cut->until_us);
     s->params_json = text_end(&t, g->a);
     text_begin(&t);
     gm_json_kstr(&t.j, "name", d->name);
@@ -245,8 +254,7 @@ static void add_check(gm_graph *g, const gm_data_spec *d)
     s->local_json = text_end(&t, g->a);
     link_step(g, s, "data", named(g, "load", d->name), "data", "dataset");
     link_references(g, s, d);
-    for (size_t i = 0; i < d->checks_count; i++)
-        if (strstr(d->check_specs[i].text, "freshness")) s->cacheable = false; /* its answer changes with the time of day */
+    if (!d->cut && asks_the_time(d)) s->cacheable = false; /* its answer changes with the time of day */
 }
 
 /* The step and output that give a data set's rows after its checks. */

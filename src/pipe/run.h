@@ -22,6 +22,8 @@ typedef struct gm_run_options {
     bool keep_scratch; /* leave the folders of steps in tmp/ after a failure */
     int64_t trigger;   /* the wish (store/triggers.h) that this run is for: named in its record, which is then always made; 0 = none */
     gm_goal goal;      /* how far it goes                    */
+    int64_t now_us;    /* the time that steps go by (freshness); 0 = the clock. In no key: a step that asks for it is not cached, or has a
+                        * moment of its own among its parameters (a cut data set's) */
     const gm_digest *champion; /* whom the gates compare with, whatever is registered: rehearsal's champion of the day; an empty text = nobody.
                                 * NULL: the registered one */
     gm_run_watch watch;

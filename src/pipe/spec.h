@@ -22,6 +22,7 @@ typedef struct gm_cut_spec {
     int64_t until_us;
     gm_strs hidden;            /* columns that have no value yet in rows later than ...       */
     int64_t hidden_after_us;
+    bool typed;                /* the source has types of its own (gm_source_is_typed): a column without a value keeps its own */
 } gm_cut_spec;
 
 typedef struct gm_data_spec {

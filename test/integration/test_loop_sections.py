@@ -74,5 +74,27 @@ class Sections(gm.Case):
         self.fails(self.check_file("data: t.csv\ntarget: churned\nretrain: {}\n"), 3, "gristmill.yaml:3:", "when")
 
 
+class Gates(gm.Case):
+    def test_a_row_without_a_time_does_not_open_the_gate(self):
+        """Test rows that all lie before the champion's last training row are no ground for a comparison, whether or not one has no time."""
+        yaml = "pipeline: churn\ndata: { t: { from: t.csv, key: id, time: day } }\ntarget: churned\n"
+        yaml += "train: { try: [logistic], split: { by: time, column: seen } }\ngates: [roc_auc >= champion - 1]\n"
+
+        def table(count, blank):
+            head, *lines = rows(300).strip().split("\n")
+            days = [f"2024-{1 + i // 25:02d}-{1 + i % 25:02d}" for i in range(300)]
+            out = ["seen," + head]
+            for i, line in enumerate(lines[:count]):
+                number, _, rest = line.split(",", 2)
+                out.append(f"{days[i]},{number},{'' if i == blank else days[i]},{rest}")
+            return "\n".join(out) + "\n"
+
+        for blank in (None, 95):
+            p = self.project(yaml, **{"t.csv": table(300, None)})
+            self.ok(p.gm("run"))
+            p.write("t.csv", table(100, blank))  # it ends before the champion's training rows do
+            self.fails(p.gm("run"), 1, "no test row is later than the champion's last training row")
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -2,6 +2,7 @@
 import datetime
 import json
 import random
+import subprocess
 import time
 import unittest
 
@@ -190,7 +191,6 @@ class Rehearse(gm.Case):
     def test_a_killed_rehearsal_goes_on_and_comes_to_the_same(self):
         import os
         import signal
-        import subprocess
         whole = self.replay(self.history())
         p, r, kills = self.history(), random.Random(3), 0
         for _ in range(12):
@@ -276,6 +276,120 @@ class Rehearse(gm.Case):
             else:  # a class that appears in the middle: models of other questions have no common number, each window has its own
                 self.assertEqual({d["outcome"] for d in other["decisions"]} & {"promoted", "refused", "failed"}, {"promoted", "failed"})
 
+    def test_a_changed_check_is_judged_anew(self):
+        """What a check allows, where and how severely is part of what a verdict follows from, not its text alone."""
+        p = self.history()
+        for check, broken in (("allow: 60%", False), ("allow: 25%", True), ("allow: 25%, severity: warning", False),
+                              ("allow: 25%, where: amount > 0", True), ("allow: 25%, where: amount > 1000", False)):
+            p.write("gristmill.yaml", YAML.replace("    time: at\n", f"    time: at\n    checks: [{{ check: amount < 60, {check} }}]\n"))
+            policy = self.replay(p, "rehearse", "--first", "28d", "--json", "--policy", "failed_checks > 0", "--to", "2024-02-07")["policies"][0]
+            self.assertEqual(len(policy["decisions"]) > 1, broken, check)
+
+    def test_a_window_pulls_a_trigger_once(self):
+        """One day of another world: `1 of 7 windows` asks when that day ends and then no more, as live does."""
+        table = [(h, {**row, "kind": "c", "amount": row["amount"] + 400} if h // 24 == 40 else row) for h, row in rows() if h < TURN * 24]
+        yaml = YAML.replace("drift: psi > 0.5", "drift: psi > 1") + "retrain: { when: drift in 1 of 7 windows, at_most: 1 per day }\n"
+        yaml = yaml.replace("roc_auc >= 0.4", "roc_auc >= champion + 0.9")  # the first model stays
+        p = self.history(yaml, table=table)
+        decisions = self.replay(p, "rehearse", "--first", "28d", "--json", "--policy", "file")["policies"][0]["decisions"][1:]
+        self.assertEqual([d["at"] for d in decisions], [stamp(41 * 24)])
+
+    def test_decayed_is_about_decay(self):
+        """The verdict by its name is asked about once labels are in, as `decay` is, and belongs to the policy of that name."""
+        p = self.history(YAML + "retrain: { when: [decayed, every 3 days] }\n")
+        args = ["rehearse", "--first", "28d", "--json", "--history", "14d", "--policy"]
+        named = self.replay(p, *args, "decay")["policies"][0]
+        self.assertEqual({d["reason"].split(":")[0] for d in named["decisions"][1:]}, {"decayed"})
+        p.write("gristmill.yaml", YAML)
+        plain = self.replay(p, *args, "decay in 1 of 1 windows")["policies"][0]
+        self.assertEqual([d["at"] for d in named["decisions"][:3]], [d["at"] for d in plain["decisions"][:3]])
+
+    def test_a_window_that_is_not_judged_does_not_count(self):
+        """Too few rows on every second day: `2 of 2 windows` is about the judged ones, the newest among them."""
+        odd = {day for day in range(TURN, 70) if day % 2}
+        table = [(h, row) for h, row in rows() if h // 24 not in odd or h % 24 == 0]
+        yaml = YAML + "retrain: { when: drift in 2 of 2 windows, at_most: 1 per day }\n"
+        yaml = yaml.replace("roc_auc >= 0.4", "roc_auc >= champion + 0.9")
+        answer = self.replay(self.history(yaml, table=table), "rehearse", "--first", "28d", "--json", "--policy", "file", "--to", "2024-03-05")
+        policy = answer["policies"][0]
+        self.assertIn(False, {w["judged"] for w in policy["windows"] if w["from"] >= stamp(TURN * 24)})
+        drifted = [w["until"] for w in policy["windows"] if w["drifted"]]
+        self.assertEqual([d["at"] for d in policy["decisions"][1:]], [at for at in drifted[1:] if at < answer["until"]])
+
+    def test_a_check_of_freshness_goes_by_the_rehearsals_time(self):
+        yaml = YAML.replace("    time: at\n", "    time: at\n    checks: [freshness(at) < 2 days]\n")
+        p = self.history(yaml)
+        args = ["rehearse", "--first", "28d", "--json", "--policy", "every 14 days"]
+        first = self.replay(p, *args)
+        self.assertNotIn("freshness", " ".join(d["detail"] for d in first["policies"][0]["decisions"]))
+        self.assertEqual(first["policies"][0]["refused"], 0)
+        second = self.replay(p, *args)
+        self.assertEqual((second["cost"]["trained"], without_cost(second)), (0, without_cost(first)))
+        self.fails(p.gm("run"), 1, "freshness(at) < 2 days")  # now they are old
+        at = first["policies"][0]["decisions"][2]["at"]  # and within a rehearsal, when no row came for five days
+        gap = [(h, row) for h, row in rows() if not hours(at) - 120 <= moment(row) < hours(at)]
+        decisions = self.replay(self.history(yaml, table=gap), *args)["policies"][0]["decisions"]
+        self.assertEqual([d["at"] for d in decisions if "freshness" in d["detail"]], [at])
+
+    def test_a_personal_input(self):
+        """The package's reference rows leave it out: with one output their predictions were kept, with several they cannot be made again."""
+        personal = YAML.replace("    time: at\n", "    time: at\n    personal: [place]\n", 1)
+        args = ["rehearse", "--first", "28d", "--policy", "never"]
+        out = self.replay(self.history(personal), *args, "--json")["policies"][0]
+        self.assertTrue(all(w["judged"] for w in out["windows"]))
+        self.assertTrue(any(w["estimated"] is not None for w in out["windows"]))
+        classes = personal.replace("target: late", "target: kind").replace("use: [amount, place, kind, weather.rain]", "use: [place, amount, weather.rain]")
+        classes = classes.replace("roc_auc >= 0.4", "log_loss <= 1000")
+        p = self.history(classes)
+        self.assertIn('no reference rows: the package leaves out "place"', self.ok(p.gm(*args)).out)
+        self.assertTrue(all(w["judged"] for w in self.replay(p, *args, "--json")["policies"][0]["windows"]))
+
+    def test_a_source_with_types_keeps_them_where_nothing_is_known(self):
+        """`note` is empty for 60 days: in a text source a column of missing numbers, while a Parquet file says what it is."""
+        def parquet(q):
+            q.write("convert.yaml", "steps: { s: { sql: 'SELECT * REPLACE (CAST(note AS VARCHAR) AS note) FROM p', in: { p: orders.csv }, out: { rows: orders.parquet } } }\n")
+            self.ok(q.gm("run", "--quiet", "--file", "convert.yaml"))
+            digest = self.ok(q.gm("show", "s")).json()["outputs"]["rows"]
+            q.write("orders.parquet", subprocess.run([gm.PROGRAM, "show", digest], cwd=q.dir, capture_output=True, check=True).stdout)
+        then = [(h, row if moment(row) <= 27 * 24 else {**row, "late": ""}) for h, row in rows() if moment(row) < 28 * 24]
+        yaml = YAML.replace("orders.csv", "orders.parquet").replace("    time: at\n", "    time: at\n    checks: [type(note) == 'string']\n")
+        whole, truncated = self.history(), self.history(table=then, weather=weather_csv(28 * 24))
+        for q in (whole, truncated):
+            parquet(q)
+            q.write("gristmill.yaml", yaml)
+        first = self.replay(whole, "rehearse", "--first", "28d", "--json", "--policy", "never")["policies"][0]["decisions"][0]
+        self.assertEqual(first["outcome"], "first", first)
+        self.assertEqual(truncated.gm("run", "--json").json()["package"], first["package"])
+
+    def test_a_named_calendar_is_not_held_back(self):
+        answer = self.replay(self.history(), "rehearse", "--first", "28d", "--json", "--policy", "every 3 days", "--policy", "drift", "--to", "2024-02-20")
+        days, drift = answer["policies"]
+        at = [hours(d["at"]) / 24 for d in days["decisions"]][1:]
+        self.assertEqual({b - a for a, b in zip(at, at[1:])}, {3.0})
+        self.assertEqual(days["put_off"], 0)
+        at = [hours(d["at"]) / 24 for d in drift["decisions"]][1:]
+        self.assertTrue(all(b - a >= 7 for a, b in zip(at, at[1:])))
+
+    def test_policies_are_compared_by_days(self):
+        answer = self.replay(self.history(), "rehearse", "--first", "28d", "--json", "--policy", "never", "--policy", "every 14 days")
+        c = answer["policies"][1]["against_first"]
+        self.assertEqual(c["method"], "paired block bootstrap")
+        self.assertTrue(c["low"] < c["delta"] < c["high"])
+        self.assertAlmostEqual(c["delta"], answer["policies"][1]["overall"]["value"] - answer["policies"][0]["overall"]["value"], 9)
+        few = self.replay(self.history(), "rehearse", "--first", "77d", "--json", "--policy", "never", "--policy", "every 2 days")
+        self.assertIsNone(few["policies"][1]["against_first"]["low"])  # seven days are no sample of days
+
+    def test_rows_of_unknown_classes_are_counted(self):
+        yaml = YAML.replace("target: late", "target: kind").replace("use: [amount, place, kind, weather.rain]", "use: [place, weather.rain, late]")
+        yaml = yaml.replace("roc_auc >= 0.4", "log_loss <= 1000")
+        args = ["rehearse", "--first", "28d", "--policy", "never"]
+        p = self.history(yaml)
+        policy = self.replay(p, *args, "--json")["policies"][0]
+        unknown = sum(row["kind"] == "d" for _, row in rows())
+        self.assertEqual((policy["unknown_class"], policy["labelled"] + unknown), (unknown, policy["rows"]))
+        self.assertIn(f"never: {unknown} rows of classes that the model which answered did not know", self.ok(p.gm(*args)).out)
+        self.assertEqual(self.replay(self.history(), *args, "--json")["policies"][0]["unknown_class"], 0)
+
     def test_the_page_and_the_terminal(self):
         p = self.history()
         out = self.ok(p.gm("rehearse", "--first", "28d", "--policy", "never,every 14 days", "--html", "r.html")).out
@@ -292,7 +406,9 @@ class Rehearse(gm.Case):
         self.fails(p.gm("rehearse", "--policy", "never,never"), 3, "named twice")
         self.fails(p.gm("rehearse", "--from", "yesterday"), 3, "--from: expected a date")
         self.fails(p.gm("rehearse", "--from", "2024-03", "--to", "2024-02"), 3, "ends before it begins")
-        self.fails(p.gm("rehearse", "--from", "2031", "--policy", "never"), 3, "nothing is left to replay")
+        self.fails(p.gm("rehearse", "--from", "2031", "--policy", "never"), 3, "the period begins at 2031-01-01", "nothing is left to replay")
+        self.fails(p.gm("rehearse", "--to", "2019", "--policy", "never"), 3, "the period ends at 2020-01-01", "the data begin at 2024-01-01")
+        self.fails(p.gm("rehearse", "--first", "1000d", "--policy", "never"), 3, "nothing is left to replay")
         self.fails(p.gm("rehearse", "--step", "1s"), 3, "--step: expected at least a minute")
         self.fails(p.gm("rehearse", "missing.yaml"), 4, 'no file "missing.yaml"')
         p.write("gristmill.yaml", YAML.replace("    time: at\n", "").replace("by: time,", "by: random,").replace(", within: 2h", ""))

@@ -137,7 +137,8 @@ static gm_rc run(gm_step_io *io, gm_err *err)
     gm_check_result *results = GM_ARENA_ARRAY(io->a, gm_check_result, count);
     int32_t *broken = GM_ARENA_ARRAY(io->a, int32_t, t.rows);
     if (!results || !broken) return gm_err_set(err, GM_ENOMEM, "not enough memory for %zu checks", count);
-    rc = gm_checks_run(specs, count, &t, &others, io->now_us, io->a, results, broken, err);
+    rc =
+        gm_checks_run(specs, count, &t, &others, gm_node_int_or(io->params, "as_of_us", io->now_us), io->a, results, broken, err);
     if (rc) return rc;
     for (size_t i = 0; i < count; i++) hide_personal(gm_node_get(io->params, "personal"), &results[i], io->a);
 

@@ -1,7 +1,10 @@
 /* cut.c - step `cut`: a data set as it was at a moment, out of a snapshot of all of it.
  *
- * Rows keep their order and their types, so that what is built on the cut is what would have been built on a source that ended
- * there. A column without a value is what it is when such a source is read: decimals, all missing.
+ * Rows keep their order, so that what is built on the cut is what would have been built on a source that ended there, as far as
+ * its columns had the types that they have in the whole: the types of a text source are decided by all its values, and a word on
+ * the last day makes a text of a column that was one of whole numbers until then. How a value was written is not in the snapshot,
+ * so that this cannot be undone exactly. A column without a value is what it is when such a source is read: decimals, all
+ * missing; of a source with types of its own, its type.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -96,6 +99,7 @@ static gm_rc run(gm_step_io *io, gm_err *err)
     const gm_node *hidden = gm_node_get(io->params, "hidden");
     const gm_column *time = NULL;
     int64_t *index = NULL, count = 0;
+    bool typed = gm_node_bool_or(io->params, "typed", false);
     gm_table whole, t;
     gm_rc rc = gm_io_engine(io, &engine, err);
     if (!rc) rc = gm_io_input(io, "data", &in, err);
@@ -107,7 +111,7 @@ static gm_rc run(gm_step_io *io, gm_err *err)
     for (size_t i = 0; !rc && i < t.columns_count; i++) {
         if (is_hidden(hidden, t.columns[i].name))
             rc = hide(&t.columns[i], time, gm_node_int_or(io->params, "hidden_after_us", INT64_MAX), io->a, err);
-        if (!rc) rc = settle_empty(&t.columns[i], io->a, err);
+        if (!rc && !typed) rc = settle_empty(&t.columns[i], io->a, err);
     }
     if (!rc) rc = gm_data_write(engine, &t, gm_io_output(io, "data", "dataset", "data.parquet"), err);
     if (!rc) rc = write_schema(io, &t, err);

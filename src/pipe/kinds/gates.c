@@ -99,7 +99,7 @@ static bool trained_to(gm_step_io *io, const char *dir, int64_t *out_us)
     return gm_time_parse(gm_node_str_or(schema, "train_to", ""), out_us);
 }
 
-/* Rows later than a time; the others have index[count ..] free. */
+/* Rows later than a time; the others have index[count ..] free. A row without a time is later than nothing. */
 static int64_t later_than(const gm_column *time, int64_t last_us, int64_t *index)
 {
     int64_t count = 0;
@@ -110,7 +110,7 @@ static int64_t later_than(const gm_column *time, int64_t last_us, int64_t *index
 
 /* Test rows later than the champion's last training row, so that neither model has seen them. Where the candidate was split by
  * time and no row is left, its data ends before the champion's: whatever the comparison said, it would be about rows that the
- * champion knows. */
+ * champion knows. Of a row without a time nobody can say who has seen it: it counts for nothing. */
 static gm_rc unseen_rows(gm_step_io *io, const char *candidate_dir, const char *champion_dir, gm_part *test, gm_err *err)
 {
     int64_t last = 0, own = 0;
@@ -120,9 +120,10 @@ static gm_rc unseen_rows(gm_step_io *io, const char *candidate_dir, const char *
     if (!c || c->type != GM_TYPE_TIME || !trained_to(io, champion_dir, &last)) return GM_OK;
     int64_t *index = GM_ARENA_ARRAY(io->a, int64_t, c->rows);
     if (!index) return gm_err_set(err, GM_ENOMEM, "not enough memory for the test rows");
-    bool by_time = trained_to(io, candidate_dir, &own) && later_than(c, own, index) == c->rows;
+    int64_t timed = later_than(c, INT64_MIN, index);
+    bool by_time = timed > 0 && trained_to(io, candidate_dir, &own) && later_than(c, own, index) == timed;
     int64_t count = later_than(c, last, index);
-    if (count == 0 && c->rows > 0 && by_time) {
+    if (count == 0 && by_time) {
         (void)gm_err_set(err, GM_EREFUSED,
                          "no test row is later than the champion's last training row, %s: there is nothing to compare on",
                          gm_time_text(last, text, sizeof(text)));
@@ -276,7 +277,7 @@ static gm_rc run_latency(gm_step_io *io, gm_err *err)
 
 const gm_step_kind gm_step_kind_gates = {
     .item = { .name = "gates", .help = "judge the candidate, and compare it with the champion" },
-    .version = 1,
+    .version = 2,
     .uses_data = true,
     .run = run_gates,
 };
