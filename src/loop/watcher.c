@@ -9,6 +9,8 @@
 #include "base/fs.h"
 #include "loop/watcher_internal.h"
 
+#define JUMP_US (INT64_C(30) * 1000000)
+#define BELIEVED_US (INT64_C(60) * 1000000)
 /* A window that nobody could judge is not tried for ever. */
 #define GIVE_UP_US (INT64_C(30) * 86400 * 1000000)
 
@@ -136,6 +138,19 @@ static gm_rc judge_due(gm_watcher *w, const gm_due_list *l, int64_t began_us, in
     return rc;
 }
 
+/* A clock that jumps ahead may come back: for a minute windows go by what it would say without the jump. */
+static int64_t steady_clock(gm_watcher *w, int64_t now_us)
+{
+    int64_t mono_us = gm_monotonic_us(), ahead_us = now_us - mono_us;
+    bool jumped = w->clock_ahead_us && ahead_us - w->clock_ahead_us > JUMP_US;
+    if (jumped && !w->jumped_us) w->jumped_us = mono_us;
+    if (!jumped || mono_us - w->jumped_us > BELIEVED_US) {
+        w->clock_ahead_us = ahead_us;
+        w->jumped_us = 0;
+    }
+    return mono_us + w->clock_ahead_us;
+}
+
 gm_rc gm_watcher_tick(gm_watcher *w, int64_t now_us, gm_watcher_look *out, gm_err *err)
 {
     gm_due_list l = { 0 };
@@ -144,6 +159,7 @@ gm_rc gm_watcher_tick(gm_watcher *w, int64_t now_us, gm_watcher_look *out, gm_er
     gm_arena_rewind(w->look);
     *out = (gm_watcher_look){ 0 };
     w->out = out;
+    now_us = steady_clock(w, now_us);
     gm_rc rc = a ? GM_OK : no_memory(err);
     do {
         if (!rc) rc = gm_watcher_due(w, now_us, &l, err);

@@ -12,7 +12,7 @@
  * of fewer rows than labels_min, and for those that four later ones have overtaken, nobody waits. (3) A window is final when all
  * its labels are there, or labels.delay and a week have passed (30 days where no delay is given); until then it is judged again
  * whenever the source of the labels changed. The rules follow the version that answered most rows of the window; the others are
- * judged and kept. (4) A window that nobody could judge (a package is not there) is tried again, more and more seldom, for 30
+ * judged and kept. A clock that jumps ahead is believed after a minute. (4) A window that nobody could judge (a package is not there) is tried again, more and more seldom, for 30
  * days. A window whose end is in the future is never judged, and that a window had no rows is believed only when it was over at
  * that time.
  */

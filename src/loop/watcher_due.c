@@ -6,8 +6,6 @@
 #include "loop/watcher_internal.h"
 #include "serve/predlog.h"
 
-/* A window is over when its end is so long past that its rows are in the log: lanes write each second. */
-#define SETTLE_US (INT64_C(5) * 1000000)
 #define HORIZON_US (INT64_C(60) * 86400 * 1000000)
 #define FIRST_LOOK_US (INT64_C(7) * 86400 * 1000000)
 #define BEGUN_US (INT64_C(60) * 1000000) /* as much the log's extent may be early */
@@ -91,7 +89,7 @@ static bool is_done(const gm_window_record *r, size_t count, int64_t from_us, in
 static bool is_again(const gm_watcher *w, const gm_window_record *r, const gm_labels_look *look, int64_t now_us)
 {
     const gm_window_result waiting = { .until_us = r->until_us, .rows = r->rows, .labelled = r->labelled };
-    if (r->final || r->until_us > now_us - SETTLE_US) return false;
+    if (r->final || r->until_us > now_us - GM_WATCH_SETTLE_US) return false;
     if (r->version) return look->changed_us > r->updated_us || gm_watcher_is_final(w, &waiting, now_us);
     int64_t wait = r->updated_us - r->until_us > AGAIN_US ? r->updated_us - r->until_us : AGAIN_US;
     return r->updated_us > now_us || now_us - r->updated_us >= wait;
@@ -115,7 +113,7 @@ static gm_rc time_windows(gm_watcher *w, const gm_window_record *r, size_t count
                           gm_due_list *l, gm_err *err)
 {
     const gm_window_spec *s = &w->o.spec->monitor.window;
-    int64_t last = floor_div(now_us - SETTLE_US - s->length_us, s->step_us);
+    int64_t last = floor_div(now_us - GM_WATCH_SETTLE_US - s->length_us, s->step_us);
     int64_t k = floor_div(first_us - s->length_us, s->step_us) + 1; /* the first that ends behind first_us */
     gm_rc rc = GM_OK;
     for (; !rc && k <= last; k++)
@@ -157,7 +155,7 @@ static gm_rc is_log_quiet(gm_watcher *w, bool *out, gm_err *err)
         w->rows_stamp = stamp;
         w->rows_changed_us = mono_us;
     }
-    *out = w->rows_read_us > w->rows_changed_us + SETTLE_US + AGAIN_US / 60;
+    *out = w->rows_read_us > w->rows_changed_us + GM_WATCH_SETTLE_US + AGAIN_US / 60;
     return GM_OK;
 }
 
@@ -230,7 +228,7 @@ gm_rc gm_watcher_due(gm_watcher *w, int64_t now_us, gm_due_list *l, gm_err *err)
     if (!w->o.spec->monitor.window.rows)
         rc = time_windows(w, w->records, w->records_count, first, now_us, l, err);
     else
-        rc = new_rows_windows(w, judged_until(w->records, w->records_count, first, now_us), now_us - SETTLE_US, l, err);
+        rc = new_rows_windows(w, judged_until(w->records, w->records_count, first, now_us), now_us - GM_WATCH_SETTLE_US, l, err);
     if (!rc && l->count) qsort(l->items, l->count, sizeof(*l->items), by_turn);
     return rc;
 }

@@ -8,6 +8,9 @@
 
 enum { GM_WATCHED_VERSIONS_MAX = 8, GM_WATCH_HISTORY = 60, GM_WATCH_NOTES_MAX = 8 };
 
+/* A window is over when its end is so long past that its rows are in the log: lanes write each second. */
+#define GM_WATCH_SETTLE_US (INT64_C(5) * 1000000)
+
 /* A version that answered: its reference and its monitor, kept from look to look. */
 typedef struct gm_watched {
     int64_t version;
@@ -31,8 +34,10 @@ struct gm_watcher {
     int64_t laid_out;          /* folders made below scratch */
     gm_window_record *records; /* [records_count] of the look, without results, by from, until, version; in look */
     size_t records_count;
-    int64_t log_first_us; /* the log had begun by then */
-    uint64_t rows_stamp;  /* of the log when it was looked at for windows of rows; the times are monotonic */
+    int64_t clock_ahead_us; /* the clock less the monotonic one, while it does not jump; 0 = not looked at yet */
+    int64_t jumped_us;      /* monotonic: since when the clock is further ahead; 0 = it is not */
+    int64_t log_first_us;   /* the log had begun by then */
+    uint64_t rows_stamp;    /* of the log when it was looked at for windows of rows; the times are monotonic */
     int64_t rows_changed_us, rows_read_us, rows_next_us;
     gm_arena *labels_arena;
     gm_labels *labels; /* NULL: no_labels says why */
