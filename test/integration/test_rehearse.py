@@ -232,6 +232,15 @@ class Rehearse(gm.Case):
         again = self.history(YAML.replace("    time: at\n", "    time: at\n    checks: [rows >= 1000000]\n"))
         self.fails(again.gm("rehearse", "--policy", "never"), 3, "no model could be trained in the period")
 
+    def test_a_first_package_that_is_refused_decides_nothing(self):
+        """What everything is judged by is the metric of the first model that was let in."""
+        answer = self.replay(self.history(YAML.replace("roc_auc >= 0.4", "rows >= 450")), "rehearse", "--first", "28d", "--json", "--policy", "never")
+        decisions = answer["policies"][0]["decisions"]
+        self.assertEqual([d["outcome"] for d in decisions], ["refused", "first"])
+        self.assertIn("rows >= 450", decisions[0]["detail"])
+        self.assertTrue(all(0.5 < d["test_metric"] < 1 for d in decisions))
+        self.assertEqual((answer["metric"], answer["higher_is_better"]), ("roc_auc", True))
+
     def test_a_gate_refuses_and_the_champion_stays(self):
         yaml = YAML.replace("gates: [roc_auc >= 0.4]", "gates: [roc_auc >= champion + 0.5]")
         answer = self.replay(self.history(yaml), "rehearse", "--first", "28d", "--json", "--policy", "never", "--policy", "every 14 days")
