@@ -8,11 +8,20 @@
 #include <string.h>
 
 #include "govern/svg.h"
+#include "loop/page_internal.h"
 #include "loop/rehearse.h"
 
 enum { WIDE = 900, HIGH = 300, LEFT = 56, RIGHT = 14, TOP = 14, MEAN_OF = 7, STRIP = 44 };
 /* Of all policies together, so that many of them make no larger page. */
-enum { POINTS_MAX = 800, BARS_MAX = 500, MARKS_MAX = 300, LISTED_MAX = 150, DETAIL_MAX = 200 };
+enum {
+    POINTS_MAX = 800,
+    BARS_MAX = 500,
+    MARKS_MAX = 300,
+    LISTED_MAX = 150,
+    TEXT_MAX = 200,
+    ROW_BYTES = 4096,
+    PAGE_BYTES = 196 * 1024
+};
 static const int64_t day_us = 86400000000;
 
 static const char head[] =
@@ -267,40 +276,37 @@ static void summary(const gm_rehearsal *r, gm_buf *b)
     gm_buf_text(b, "</table></div></section>\n");
 }
 
-/* Cut between characters. */
-static const char *shortened(const char *text, char out[DETAIL_MAX + 8])
+static void text_cell(gm_buf *b, const char *text)
 {
-    size_t len = strlen(text);
-    if (len <= DETAIL_MAX) return text;
-    for (len = DETAIL_MAX; len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80;) len--;
-    (void)snprintf(out, DETAIL_MAX + 8, "%.*s ...", (int)len, text);
-    return out;
+    gm_buf_text(b, "<td>");
+    gm_page_text(b, text, TEXT_MAX);
+    gm_buf_text(b, "</td>");
 }
 
 static void decisions(const gm_rehearsal *r, const gm_rehearsal_policy *p, gm_buf *b)
 {
-    char day[48], text[DETAIL_MAX + 8];
-    size_t listed = share(r, LISTED_MAX);
+    char day[48];
+    size_t listed = share(r, LISTED_MAX), i = 0;
     gm_buf_text(b, "<section><h2>");
-    gm_markup_text(b, p->name);
+    gm_page_text(b, p->name, TEXT_MAX);
     gm_buf_text(b, "</h2><div class=\"scroll\"><table><tr><th>at<th>why<th>outcome<th>trainer<th class=\"r\">test<th "
                    "class=\"r\">rows<th>detail</tr>\n");
-    for (size_t i = 0; i < p->decisions_count && i < listed; i++) {
+    for (; i < p->decisions_count && i < listed && b->len + ROW_BYTES < PAGE_BYTES; i++) {
         const gm_rehearsal_decision *d = &p->decisions[i];
         gm_buf_text(b, "<tr>");
         moment(r, d->at_us, day);
         cell(b, "", day);
-        cell(b, "", shortened(d->reason, text));
+        text_cell(b, d->reason);
         cell(b, "", gm_rehearsal_outcome_name(d->outcome));
-        cell(b, "", d->trainer);
+        text_cell(b, d->trainer);
         number_cell(b, d->test_metric);
         count_cell(b, d->rows);
-        cell(b, "", shortened(d->detail, text));
+        text_cell(b, d->detail);
         gm_buf_text(b, "</tr>\n");
     }
     gm_buf_text(b, "</table></div>");
-    if (p->decisions_count > listed)
-        gm_buf_printf(b, "<p class=\"soft\">... and %zu more; --json has all of them.</p>", p->decisions_count - listed);
+    if (p->decisions_count > i)
+        gm_buf_printf(b, "<p class=\"soft\">... and %zu more; --json has all of them.</p>", p->decisions_count - i);
     gm_buf_text(b, "</section>\n");
 }
 
@@ -311,11 +317,11 @@ void gm_rehearsal_html(const gm_rehearsal *r, gm_buf *out)
     moment(r, r->until_us, until);
     moment(r, r->begin_us, begin);
     gm_buf_text(out, head);
-    gm_markup_text(out, r->pipeline);
+    gm_page_text(out, r->pipeline, TEXT_MAX);
     gm_buf_text(out, ": rehearsal");
     gm_buf_text(out, style);
     gm_buf_text(out, "<h1>");
-    gm_markup_text(out, r->pipeline);
+    gm_page_text(out, r->pipeline, TEXT_MAX);
     gm_buf_printf(out,
                   ": rehearsal</h1>\n<p class=\"soft\">%s to %s in steps of %g d; the first model at %s, after %.0f d. "
                   "Labels are known %g d after their rows",
