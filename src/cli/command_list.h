@@ -2,6 +2,7 @@
 #define GM_COMMAND_LIST(X)    \
     X(gm_command_alerts)      \
     X(gm_command_card)        \
+    X(gm_command_changes)     \
     X(gm_command_check)       \
     X(gm_command_completion)  \
     X(gm_command_data)        \

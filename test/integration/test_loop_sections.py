@@ -1,6 +1,5 @@
 """The sections `monitor` and `retrain`: what they take, and each mistake with its place."""
 import json
-import unittest
 
 import gm
 
@@ -97,4 +96,4 @@ class Gates(gm.Case):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    gm.main()
