@@ -23,12 +23,15 @@ gm_rc gm_duration_parse(const char *text, double *out_seconds, gm_err *err)
     } units[] = { { "ms", 1e-3 },   { "s", 1 },        { "second", 1 }, { "seconds", 1 },   { "m", 60 },        { "min", 60 },
                   { "minute", 60 }, { "minutes", 60 }, { "h", 3600 },   { "hour", 3600 },   { "hours", 3600 },  { "d", 86400 },
                   { "day", 86400 }, { "days", 86400 }, { "w", 604800 }, { "week", 604800 }, { "weeks", 604800 } };
+    const double longest = 1000 * 366 * 86400.0; /* in microseconds it is an int64 */
     char *end = NULL;
     double number = strtod(text, &end);
     if (end != text && isfinite(number) && number >= 0) {
         while (*end == ' ') end++;
         for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
             if (strcmp(end, units[i].name) != 0) continue;
+            if (number * units[i].seconds > longest)
+                return gm_err_set(err, GM_EINVALID, "\"%.60s\" is longer than a thousand years", text);
             *out_seconds = number * units[i].seconds;
             return GM_OK;
         }

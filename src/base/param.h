@@ -47,7 +47,7 @@ gm_rc gm_param_parse(const gm_param *p, const char *text, gm_arena *a, void *con
 void gm_params_json(const gm_param *params, const void *conf, gm_json *j);
 /* The table as a JSON Schema object ({"type": "object", "properties": ...}). */
 void gm_params_schema(const gm_param *params, gm_json *j);
-/* "3h", "1 day", "2 weeks", "90s", "250 ms" -> seconds. */
+/* "3h", "1 day", "2 weeks", "90s", "250 ms" -> seconds; at most a thousand years, so that microseconds fit an int64_t. */
 gm_rc gm_duration_parse(const char *text, double *out_seconds, gm_err *err);
 
 #endif

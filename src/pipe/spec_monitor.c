@@ -70,9 +70,10 @@ static bool read_drifted(const char *text, gm_monitor_spec *m)
     double v = strtod(text, &end);
     if (end == text || !(v > 0)) return false;
     if (strcmp(end, " column") == 0 || strcmp(end, " columns") == 0) {
+        if (v != floor(v) || v > 100000) return false;
         m->drifted_columns = (int64_t)v;
         m->drifted_share = 1;
-        return v == floor(v) && v <= 100000;
+        return true;
     }
     m->drifted_share = v / 100;
     m->drifted_columns = 0;

@@ -65,6 +65,8 @@ class Sections(gm.Case):
         self.bad("2 of 3 windows", "4 of 3 windows", ":12:", "4 of 3")
         self.bad("every monday", "every moonday", ":12:", "moonday")
         self.bad("cron 0 3", "cron 0 33", ":12:", "33")
+        self.bad("history: 90 days", "history: 9" + "0" * 30 + " days", ":14:", "thousand years")
+        self.bad("30% of columns", "1" + "0" * 40 + " columns", ":7:")
         self.bad("2 per 6h", "often", ":13:", "often", "1 per day")
         self.bad("history: 90 days", "history: long", ":14:", "long")
         self.bad(", time: day", "", "time")
