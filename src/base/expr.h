@@ -95,7 +95,7 @@ gm_rc gm_expr_work_eval(gm_expr_work *w, const gm_table *t, gm_column *out, gm_e
 typedef gm_rc (*gm_expr_lookup)(void *ctx, const gm_expr *e, double *out, gm_err *err);
 gm_rc gm_expr_eval_scalar(const gm_expr *e, gm_expr_lookup lookup, void *ctx, double *out, gm_err *err);
 
-/* Print back; parse(print(e)) gives the same tree, also of a checked and folded one. */
+/* Print back; parse(print(e)) gives the same tree, also of a checked and folded one (unless its parentheses nest beyond the limit). */
 void gm_expr_print(const gm_expr *e, gm_buf *out);
 /* Distinct column names in the order met (also in by and where); in arena. */
 gm_rc gm_expr_columns(const gm_expr *e, gm_arena *a, const char ***out_names, size_t *out_count, gm_err *err);
