@@ -224,6 +224,12 @@ char *gm_path_join(gm_arena *a, const char *dir, const char *name)
     return path;
 }
 
+bool gm_path_ends(const char *path, const char *end)
+{
+    size_t n = strlen(path), m = strlen(end);
+    return n >= m && strcmp(path + n - m, end) == 0;
+}
+
 const char *gm_fs_program_dir(void)
 {
     static char dir[PATH_MAX];

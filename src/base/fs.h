@@ -23,6 +23,8 @@ gm_rc gm_fs_copy(const char *from, const char *to, bool sync, gm_err *err);
 gm_rc gm_fs_list(const char *path, gm_arena *a, const char ***out_names, size_t *out_count, gm_err *err);
 /* "a/b" from "a" and "b"; b when it is absolute. In arena. */
 char *gm_path_join(gm_arena *a, const char *dir, const char *name);
+/* Whether a path ends with those letters: ".csv". */
+bool gm_path_ends(const char *path, const char *end);
 /* The folder of the running program, for libraries beside it. Static after the first call from main's thread. */
 const char *gm_fs_program_dir(void);
 

@@ -42,12 +42,6 @@ typedef struct side {
     gm_table table;
 } side;
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 static gm_rc read_profile(gm_cli *cli, const char *path, side *s, gm_err *err)
 {
     gm_buf b = { 0 };
@@ -64,7 +58,7 @@ static gm_rc read_data(gm_cli *cli, gm_engine **engine, const char *from, side *
 {
     const char *tmp = NULL, *schema = NULL, *path = from;
     gm_rc rc = *engine ? GM_OK : gm_engine_open(&(gm_engine_options){ 0 }, engine, err);
-    bool plain = gm_fs_exists(from) && (ends_with(from, ".parquet") || ends_with(from, ".csv") || ends_with(from, ".tsv"));
+    bool plain = gm_fs_exists(from) && (gm_path_ends(from, ".parquet") || gm_path_ends(from, ".csv") || gm_path_ends(from, ".tsv"));
     if (!rc && !plain) {
         rc = gm_cli_scratch(cli, &tmp, err);
         path = rc ? NULL : gm_path_join(cli->a, tmp, "rows.parquet");
@@ -131,7 +125,7 @@ static gm_rc read_side(gm_cli *cli, gm_engine **engine, const char *what, side *
         return read_data(cli, engine, gm_arena_printf(cli->a, "%s/*", what), s, err);
     }
     if (gm_fs_exists(what))
-        return ends_with(what, ".bin") ? read_profile(cli, what, s, err) : read_data(cli, engine, what, s, err);
+        return gm_path_ends(what, ".bin") ? read_profile(cli, what, s, err) : read_data(cli, engine, what, s, err);
     if (strpbrk(what, "*?") || strstr(what, "://") || strncmp(what, "sqlite:", 7) == 0)
         return read_data(cli, engine, what, s, err);
     if (strchr(what, '.') && !strchr(what, '@')) {

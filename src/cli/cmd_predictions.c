@@ -39,21 +39,9 @@ gm_rc gm_cli_predictions_dir(gm_cli *cli, const char **out_dir, gm_err *err)
     return rc;
 }
 
-/* The log gives a name that a column has already a _ more, so the last of these is the answer. */
-const gm_column *gm_answer_column(const gm_table *t, const char *name)
-{
-    const gm_column *found = NULL;
-    size_t len = strlen(name);
-    for (size_t i = 0; i < t->columns_count; i++) {
-        const char *is = t->columns[i].name;
-        if (strncmp(is, name, len) == 0 && strspn(is + len, "_") == strlen(is + len)) found = &t->columns[i];
-    }
-    return found;
-}
-
 const char *gm_show_answer(const gm_table *t, int64_t row, char *out, size_t size)
 {
-    const gm_column *label = gm_answer_column(t, "label"), *probability = gm_answer_column(t, "probability"), *value = gm_answer_column(t, "prediction");
+    const gm_column *label = gm_predlog_answer(t, "label"), *probability = gm_predlog_answer(t, "probability"), *value = gm_predlog_answer(t, "prediction");
     out[0] = '\0';
     if (label && !gm_column_is_missing(label, row)) {
         const char *text = label->type == GM_TYPE_STRING ? gm_column_text(label, row) : "";

@@ -41,17 +41,6 @@ static const gm_param options[] = {
     { 0 },
 };
 
-static volatile sig_atomic_t interrupted;
-static void on_signal(int number)
-{
-    interrupted = number;
-}
-static bool canceled(void *ctx)
-{
-    (void)ctx;
-    return interrupted != 0;
-}
-
 static void note(void *ctx, const char *line)
 {
     const opts *o = ctx;
@@ -104,7 +93,7 @@ static gm_rc read_options(gm_cli *cli, const opts *c, gm_rehearse_options *out, 
                               .trainer = c->trainer[0] ? c->trainer : NULL,
                               .search = c->search,
                               .jobs = c->jobs,
-                              .watch = { .ctx = (void *)(uintptr_t)c, .note = note, .canceled = canceled } };
+                              .watch = { .ctx = (void *)(uintptr_t)c, .note = note, .canceled = gm_cli_canceled } };
     gm_rc rc = read_time("from", c->from, false, &o.from_us, err);
     if (!rc) rc = read_time("to", c->to, true, &o.until_us, err);
     if (!rc) rc = read_span("step", c->step, &o.step_us, err);
@@ -160,9 +149,8 @@ static gm_rc run(gm_cli *cli, const void *conf, gm_err *err)
     rc = default_policies(cli, &o, err);
     if (!rc) rc = open_store(cli, o.file, &store, err);
     if (rc) return rc;
-    struct sigaction act = { .sa_handler = on_signal };
-    (void)sigaction(SIGINT, &act, NULL);
-    (void)sigaction(SIGTERM, &act, NULL);
+    gm_cli_end_on(SIGINT);
+    gm_cli_end_on(SIGTERM);
     rc = gm_rehearse(store, &o, cli->a, &result, &cli->errs, err);
     gm_store_close(store);
     if (!rc && c.html[0]) rc = write_html(c.html, &result, err);

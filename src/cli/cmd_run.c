@@ -23,17 +23,6 @@ static const gm_param options[] = {
     { 0 },
 };
 
-static volatile sig_atomic_t interrupted;
-static void on_signal(int number)
-{
-    interrupted = number;
-}
-static bool canceled(void *ctx)
-{
-    (void)ctx;
-    return interrupted != 0;
-}
-
 static void print_step(const gm_step *s, const char *mark, const char *color, const char *what)
 {
     char rows[32] = "", count[32], time[32] = "", cpu[48] = "";
@@ -102,17 +91,16 @@ static gm_rc run(gm_cli *cli, const void *conf, gm_err *err)
         return rc;
     }
     if (recovered && !o.quiet) printf("%" PRId64 " unfinished steps of an earlier run were ended; going on\n", recovered);
-    struct sigaction act = { .sa_handler = on_signal };
-    (void)sigaction(SIGINT, &act, NULL);
-    (void)sigaction(SIGTERM, &act, NULL);
+    gm_cli_end_on(SIGINT);
+    gm_cli_end_on(SIGTERM);
     struct sigaction hangup;
     if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
-        (void)sigaction(SIGHUP, &act, NULL); /* nohup stays nohup */
+        gm_cli_end_on(SIGHUP); /* nohup stays nohup */
     gm_run_options run_options = { .jobs = o.jobs,
                                    .force = o.force,
                                    .keep_scratch = cli->common->debug,
                                    .trigger = o.trigger,
-                                   .watch = { .ctx = &o, .finished = finished, .note = note, .canceled = canceled } };
+                                   .watch = { .ctx = &o, .finished = finished, .note = note, .canceled = gm_cli_canceled } };
     rc = gm_pipeline_run(store, &spec, &run_options, &result, &cli->errs, err);
     gm_err second;
     const char *reports = NULL;

@@ -41,6 +41,9 @@ gm_rc gm_cli_registry(const gm_cli *cli, gm_store **out, gm_err *err);
 gm_rc gm_cli_spec(gm_cli *cli, gm_spec *out, gm_err *err);
 /* Read, load, inspect and resolve; nothing else runs. Mistakes go to cli->errs. */
 gm_rc gm_cli_plan(gm_cli *cli, gm_store *store, gm_spec *spec, gm_run_result *out, gm_err *err);
+/* The signal asks the command to end, which then finds it out by gm_cli_canceled (ctx is not looked at). */
+void gm_cli_end_on(int signal);
+bool gm_cli_canceled(void *ctx);
 
 /* ---- words on a terminal ------------------------------------------------------------------------------------- */
 

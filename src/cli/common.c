@@ -1,5 +1,6 @@
 /* common.c - what commands share: the store, the file, the plan. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,4 +57,21 @@ gm_rc gm_cli_plan(gm_cli *cli, gm_store *store, gm_spec *spec, gm_run_result *ou
 {
     gm_run_options o = { .plan_only = true };
     return gm_pipeline_run(store, spec, &o, out, &cli->errs, err);
+}
+
+static volatile sig_atomic_t interrupted;
+static void on_signal(int number)
+{
+    interrupted = number;
+}
+
+void gm_cli_end_on(int signal)
+{
+    (void)sigaction(signal, &(struct sigaction){ .sa_handler = on_signal }, NULL);
+}
+
+bool gm_cli_canceled(void *ctx)
+{
+    (void)ctx;
+    return interrupted != 0;
 }

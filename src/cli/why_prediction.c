@@ -101,7 +101,7 @@ static bool take_logged_values(gm_cli *cli, why_facts *w)
     w->again = GM_ARENA_ARRAY(cli->a, double, s->outputs);
     for (int64_t k = 0; w->logged_values && w->again && k < s->outputs; k++) {
         const char *name = s->task == GM_TASK_BINARY ? "probability" : s->task == GM_TASK_REGRESSION ? "prediction" : gm_arena_printf(cli->a, "probability_%s", s->classes[k]);
-        const gm_column *c = name ? gm_answer_column(&w->logged, name) : NULL;
+        const gm_column *c = name ? gm_predlog_answer(&w->logged, name) : NULL;
         if (!c) return false;
         w->logged_values[k] = gm_column_double(c, 0);
     }

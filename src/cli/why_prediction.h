@@ -9,8 +9,6 @@ gm_rc gm_why_prediction(gm_cli *cli, const char *id, gm_err *err);
 
 /* The folder of the prediction log, in the store. In the command's arena. */
 gm_rc gm_cli_predictions_dir(gm_cli *cli, const char **out_dir, gm_err *err);
-/* The column of answers of that name ("label", "probability", "prediction"); NULL when there is none. */
-const gm_column *gm_answer_column(const gm_table *t, const char *name);
 /* "true (0.8312)", "12.5". Returns out. */
 const char *gm_show_answer(const gm_table *t, int64_t row, char *out, size_t size);
 /* A row as an object of its columns. */

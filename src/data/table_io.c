@@ -120,12 +120,6 @@ gm_rc gm_duck_rows_function(gm_engine *e, gm_err *err)
     return state == DUCK_OK ? GM_OK : gm_err_set(err, GM_EINTERNAL, "the data engine refuses our table function");
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 gm_rc gm_chunks_write(gm_engine *e, gm_chunks *in, const char *path, int64_t *out_rows, gm_err *err)
 {
     char scratch[PATH_MAX], what[PATH_MAX + 16];
@@ -138,7 +132,7 @@ gm_rc gm_chunks_write(gm_engine *e, gm_chunks *in, const char *path, int64_t *ou
     gm_buf sql = { 0 };
     gm_buf_text(&sql, "COPY (SELECT * FROM gm_rows()) TO ");
     gm_sql_literal(&sql, scratch);
-    gm_buf_text(&sql, ends_with(path, ".csv") ? " (FORMAT csv, HEADER true)" : " (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)");
+    gm_buf_text(&sql, gm_path_ends(path, ".csv") ? " (FORMAT csv, HEADER true)" : " (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)");
     (void)snprintf(what, sizeof(what), "write \"%s\"", path);
     e->writing = (gm_writing){ .in = in };
     rc = sql.failed ? gm_err_set(err, GM_ENOMEM, "not enough memory to write \"%s\"", path)
@@ -469,8 +463,8 @@ gm_rc gm_data_read(gm_engine *e, const char *path, const char *const *columns, s
                    gm_err *err)
 {
     if (!gm_fs_exists(path)) return gm_err_set(err, GM_ENOTFOUND, "there is no file \"%s\"", path);
-    bool json = ends_with(path, ".json") || ends_with(path, ".jsonl") || ends_with(path, ".ndjson");
-    if (ends_with(path, ".csv") || ends_with(path, ".tsv")) return read_csv_table(path, columns, columns_count, limit, a, out, err);
+    bool json = gm_path_ends(path, ".json") || gm_path_ends(path, ".jsonl") || gm_path_ends(path, ".ndjson");
+    if (gm_path_ends(path, ".csv") || gm_path_ends(path, ".tsv")) return read_csv_table(path, columns, columns_count, limit, a, out, err);
 
     gm_buf relation = { 0 };
     gm_relation *r = NULL;

@@ -82,18 +82,6 @@ static gm_rc rows_of(const gm_served_log *log, const gm_reference *ref, gm_arena
     return gm_table_take(&log->table, index, count, a, out, err);
 }
 
-/* The log gives a name that a column has already a _ more, so the last of these is the answer. */
-static const gm_column *answer_column(const gm_table *t, const char *name)
-{
-    const gm_column *found = NULL;
-    size_t len = strlen(name);
-    for (size_t i = 0; i < t->columns_count; i++) {
-        const char *is = t->columns[i].name;
-        if (strncmp(is, name, len) == 0 && strspn(is + len, "_") == strlen(is + len)) found = &t->columns[i];
-    }
-    return found;
-}
-
 /* NULL, and no failure: the log has no answers of this kind. */
 static gm_rc answers(const gm_table *t, const gm_scorer *s, gm_arena *a, const double **out, gm_err *err)
 {
@@ -104,7 +92,7 @@ static gm_rc answers(const gm_table *t, const gm_scorer *s, gm_arena *a, const d
                            : s->task == GM_TASK_REGRESSION ? "prediction"
                                                            : gm_arena_printf(a, "probability_%s", s->classes[k]);
         if (!name) return no_memory(err);
-        const gm_column *c = answer_column(t, name);
+        const gm_column *c = gm_predlog_answer(t, name);
         if (!c) return GM_OK;
         for (int64_t i = 0; i < t->rows; i++) {
             values[i * s->outputs + k] = gm_column_double(c, i);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/civil.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "loop/rehearse_internal.h"
@@ -41,8 +42,7 @@ bool gm_rehearse_time(const char *text, bool span_end, int64_t *out_us)
 
 static int64_t floor_to(int64_t us, int64_t unit)
 {
-    int64_t rest = us % unit;
-    return us - (rest < 0 ? rest + unit : rest);
+    return us - gm_floor_mod(us, unit);
 }
 
 static int64_t ceil_to(int64_t us, int64_t unit)

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/civil.h"
 #include "base/clock.h"
 #include "loop/watcher_internal.h"
 #include "serve/predlog.h"
@@ -42,12 +43,6 @@ static int by_turn(const void *x, const void *y)
     if (a->again_us != b->again_us) return a->again_us < b->again_us ? -1 : 1;
     if (a->until_us != b->until_us) return a->until_us < b->until_us ? -1 : 1;
     return (a->from_us > b->from_us) - (a->from_us < b->from_us);
-}
-
-/* floor(a / b), b > 0 */
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    return a / b - (a % b < 0);
 }
 
 static bool same_window(const gm_window_record *a, const gm_window_record *b)
@@ -113,8 +108,8 @@ static gm_rc time_windows(gm_watcher *w, const gm_window_record *r, size_t count
                           gm_due_list *l, gm_err *err)
 {
     const gm_window_spec *s = &w->o.spec->monitor.window;
-    int64_t last = floor_div(now_us - GM_WATCH_SETTLE_US - s->length_us, s->step_us);
-    int64_t k = floor_div(first_us - s->length_us, s->step_us) + 1; /* the first that ends behind first_us */
+    int64_t last = gm_floor_div(now_us - GM_WATCH_SETTLE_US - s->length_us, s->step_us);
+    int64_t k = gm_floor_div(first_us - s->length_us, s->step_us) + 1; /* the first that ends behind first_us */
     gm_rc rc = GM_OK;
     for (; !rc && k <= last; k++)
         if (!is_done(r, count, k * s->step_us, k * s->step_us + s->length_us, now_us))
@@ -248,7 +243,7 @@ gm_rc gm_watcher_under_way(gm_watcher *w, int64_t now_us, int64_t *out, gm_err *
     gm_due_list l = { 0 };
     int64_t first = 0;
     bool any = false;
-    *out = s->rows ? now_us : (floor_div(now_us - s->length_us, s->step_us) + 1) * s->step_us; /* the one that ends next */
+    *out = s->rows ? now_us : (gm_floor_div(now_us - s->length_us, s->step_us) + 1) * s->step_us; /* the one that ends next */
     if (!s->rows) return GM_OK;
     gm_rc rc = since(w, now_us, &first, &any, err);
     if (!rc && any) rc = records(w, first, err);

@@ -298,7 +298,7 @@ static void check_rule(const gm_drift_rule *rule, const gm_table *columns, gm_er
     if (!column)
         gm_errs_at(errs, rule->pos, GM_EINVALID, "Name columns that the model's rows have.", "monitor: no column \"%.60s\"",
                    rule->column);
-    else if (detector && !(text ? rule->texts : rule->numbers))
+    else if (detector && !gm_detector_judges(detector, column->type))
         gm_errs_at(errs, rule->pos, GM_EINVALID, "psi, jensen_shannon and hellinger judge columns of any type.",
                    "monitor: %s judges %s, column \"%.60s\" holds %s", detector->item.name, text ? "numbers" : "texts",
                    rule->column, text ? "texts" : "numbers");

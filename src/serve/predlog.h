@@ -90,5 +90,7 @@ gm_rc gm_predlog_profile(const char *dir, const char *model, const char *version
 gm_rc gm_predlog_find(const char *dir, const char *id, gm_arena *a, gm_table *out, gm_err *err);
 /* The name in the log's tables of an input column; a name that the log has itself gets a _ behind it. In a. */
 const char *gm_predlog_column(const char *input, gm_arena *a);
+/* The column of an answer, "probability", "label" ..., in the log's tables; NULL when there is none. */
+const gm_column *gm_predlog_answer(const gm_table *t, const char *name);
 
 #endif

@@ -67,6 +67,18 @@ const char *gm_predlog_column(const char *input, gm_arena *a)
     return input;
 }
 
+/* The log gives a name that a column has already a _ more, so the last of these is the answer. */
+const gm_column *gm_predlog_answer(const gm_table *t, const char *name)
+{
+    const gm_column *found = NULL;
+    size_t len = strlen(name);
+    for (size_t i = 0; i < t->columns_count; i++) {
+        const char *is = t->columns[i].name;
+        if (strncmp(is, name, len) == 0 && strspn(is + len, "_") == strlen(is + len)) found = &t->columns[i];
+    }
+    return found;
+}
+
 /* name, or name_ when a column has it; names that differ in case only are equal in SQL. NULL when memory is out. */
 static const char *free_name(const gm_column *columns, size_t count, const char *name, gm_arena *a)
 {

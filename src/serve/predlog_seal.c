@@ -23,12 +23,6 @@
 
 /* ---- what is there --------------------------------------------------------------------------------------------------------- */
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 typedef struct listing {
     gm_predlog_file *items;
     size_t count, capacity;
@@ -67,8 +61,8 @@ gm_rc gm_predlog_segments(const char *dir, gm_arena *a, gm_predlog_file **out, s
     gm_rc rc = raw ? list(raw, a, &names, &count, err) : gm_err_set(err, GM_ENOMEM, "not enough memory to list the prediction log");
     for (size_t i = 0; !rc && i < count; i++) {
         gm_predlog_file *f = NULL;
-        bool open = ends_with(names[i], ".open");
-        if (!open && !ends_with(names[i], ".seg")) continue;
+        bool open = gm_path_ends(names[i], ".open");
+        if (!open && !gm_path_ends(names[i], ".seg")) continue;
         rc = add_file(&l, gm_path_join(a, raw, names[i]), names[i], strlen(names[i]) - (open ? 5 : 4), a, &f, err);
         if (!rc) f->open = open;
     }
@@ -81,7 +75,7 @@ gm_rc gm_predlog_segments(const char *dir, gm_arena *a, gm_predlog_file **out, s
 static bool parse_name(const char *name, int64_t *first, int64_t *last, const char **segment, size_t *segment_len)
 {
     int at = 0;
-    if (!ends_with(name, ".parquet") || sscanf(name, "%" SCNd64 "-%" SCNd64 "-%n", first, last, &at) < 2 || !at) return false;
+    if (!gm_path_ends(name, ".parquet") || sscanf(name, "%" SCNd64 "-%" SCNd64 "-%n", first, last, &at) < 2 || !at) return false;
     const char *end = strrchr(name, '-');
     *segment = name + at;
     *segment_len = end && end > *segment ? (size_t)(end - *segment) : 0;
@@ -192,7 +186,7 @@ static void remove_unborn(const char *raw, gm_arena *a)
     size_t count = 0;
     if (list(raw, a, &names, &count, NULL)) return;
     for (size_t i = 0; i < count; i++) {
-        const char *path = ends_with(names[i], ".open.new") ? gm_path_join(a, raw, names[i]) : NULL;
+        const char *path = gm_path_ends(names[i], ".open.new") ? gm_path_join(a, raw, names[i]) : NULL;
         int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
         struct stat st;
         if (fd >= 0 && fstat(fd, &st) == 0 && st.st_mtime < gm_now_us() / 1000000 - 60 && flock(fd, LOCK_EX | LOCK_NB) == 0)
